@@ -141,12 +141,13 @@ class Extractor(Protocol):
 
     `reads` are the PAIRS columns it needs, `needs` the extractors whose columns it needs beside them,
     `columns` what it writes (without `row`); response features are fields of the structs `c` and `r`.
-    `fit` is for those that learn from the whole dataset first: it returns a frame that is stored and given
-    to `load`. One that needs no fit returns None.
+    One that `learns` has a `fit` over the whole dataset first: it returns a frame that is stored and given to `load`.
+    The others are given None.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
+    learns: ClassVar[bool]
     reads: ClassVar[tuple[str, ...]]
     needs: ClassVar[tuple[str, ...]]
 

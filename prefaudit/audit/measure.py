@@ -1,0 +1,166 @@
+"""Run extractors over parts: what has a finished part is never measured again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from prefaudit.core import Apply, AuditError, Extractor, Progress, fingerprint, recipe, unknown
+from prefaudit.extractors import EXTRACTORS, GROUPS
+from prefaudit.store import Store, write_frame
+
+SIDES = ("c", "r")
+
+
+def choose(with_: Sequence[str], without: Sequence[str]) -> tuple[Extractor, ...]:
+    """The extractors to run: exactly the named groups, or all default groups but some; `groups` always.
+
+    Raises:
+        UsageError: no such group.
+    """
+    for name in (*with_, *without):
+        if name not in GROUPS:
+            raise unknown("extractor group", name, GROUPS)
+    wanted = set(with_) if with_ else set(GROUPS) - set(without)
+    names = {"groups"} | {extractor for group in wanted for extractor in GROUPS[group]}
+    made = {cls.name: cls() for cls in EXTRACTORS}
+    pending = list(names)
+    while pending:
+        for need in made[pending.pop()].needs:
+            if need not in names:
+                names.add(need)
+                pending.append(need)
+    ordered: list[Extractor] = []
+    while len(ordered) < len(names):
+        done = {e.name for e in ordered}
+        ordered += [e for n, e in made.items() if n in names and n not in done and done.issuperset(e.needs)]
+    return tuple(ordered)
+
+
+@dataclass
+class Measures:
+    """The extractors of one audit and where their columns lie.
+
+    `failed` maps an extractor that broke to what it said: its columns are missing and the audit is incomplete.
+    """
+
+    store: Store
+    extractors: tuple[Extractor, ...]
+    pairs_recipe: str
+    seed: int
+    failed: dict[str, str] = field(default_factory=dict)
+    _loaded: dict[str, Apply] = field(default_factory=dict)
+
+    def print_of(self, extractor: Extractor) -> str:
+        """The fingerprint under which the columns lie: of the recipe and of the pairs it measures."""
+        learned = (self.seed,) if extractor.learns else ()
+        needs = [self.print_of(e) for e in self.extractors if e.name in extractor.needs]
+        return fingerprint(recipe(extractor), self.pairs_recipe, learned, needs)
+
+    def kind(self, extractor: Extractor) -> str:
+        """The folder of the extractor's parts, inside the audit folder."""
+        return f"features/{extractor.name}-{self.print_of(extractor)}"
+
+    def part(self, number: int, pairs: pl.DataFrame | None = None) -> None:
+        """Measure one part with every extractor that needs no fit and has no finished part for it."""
+        for extractor in self.extractors:
+            if not extractor.learns:
+                self._one(extractor, number, pairs, None)
+
+    def fit(self, progress: Progress) -> None:
+        """Fit the extractors that learn from the whole dataset, then measure every part with them."""
+        parts = self.store.parts()
+        for extractor in self.extractors:
+            if not extractor.learns or not self.store.missing(self.kind(extractor), parts):
+                continue
+            progress.start(extractor.name, parts)
+            path = self.store.folder / self.kind(extractor) / "fit.parquet"
+            try:
+                if path.exists():
+                    state: pl.DataFrame | None = pl.read_parquet(path)
+                else:
+                    state = extractor.fit(self.pairs, self.seed)
+                    if state is not None:
+                        write_frame(path, state)
+            except AuditError:
+                raise
+            except Exception as error:
+                self.failed[extractor.name] = f"{type(error).__name__}: {error}"
+                continue
+            for number in range(parts):
+                self._one(extractor, number, None, state)
+                progress.step(1)
+            progress.done()
+
+    def _one(self, extractor: Extractor, number: int, pairs: pl.DataFrame | None, state: pl.DataFrame | None) -> None:
+        name, kind = extractor.name, self.kind(extractor)
+        if name in self.failed or any(need in self.failed for need in extractor.needs):
+            self.failed.setdefault(name, "an extractor it needs failed")
+            return
+        path = self.store.part(kind, number)
+        if path.exists():
+            return
+        columns = ["row", *extractor.reads]
+        frame = pairs.select(columns) if pairs is not None else self.store.read("pairs", number, columns)
+        for need in self.extractors:
+            if need.name in extractor.needs:
+                frame = frame.hstack(self.store.read(self.kind(need), number).drop("row").get_columns())
+        try:
+            if name not in self._loaded:
+                self._loaded[name] = extractor.load(state)
+            result = self._loaded[name](frame).select("row", *extractor.columns).cast(extractor.columns)  # type: ignore[arg-type]
+            if not result["row"].equals(frame["row"]):
+                raise ValueError("its rows are not the rows it was given")
+        except AuditError:
+            raise
+        except Exception as error:
+            self.failed[name] = f"{type(error).__name__}: {error}"
+            return
+        write_frame(path, result)
+
+    def pairs(self, columns: list[str]) -> Iterable[pl.DataFrame]:
+        """Every part of the pairs in order, just these columns: what `fit` is given."""
+        return self._pairs(columns)
+
+    def _pairs(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+        for number in range(self.store.parts()):
+            yield self.store.read("pairs", number, columns)
+
+    @property
+    def present(self) -> tuple[Extractor, ...]:
+        """The extractors that did not fail."""
+        return tuple(e for e in self.extractors if e.name not in self.failed)
+
+    def features(self, number: int) -> pl.DataFrame:
+        """One part of all features side by side: `row`, the structs `c` and `r` of every extractor as one, the rest."""
+        frames = [(e.name, self.store.read(self.kind(e), number)) for e in self.present]
+        return merge(frames, self.store.read("pairs", number, ["row"])["row"])
+
+    def lazy(self) -> pl.LazyFrame:
+        """All parts of all features, lazily, in the layout of `features`."""
+        row = self.store.scan("pairs").select("row")
+        plain, sided = [row], []
+        for e in self.present:
+            lazy = self.store.scan(self.kind(e)).drop("row")
+            renamed = {s: f"{s}@{e.name}" for s in SIDES if s in e.columns}
+            sided += [e.name] if renamed else []
+            plain.append(lazy.rename(renamed))
+        merged = pl.concat(plain, how="horizontal")
+        structs = [pl.struct(*[pl.col(f"{s}@{n}").struct.field("*") for n in sided]).alias(s) for s in SIDES if sided]
+        return merged.with_columns(structs).drop([f"{s}@{n}" for n in sided for s in SIDES])
+
+
+def merge(frames: Sequence[tuple[str, pl.DataFrame]], row: pl.Series) -> pl.DataFrame:
+    """Features of several extractors, all of the same rows in the same order, as one frame."""
+    sides: dict[str, list[pl.Series]] = {s: [] for s in SIDES}
+    plain: list[pl.Series] = [row]
+    for _, frame in frames:
+        for series in frame.drop("row").get_columns():
+            if series.name in sides:
+                sides[series.name] += series.struct.unnest().get_columns()
+            else:
+                plain.append(series)
+    structs = [pl.DataFrame(fields).to_struct(side) for side, fields in sides.items() if fields]
+    return pl.DataFrame(plain + structs)

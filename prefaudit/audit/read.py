@@ -1,0 +1,91 @@
+"""Source to parts of pairs: every source row ends in a pair or in the skips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from prefaudit import formats, sources
+from prefaudit.config import Options
+from prefaudit.core import SKIPPED, Progress, fingerprint
+from prefaudit.duck import connect
+from prefaudit.store import Store
+
+PAIRS_A_PART = 32_768
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source with its layout, and the recipe of the pairs they give."""
+
+    source: sources.Source
+    detected: formats.Detected
+    part_rows: int
+    recipe: str
+
+
+def open_source(data: Any, options: Options) -> Opened:
+    """Open the data and find its layout.
+
+    Raises:
+        SourceError: it cannot be read.
+        FormatError: no layout fits, or several do.
+    """
+    source = sources.open(data, seed=options.seed, memory=options.memory)
+    detected = formats.detect(source.columns, source.sample(1000), options.format, dict(options.map))
+    part_rows = options.part_rows or max(512, PAIRS_A_PART // max(1, detected.layout.pairs_per_row))
+    recipe = fingerprint("pairs", VERSION, detected.layout.name, detected.mapping, source.fingerprint, part_rows,
+                         options.sample, options.seed if options.sample else 0)  # fmt: skip
+    return Opened(source, detected, part_rows, recipe)
+
+
+def read(opened: Opened, store: Store, options: Options, measure: Callable[[int, pl.DataFrame], None],
+         progress: Progress) -> None:  # fmt: skip
+    """Write the parts that are missing, and hand each to `measure` while it is in memory."""
+    if store.begin_pairs(opened.recipe):
+        return
+    done = store.progressed()
+    progress.start("read and measure", opened.source.rows)
+    progress.step(done.rows)
+    con = connect(options.memory, options.workers or 2)
+    wanted, total = _sampled(opened.source, options)
+    number, rows, pairs = done.parts, done.rows, done.pairs
+    for part in _parts(opened, con, done.parts, wanted):
+        frame, skipped = formats.to_pairs(con, opened.detected, part.table, pairs)
+        skipped = pl.concat([part.skipped.cast(SKIPPED), skipped.cast(SKIPPED)]).sort("source_row")  # type: ignore[arg-type]
+        store.write_pairs(number, frame, skipped, part.rows)
+        measure(number, frame)
+        number, rows, pairs = number + 1, rows + part.rows, pairs + frame.height
+        progress.step(part.rows)
+    store.save("pairs/complete.json", {"parts": number, "rows": rows, "pairs": pairs, "of": total,
+                                       "notes": list(opened.source.notes)})  # fmt: skip
+    progress.done()
+
+
+def _sampled(source: sources.Source, options: Options) -> tuple[np.ndarray | None, int | None]:
+    """The source rows of --sample, sorted, and how many there are in all; None for all of them."""
+    if options.sample is None:
+        return None, None
+    total = source.rows if source.rows is not None else sum(part.rows for part in source.read(PAIRS_A_PART))
+    chosen = np.random.default_rng(options.seed).choice(total, min(options.sample, total), replace=False)
+    return np.sort(chosen), total
+
+
+def _parts(opened: Opened, con: Any, start: int, wanted: np.ndarray | None) -> Iterator[sources.Part]:
+    if opened.detected.layout.regroups:
+        raise AssertionError("regroup")
+    for part in opened.source.read(opened.part_rows, start * opened.part_rows):
+        yield part if wanted is None else _only(part, wanted)
+
+
+def _only(part: sources.Part, wanted: np.ndarray) -> sources.Part:
+    keep = np.isin(part.table["source_row"].to_numpy(), wanted)
+    skipped = part.skipped.filter(pl.col("source_row").is_in(wanted.tolist()))
+    table = part.table.filter(pa.array(keep))
+    return sources.Part(table=table, skipped=skipped, first=part.first, rows=table.num_rows + skipped.height)

@@ -1,0 +1,132 @@
+"""prefaudit.toml, or [tool.prefaudit] in pyproject.toml: command line over environment over file."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from prefaudit.core import UsageError, unknown
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that decides what a scan does. What changes the result is part of the report."""
+
+    format: str | None = None
+    map: Mapping[str, str] = field(default_factory=dict)
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    with_: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    fail_on: str = "error"
+    sample: int | None = None
+    seed: int = 0
+    workers: int | None = None
+    memory: str = "2GB"
+    rules: tuple[str, ...] = ()
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    severity: Mapping[str, str] = field(default_factory=dict)
+    part_rows: int | None = None  # source rows a part; for tests and tuning, no result depends on it
+
+
+KINDS: dict[str, type] = {
+    "format": str, "map": dict, "select": tuple, "ignore": tuple, "with": tuple, "without": tuple, "fail-on": str,
+    "sample": int, "seed": int, "workers": int, "memory": str, "rules": tuple, "params": dict, "severity": dict,
+    "part-rows": int,
+}  # fmt: skip
+
+
+def _field(key: str) -> str:
+    return {"with": "with_"}.get(key, key.replace("-", "_"))
+
+
+def load(path: Path | None, command_line: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Options:
+    """Merge the three layers into Options.
+
+    Args:
+        path: the file of --config; None looks for prefaudit.toml, then pyproject.toml, in the current folder.
+        command_line: values by Options field; None and empty values count as not given.
+        environment: PREFAUDIT_SELECT, PREFAUDIT_FAIL_ON ...; lists are separated by commas.
+
+    Raises:
+        UsageError: the file is missing or no TOML, a key is unknown, a value has the wrong type.
+    """
+    merged: dict[str, Any] = {}
+    source, table = _file(path)
+    for key, value in table.items():
+        if key not in KINDS:
+            error = unknown("key", key, KINDS)
+            raise UsageError(f"{source}: {error.message}", error.hint)
+        merged[_field(key)] = _typed(f"{source}: {key}", value, KINDS[key])
+    for key, kind in KINDS.items():
+        name = "PREFAUDIT_" + key.upper().replace("-", "_")
+        if kind is not dict and environment.get(name):
+            merged[_field(key)] = _from_text(name, environment[name], kind)
+    known = {f.name for f in fields(Options)}
+    for key, value in command_line.items():
+        if key not in known:
+            raise unknown("option", key, known)
+        if value is not None and value != () and value != {}:
+            merged[key] = value
+    return _checked(Options(**merged))
+
+
+def _file(path: Path | None) -> tuple[Path | None, dict[str, Any]]:
+    if path is None:
+        for candidate in (Path("prefaudit.toml"), Path("pyproject.toml")):
+            if candidate.is_file():
+                table = _toml(candidate)
+                if candidate.name == "prefaudit.toml":
+                    return candidate, table
+                if "prefaudit" in table.get("tool", {}):
+                    return candidate, table["tool"]["prefaudit"]
+        return None, {}
+    table = _toml(path)
+    return path, table.get("tool", {}).get("prefaudit", {}) if path.name == "pyproject.toml" else table
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"no configuration file {path}", "check the path given to --config") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", "it has to be TOML, see docs/configuration.md") from error
+
+
+def _typed(where: str, value: Any, kind: type) -> Any:
+    if kind is tuple:
+        values = [value] if isinstance(value, str) else value
+        if isinstance(values, list) and all(isinstance(v, str) for v in values):
+            return tuple(values)
+        raise UsageError(f"{where} has to be a list of strings, not {value!r}", "for example [\"LEN\", \"DUP001\"]")
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UsageError(f"{where} has to be a {kind.__name__}, not {value!r}", "see docs/configuration.md")
+    return value
+
+
+def _from_text(name: str, text: str, kind: type) -> Any:
+    if kind is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind is int:
+        try:
+            return int(text)
+        except ValueError as error:
+            raise UsageError(f"{name} has to be a whole number, not {text!r}", "unset it or correct it") from error
+    return text
+
+
+def _checked(options: Options) -> Options:
+    if options.fail_on not in ("error", "warning", "never"):
+        raise UsageError(f"--fail-on cannot be {options.fail_on!r}", "choose error, warning or never")
+    for name in ("sample", "workers", "part_rows"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name.replace('_', '-')} has to be at least 1, not {value}", "leave it out for the default")
+    if options.with_ and options.without:
+        raise UsageError("--with and --without exclude each other", "--with names exactly the groups to run")
+    return options

@@ -1,0 +1,37 @@
+"""Shared fixtures. Real data is found through PREFAUDIT_TEST_DATA; where it is set, a skipped test is a failure."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+skipped: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real datasets; skips, saying so, where it is not at hand."""
+    folder = os.environ.get("PREFAUDIT_TEST_DATA")
+    if not folder:
+        pytest.skip("PREFAUDIT_TEST_DATA is not set")
+    path = Path(folder)
+    assert path.is_dir(), f"PREFAUDIT_TEST_DATA names no folder: {path}"
+    return path
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        skipped.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if os.environ.get("PREFAUDIT_TEST_DATA") and skipped and not hasattr(session.config, "workerinput"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if os.environ.get("PREFAUDIT_TEST_DATA"):
+        for nodeid in skipped:
+            terminalreporter.write_line(f"FAILED (skipped although PREFAUDIT_TEST_DATA is set): {nodeid}")
