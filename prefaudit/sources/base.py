@@ -1,0 +1,77 @@
+"""What the readers of this room share: a chunk of one file, a part of the whole source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+Kind = Literal["text", "json"]
+
+NO_SKIPS = pl.DataFrame(schema={"row": pl.Int64, "line": pl.Int64, "reason": pl.String})
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive rows of one file, as a reader yields them.
+
+    `table` has `row` (0-based, in the file), `line` (1-based) and string columns of the source; `skipped` has row,
+    line and reason. Together they hold `rows` rows from `first` on, each once.
+    """
+
+    table: pa.Table
+    first: int
+    rows: int
+    skipped: pl.DataFrame = field(default_factory=lambda: NO_SKIPS)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Consecutive rows of the source.
+
+    `table`: source_row int64, file, line int64, then the source's columns, each a large_string of kind text or json.
+    `skipped`: the rows of the same range that could not be read (SKIPPED). `rows` counts both.
+    """
+
+    table: pa.Table
+    skipped: pl.DataFrame
+    first: int
+    rows: int
+
+
+class Reader(Protocol):
+    """One file, or one frame."""
+
+    name: str
+    notes: list[str]
+
+    def columns(self) -> dict[str, Kind]:
+        """Names of the columns in source order, with their kind."""
+
+    def count(self) -> int | None:
+        """Number of rows where the container says so at no cost, else None."""
+
+    def chunks(self, columns: list[str], start: int = 0) -> Iterator[Chunk]:
+        """The rows from `start` on; columns the file does not have are left out of the tables."""
+
+    def sample(self, columns: list[str], n: int, seed: int) -> pa.Table:
+        """About n readable rows from over the whole file where that is cheap, else its first ones."""
+
+
+def skips(rows: np.ndarray, lines: np.ndarray, reason: str) -> pl.DataFrame:
+    """A frame of skipped rows that share a reason."""
+    return pl.DataFrame(
+        {"row": rows, "line": lines, "reason": [reason] * len(rows)},
+        schema={"row": pl.Int64, "line": pl.Int64, "reason": pl.String},
+    )
+
+
+def numbered(row: np.ndarray, line: np.ndarray, columns: dict[str, pa.ChunkedArray | pa.Array]) -> pa.Table:
+    """A chunk's table: row and line numbers beside the columns, all strings large."""
+    head = [pa.array(row, pa.int64()), pa.array(line, pa.int64())]
+    large = {name: c if c.type == pa.large_string() else c.cast(pa.large_string()) for name, c in columns.items()}
+    return pa.Table.from_arrays([*head, *large.values()], names=["row", "line", *large])

@@ -1,0 +1,206 @@
+"""Arrow columns to the two kinds, and the readers of what is columns already: Parquet, Arrow files, frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..core import SourceError
+from .base import NO_SKIPS, Chunk, Kind, numbered, skips
+
+ROWS = 8192  # rows a batch: bounds memory where texts are long
+
+
+def is_text(t: pa.DataType) -> bool:
+    """A string, as it stands or by dictionary."""
+    if pa.types.is_dictionary(t):
+        return is_text(t.value_type)
+    return bool(pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t))
+
+
+def holds_binary(t: pa.DataType) -> bool:
+    """Bytes themselves, or an object of bytes (images and audio as `datasets` writes them)."""
+    if pa.types.is_struct(t):
+        return any(holds_binary(t.field(i).type) for i in range(t.num_fields))
+    if pa.types.is_list(t) or pa.types.is_large_list(t):
+        return holds_binary(t.value_type)
+    return bool(
+        pa.types.is_binary(t) or pa.types.is_large_binary(t) or pa.types.is_fixed_size_binary(t)
+    ) or pa.types.is_binary_view(t)
+
+
+def kinds(schema: pa.Schema, notes: list[str]) -> dict[str, Kind]:
+    """Kind of each column; columns of bytes are left out and named in `notes`."""
+    found: dict[str, Kind] = {}
+    for f in schema:
+        if holds_binary(f.type):
+            notes.append(f"column {f.name!r} holds bytes ({f.type}) and is not read")
+        else:
+            found[f.name] = "text" if is_text(f.type) else "json"
+    return found
+
+
+def strings(con: duckdb.DuckDBPyConnection, table: pa.Table, name: str) -> dict[str, pa.ChunkedArray]:
+    """Each column as large strings: text as it stands, anything else as JSON text (null and NaN are null).
+
+    Raises:
+        SourceError: a column's type has no JSON form.
+    """
+    done, other = {}, []
+    for f in table.schema:
+        column = table[f.name]
+        if is_text(f.type):
+            done[f.name] = column.cast(pa.large_string())
+        elif pa.types.is_integer(f.type) or pa.types.is_boolean(f.type):
+            done[f.name] = column.cast(pa.large_string())
+        elif pa.types.is_null(f.type):
+            done[f.name] = pa.chunked_array([pa.nulls(len(column), pa.large_string())])
+        else:
+            other.append(f.name)
+    if other:
+        given = pa.table({f"c{i}": table[c] for i, c in enumerate(other)})
+        picked = ", ".join(f"nullif(to_json(c{i})::varchar, 'NaN') c{i}" for i in range(len(other)))
+        try:
+            told = con.sql(f"select {picked} from given").to_arrow_table()
+        except (duckdb.Error, pa.ArrowException) as e:
+            types = ", ".join(f"{c!r} ({table.schema.field(c).type})" for c in other)
+            raise SourceError(f"{name}: cannot say as JSON: {types}: {str(e).splitlines()[0]}") from e
+        done |= {c: told[f"c{i}"] for i, c in enumerate(other)}
+    return {c: done[c] for c in table.column_names}
+
+
+def chunk(con: duckdb.DuckDBPyConnection, table: pa.Table, first: int, name: str) -> Chunk:
+    """The chunk of these rows; rows with text that is not UTF-8 are skipped."""
+    skipped, keep = NO_SKIPS, None
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid:
+        keep = np.ones(table.num_rows, bool)
+        for f in table.schema:
+            if is_text(f.type):
+                raw = table[f.name].cast(pa.large_string()).cast(pa.large_binary())
+                series = pl.from_arrow(raw)
+                assert isinstance(series, pl.Series)
+                keep &= (series.is_null() | series.cast(pl.String, strict=False).is_not_null()).to_numpy()
+        if keep.all():
+            raise SourceError(f"{name}: holds damaged columns", "write it again") from None
+    row = np.arange(first, first + table.num_rows, dtype=np.int64)
+    if keep is not None:
+        skipped = skips(row[~keep], row[~keep] + 1, "text is not valid UTF-8")
+        table, row = table.filter(pa.array(keep)), row[keep]
+    n = len(row) + len(skipped)
+    return Chunk(numbered(row, row + 1, strings(con, table, name)), first, n, skipped)
+
+
+Tables = Callable[[list[str], int], Iterator[tuple[int, pa.Table]]]
+
+
+class ColumnReader:
+    """Rows that are Arrow tables already.
+
+    Args:
+        name: What to call it in messages.
+        con: A connection for our own SQL.
+        schema: The schema of the tables.
+        tables: Given columns and a first row, the tables from that row on, each with its first row's number.
+        rows: How many rows there are, None where only reading tells.
+        spread: Given columns and n, a table of about n rows from over the whole, where that is cheap.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        con: duckdb.DuckDBPyConnection,
+        schema: pa.Schema,
+        tables: Tables,
+        rows: int | None,
+    ) -> None:
+        self.name, self.con, self.schema, self.rows = name, con, schema, rows
+        self.notes: list[str] = []
+        self.tables = tables
+        self._columns = kinds(schema, self.notes)
+
+    def columns(self) -> dict[str, Kind]:
+        """Columns of the schema but those of bytes."""
+        return self._columns
+
+    def count(self) -> int | None:
+        """Rows, where the container says."""
+        return self.rows
+
+    def chunks(self, columns: list[str], start: int = 0) -> Iterator[Chunk]:
+        """The rows from `start` on."""
+        mine = [c for c in columns if c in self._columns]
+        for first, table in self.tables(mine, start):
+            yield chunk(self.con, table.select(mine), first, self.name)
+
+    def sample(self, columns: list[str], n: int, seed: int) -> pa.Table:
+        """The first rows, and where the number of rows is known, some from the middle and the end."""
+        mine = [c for c in columns if c in self._columns]
+        starts = [0] if not self.rows or self.rows <= n else [0, self.rows // 2, self.rows - n // 4]
+        sizes = [n] if len(starts) == 1 else [n - 2 * (n // 4), n // 4, n // 4]
+        found = []
+        for start, size in zip(starts, sizes, strict=True):
+            for first, table in self.tables(mine, start):
+                taken = chunk(self.con, table.select(mine).slice(0, size), first, self.name).table
+                found.append(taken.drop_columns(["row", "line"]))
+                size -= table.num_rows
+                if size <= 0:
+                    break
+        return pa.concat_tables(found) if found else pa.table({c: pa.array([], pa.large_string()) for c in mine})
+
+
+def parquet(path: Path, con: duckdb.DuckDBPyConnection, name: str) -> ColumnReader:
+    """A Parquet file.
+
+    Raises:
+        SourceError: its footer is wrong, it is encrypted, or has no columns.
+    """
+    try:
+        file = pq.ParquetFile(path, memory_map=True)
+    except (pa.ArrowException, OSError) as e:
+        raise broken_parquet(path, name, e) from e
+    meta = file.metadata
+    ends = np.cumsum([0] + [meta.row_group(i).num_rows for i in range(meta.num_row_groups)])
+
+    def tables(columns: list[str], start: int) -> Iterator[tuple[int, pa.Table]]:
+        group = int(np.searchsorted(ends, start, side="right")) - 1
+        groups = list(range(group, meta.num_row_groups))
+        first = int(ends[min(group, len(ends) - 1)])
+        try:
+            for batch in file.iter_batches(ROWS, row_groups=groups, columns=columns):
+                skip = max(0, start - first)
+                if skip < batch.num_rows:
+                    yield first + skip, pa.Table.from_batches([batch.slice(skip)])
+                first += batch.num_rows
+        except (pa.ArrowException, OSError) as e:
+            raise SourceError(f"{name}: Parquet data is damaged near row {first}: {e}", "write the file again") from e
+
+    return ColumnReader(name, con, file.schema_arrow, tables, meta.num_rows)
+
+
+def broken_parquet(path: Path, name: str, error: BaseException) -> SourceError:
+    """The error for a file that has no readable Parquet footer."""
+    text = str(error).splitlines()[0]
+    if "encrypt" in text.lower():
+        return SourceError(f"{name}: the Parquet file is encrypted", "write it without encryption")
+    with path.open("rb") as f:
+        start = f.read(4)
+    what = "it begins like Parquet but its footer is missing or wrong (cut short?)" if start == b"PAR1" else text
+    return SourceError(f"{name}: not a readable Parquet file: {what}", "download or write it again")
+
+
+def frame(table: pa.Table, con: duckdb.DuckDBPyConnection, name: str = "frame") -> ColumnReader:
+    """An Arrow table in memory."""
+
+    def tables(columns: list[str], start: int) -> Iterator[tuple[int, pa.Table]]:
+        for at in range(start, table.num_rows, ROWS):
+            yield at, table.slice(at, ROWS)
+
+    return ColumnReader(name, con, table.schema, tables, table.num_rows)

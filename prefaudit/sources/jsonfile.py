@@ -1,0 +1,97 @@
+"""JSON Lines, a JSON array, or one JSON document: every key a column of JSON text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from . import elements, lines
+from .base import Chunk, Kind
+from .lines import Texts
+from .objects import chunk, keys
+from .streams import Stream, head
+
+SAMPLE_BYTES = 4 << 20
+SPREAD, SPREAD_BYTES = 16, 1 << 18
+
+
+def container(path: Path) -> str:
+    """`jsonl` or `json`, told from the text: a line that is a whole object and another after it are JSON Lines."""
+    start = lines.without_bom(head(path, SAMPLE_BYTES), str(path)).lstrip(elements.SPACE)
+    first, _, rest = start.partition(b"\n")
+    first, rest = first.strip(elements.SPACE), rest.lstrip(elements.SPACE)
+    if start.startswith(b"["):
+        return "jsonl" if first.endswith(b"]") and rest.startswith(b"[") else "json"
+    if start.startswith(b"{"):
+        return "jsonl" if first.endswith(b"}") and rest.startswith(b"{") else "json"
+    return "jsonl"
+
+
+class JsonReader:
+    """One file of JSON rows.
+
+    Args:
+        path: A local file, compressed or not.
+        con: A connection for our own SQL.
+        document: True for an array or one document, False for JSON Lines.
+    """
+
+    def __init__(self, path: Path, con: duckdb.DuckDBPyConnection, document: bool, name: str = "") -> None:
+        self.path, self.con, self.name = path, con, name or str(path)
+        self.notes: list[str] = []
+        self.unit = "element" if document else "line"
+        self._texts: Callable[..., Iterator[Texts]] = elements.texts if document else lines.texts
+        self._columns: dict[str, Kind] | None = None
+
+    def columns(self) -> dict[str, Kind]:
+        """Keys of about a thousand first rows and of rows from over the file, in order of first sight."""
+        if self._columns is None:
+            found = dict.fromkeys(key for some in self._some(1000) for key in keys(self.con, some.values))
+            self._columns = dict.fromkeys(found, "json")
+        return self._columns
+
+    def count(self) -> int | None:
+        """None: only reading tells."""
+        return None
+
+    def chunks(self, columns: list[str], start: int = 0) -> Iterator[Chunk]:
+        """The rows from `start` on, about 16 MB of text at a time; rows before it are split but not parsed."""
+        mine = [c for c in columns if c in self.columns()]
+        with Stream(self.path) as stream:
+            for texts in self._texts(stream, self.name, start):
+                yield chunk(self.con, texts, mine, start, self.unit)
+                start += len(texts)
+
+    def sample(self, columns: list[str], n: int, seed: int) -> pa.Table:
+        """Rows from the beginning, and from over the file where it is not compressed JSON Lines."""
+        mine = [c for c in columns if c in self.columns()]
+        some = [chunk(self.con, texts, mine, 0, self.unit).table for texts in self._some(n)]
+        return pa.concat_tables(some).drop_columns(["row", "line"]) if some else pa.table({c: [] for c in mine})
+
+    def _some(self, n: int) -> Iterator[Texts]:
+        with Stream(self.path) as stream:
+            spread = not stream.compression and self.unit == "line"
+            size = self.path.stat().st_size
+            left = n - n // 4 if spread and size > 4 * SAMPLE_BYTES else n
+            for texts in self._texts(stream, self.name, size=SAMPLE_BYTES):
+                yield Texts(texts.values[:left], texts.line[:left])
+                left -= len(texts)
+                if left <= 0:
+                    break
+        if spread and size > 4 * SAMPLE_BYTES:
+            yield from self._spread(size, n // 4)
+
+    def _spread(self, size: int, n: int) -> Iterator[Texts]:
+        each = max(1, n // SPREAD)
+        with self.path.open("rb") as f:
+            for offset in np.linspace(SAMPLE_BYTES, size - SPREAD_BYTES, SPREAD).astype(int):
+                f.seek(int(offset))
+                block = f.read(SPREAD_BYTES)
+                whole = block[block.find(b"\n") + 1 : block.rfind(b"\n") + 1]
+                for texts in lines.texts(io.BytesIO(whole), self.name):
+                    yield Texts(texts.values[:each], texts.line[:each])

@@ -1,0 +1,94 @@
+"""Bytes to lines: one Arrow array a block, no copy of a line, no loop over lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from ..core import SourceError
+from .streams import BLOCK
+
+BOM = b"\xef\xbb\xbf"
+WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class Readable(Protocol):
+    """What gives bytes."""
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, fewer than `size` only at the end."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """JSON texts of consecutive rows: `values` large_binary [n], `line` the 1-based line each starts on, int64 [n]."""
+
+    values: pa.LargeBinaryArray
+    line: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.line)
+
+    def from_row(self, n: int) -> Texts:
+        """All but the first n."""
+        return Texts(self.values[n:], self.line[n:])
+
+
+def without_bom(block: bytes, name: str) -> bytes:
+    """The first block without a UTF-8 byte order mark.
+
+    Raises:
+        SourceError: the text is UTF-16.
+    """
+    if block.startswith(WIDE_BOMS):
+        raise SourceError(f"{name}: the text is UTF-16, not UTF-8", "save it as UTF-8, e.g. iconv -f utf-16 -t utf-8")
+    return block[3:] if block.startswith(BOM) else block
+
+
+def whole_lines(stream: Readable, name: str, size: int = BLOCK) -> Iterator[bytes]:
+    """Blocks that end at a line's end; a line longer than a block is brought together once, at its end."""
+    rest: list[bytes] = []
+    first = True
+    while block := stream.read(size):
+        if first:
+            block, first = without_bom(block, name), False
+        cut = block.rfind(b"\n") + 1
+        if not cut:
+            rest.append(block)
+            continue
+        yield b"".join([*rest, block[:cut]])
+        rest = [block[cut:]]
+    last = b"".join(rest)
+    if last:
+        yield last
+
+
+def split(block: bytes, first_line: int) -> tuple[Texts, int]:
+    """The lines of a block that are not blank, and how many lines there are with the blank ones."""
+    data = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(data == 10) + 1
+    if not len(ends) or ends[-1] != len(data):
+        ends = np.append(ends, len(data))
+    offsets = np.concatenate([np.zeros(1, np.int64), ends.astype(np.int64)])
+    values = pa.Array.from_buffers(pa.large_binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(block)])
+    line = np.arange(first_line, first_line + len(ends), dtype=np.int64)
+    if (data[offsets[:-1]] <= 32).any():
+        full = np.logical_or.reduceat(data > 32, offsets[:-1])
+        if not full.all():
+            values, line = values.filter(pa.array(full)), line[full]
+    return Texts(values, line), len(ends)
+
+
+def texts(stream: Readable, name: str, start: int = 0, size: int = BLOCK) -> Iterator[Texts]:
+    """The lines that are not blank, from the `start`-th of them on."""
+    line = 1
+    for block in whole_lines(stream, name, size):
+        found, n = split(block, line)
+        line += n
+        if start < len(found):
+            yield found.from_row(start)
+        start = max(0, start - len(found))

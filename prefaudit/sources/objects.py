@@ -1,0 +1,89 @@
+"""JSON texts to columns: each key one column of JSON text, broken rows set aside with a reason."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from .base import NO_SKIPS, Chunk, numbered, skips
+from .lines import Texts
+
+
+def path(key: str) -> str:
+    """A JSON path to a key, as an SQL string."""
+    quoted = key.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")
+    return f"'$.\"{quoted}\"'"
+
+
+def keys(con: duckdb.DuckDBPyConnection, texts: pa.Array) -> list[str]:
+    """Keys of JSON objects in order of first sight; texts that are no valid UTF-8 or JSON objects have none."""
+    strings = pl.from_arrow(texts)
+    assert isinstance(strings, pl.Series)
+    lines = pa.table({"l": strings.cast(pl.String, strict=False).to_arrow()})
+    sql = """
+        select k from (select i, unnest(json_keys(l)) k, generate_subscripts(json_keys(l), 1) j
+            from (select l, row_number() over () i from lines) where json_valid(l) and ltrim(l, ' \t\r\n') like '{%')
+        group by k order by min(i * 1000000 + j)"""
+    return [row[0] for row in con.sql(sql).fetchall() if row[0]]
+
+
+def chunk(con: duckdb.DuckDBPyConnection, texts: Texts, columns: list[str], first: int, unit: str) -> Chunk:
+    """The chunk of these rows.
+
+    Args:
+        con: A connection for our own SQL.
+        texts: One JSON text a row.
+        columns: Keys to take; a key that a row does not have, null and NaN are null.
+        first: Number of the first row in the file.
+        unit: What a row is called in a reason: line or element.
+    """
+    row = np.arange(first, first + len(texts), dtype=np.int64)
+    line, skipped = texts.line, NO_SKIPS
+    try:
+        values = texts.values.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        values, good = _decoded(texts.values)
+        skipped = skips(row[~good], line[~good], f"{unit} is not valid UTF-8")
+        row, line = row[good], line[good]
+    try:
+        table = _extract(con, values, columns)
+        good = table["ok"].to_numpy()
+    except duckdb.InvalidInputException:
+        table, good = None, _valid(con, values)
+        skipped = pl.concat([skipped, skips(row[~good], line[~good], f"{unit} is not valid JSON")])
+        values, row, line = values.filter(pa.array(good)), row[good], line[good]
+        table = _extract(con, values, columns)
+        good = table["ok"].to_numpy()
+    if not good.all():
+        skipped = pl.concat([skipped, skips(row[~good], line[~good], f"{unit} is not a JSON object")])
+        table, row, line = table.filter(pa.array(good)), row[good], line[good]
+    taken = {name: table[i + 1] for i, name in enumerate(columns)}
+    return Chunk(numbered(row, line, taken), first, len(texts), skipped.sort("row"))
+
+
+def _decoded(values: pa.LargeBinaryArray) -> tuple[pa.Array, np.ndarray]:
+    series = pl.from_arrow(values)
+    assert isinstance(series, pl.Series)
+    text = series.cast(pl.String, strict=False)
+    good = text.is_not_null().to_numpy()
+    return text.drop_nulls().to_arrow(), good
+
+
+def _valid(con: duckdb.DuckDBPyConnection, values: pa.Array) -> np.ndarray:
+    lines = pa.table({"l": values})
+    ok: np.ndarray = con.sql("select json_valid(l) ok from lines").to_arrow_table()["ok"].to_numpy()
+    return ok
+
+
+def _extract(con: duckdb.DuckDBPyConnection, values: pa.Array, columns: list[str]) -> pa.Table:
+    """`ok` (it is an object), then one column of JSON text a key. Raises where a text is not JSON."""
+    lines = pa.table({"l": values})
+    paths = ", ".join(path(c) for c in columns) or "'$'"
+    picked = "".join(
+        f", case when x[{i}] not in ('null', 'NaN') then x[{i}] end c{i}" for i in range(1, len(columns) + 1)
+    )
+    return con.sql(
+        f"select ltrim(l, ' \t\r\n') like '{{%' ok{picked} from (select l, json_extract(l, [{paths}])::varchar[] x from lines)"
+    ).to_arrow_table()

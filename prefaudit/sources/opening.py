@@ -1,0 +1,59 @@
+"""The one door: a path, a URI or a frame becomes a Source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from .. import duck
+from ..core import SourceError
+from . import fingerprints, frames, locate
+from .arrowfile import arrow
+from .base import Reader
+from .columnar import frame, parquet
+from .delimited import CsvReader
+from .jsonfile import JsonReader
+from .source import Source
+
+READERS: dict[str, Callable[[Path, duckdb.DuckDBPyConnection, str], Reader]] = {
+    "parquet": parquet,
+    "arrow": arrow,
+    "json": lambda path, con, name: JsonReader(path, con, True, name),
+    "jsonl": lambda path, con, name: JsonReader(path, con, False, name),
+    "csv": lambda path, con, name: CsvReader(path, False, name),
+    "tsv": lambda path, con, name: CsvReader(path, True, name),
+}
+
+
+def open(data: Any, *, seed: int = 0, memory: str = "2GB") -> Source:
+    """Open data.
+
+    Args:
+        data: A path, glob, folder, URI or "-" (standard input), or a list of them; or a polars frame, pyarrow table or
+            dataset, pandas frame or `datasets.Dataset`.
+        seed: For samples.
+        memory: Limit for the database that takes JSON apart.
+
+    Raises:
+        SourceError: it cannot be found or read; the message names the file.
+    """
+    con = duck.connect(memory)
+    table = frames.table(data)
+    if table is not None:
+        return Source(["<frame>"], [], "frame", [frame(table, con)], lambda: fingerprints.of_table(table))
+    named = [str(d) for d in (data if isinstance(data, list | tuple) else [data])]
+    if not named:
+        raise SourceError("no data named", "name a file, a folder or -")
+    files = list(dict.fromkeys(f for n in named for f in locate.files(n)))
+    kinds: dict[str, list[Path]] = {}
+    for f in files:
+        kinds.setdefault(locate.container(f), []).append(f)
+    if len(kinds) > 1:
+        told = ", ".join(f"{len(v)} {k} ({v[0].name})" for k, v in sorted(kinds.items()))
+        raise SourceError(f"{named[0]}: files of more than one kind: {told}", "name the files of one kind")
+    container = next(iter(kinds))
+    readers = [READERS[container](f, con, str(f)) for f in files]
+    return Source(named, files, container, readers, lambda: fingerprints.of_files(files))

@@ -1,0 +1,173 @@
+"""All files as one run of rows, cut into parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from ..core import SKIPPED, SourceError
+from .base import Chunk, Kind, Part, Reader
+
+OWN = ("source_row", "file", "line")
+State = dict[Path, tuple[int, int]]
+
+
+class Source:
+    """What the user named, opened.
+
+    Attributes:
+        paths: As the user gave them.
+        files: The files, as paths in reading order; [] for a frame.
+        container: parquet, json, jsonl, csv, tsv, arrow or frame.
+        notes: What was left out or renamed, as sentences.
+        columns: Names in source order, each of kind text or json.
+        rows: Number of source rows, None until it is known.
+    """
+
+    def __init__(
+        self, paths: list[str], files: list[Path], container: str, readers: list[Reader], hashed: Callable[[], str]
+    ) -> None:
+        self.paths, self.container = paths, container
+        self.files = [str(f) for f in files]
+        self._readers, self._hashed, self._fingerprint = readers, hashed, ""
+        self._state: State = {f: _state(f) for f in files}
+        self._counts: list[int | None] = [r.count() for r in readers]
+        self.notes = list(dict.fromkeys(note for r in readers for note in r.notes))
+        kinds = self._unified()
+        self._names = _names(list(kinds), self.notes)
+        self.columns: dict[str, Kind] = {self._names[c]: k for c, k in kinds.items()}
+        self._keep: object = None  # what must live as long as the source
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits of the data's content."""
+        if not self._fingerprint:
+            self._fingerprint = self._hashed()
+        return self._fingerprint
+
+    @property
+    def rows(self) -> int | None:
+        """Number of source rows, broken ones too; None until it is known."""
+        known = [c for c in self._counts if c is not None]
+        return sum(known) if len(known) == len(self._counts) else None
+
+    def sample(self, n: int, seed: int = 0) -> pa.Table:
+        """About n readable rows (columns as in `columns`), from over the whole source where that is cheap."""
+        step = max(1, len(self._readers) // 8)
+        some = self._readers[::step][:8]
+        each = -(-n // len(some))
+        tables = [self._complete(r.sample(list(self._names), each, seed)) for r in some]
+        return pa.concat_tables(tables).slice(0, max(n, 1))
+
+    def read(self, part_rows: int, start_row: int = 0) -> Iterator[Part]:
+        """The rows from `start_row` on, `part_rows` source rows a part, rows that cannot be read counted too.
+
+        Args:
+            part_rows: Source rows a part.
+            start_row: A multiple of part_rows: the parts are the same as without it, less the first ones.
+
+        Raises:
+            SourceError: a container turned out to be broken, or changed meanwhile.
+        """
+        held: list[tuple[pa.Table, pl.DataFrame]] = []
+        first, n = start_row, 0
+        for offset, name, chunk in self._chunks(start_row):
+            at = 0
+            while at < chunk.rows:
+                take = min(chunk.rows - at, part_rows - n)
+                held.append(self._piece(chunk, at, take, offset, name))
+                at, n = at + take, n + take
+                if n == part_rows:
+                    yield _part(held, first, n)
+                    held, first, n = [], first + n, 0
+        if n:
+            yield _part(held, first, n)
+
+    def _chunks(self, start_row: int) -> Iterator[tuple[int, str, Chunk]]:
+        offset = 0
+        for i, reader in enumerate(self._readers):
+            count = self._counts[i]
+            begin = max(0, start_row - offset)
+            if count is not None and count <= begin:
+                offset += count
+                continue
+            end = None
+            for chunk in reader.chunks(list(self._names), begin):
+                end = chunk.first + chunk.rows
+                yield offset, reader.name, chunk
+            if end is None:  # nothing from `begin` on: how many rows are there?
+                end = sum(c.rows for c in reader.chunks([], 0)) if begin else 0
+            self._counts[i] = end
+            offset += end
+        for path, state in self._state.items():
+            if _state(path) != state:
+                raise SourceError(f"{path}: changed while it was read", "run again when nothing writes to it")
+        if not offset:
+            raise SourceError(f"{self.paths[0]}: no rows in it")
+
+    def _piece(self, chunk: Chunk, at: int, n: int, offset: int, name: str) -> tuple[pa.Table, pl.DataFrame]:
+        low, high = chunk.first + at, chunk.first + at + n
+        row = chunk.table["row"].to_numpy()
+        begin, end = np.searchsorted(row, [low, high])
+        table = chunk.table.slice(begin, end - begin)
+        own = [
+            pa.array(row[begin:end] + offset, pa.int64()),
+            pa.repeat(pa.scalar(name, pa.large_string()), end - begin),
+            table["line"],
+        ]
+        data = self._complete(table.drop_columns(["row", "line"]))
+        whole = pa.Table.from_arrays([*own, *data.columns], names=[*OWN, *data.column_names])
+        bad = chunk.skipped.filter(pl.col("row").is_between(low, high - 1))
+        told = bad.select(source_row=pl.col("row") + offset, file=pl.lit(name), line="line", reason="reason")
+        return whole, told.cast(SKIPPED)  # type: ignore[arg-type]
+
+    def _complete(self, table: pa.Table) -> pa.Table:
+        """The table with every column of the source in order, null where the file has none."""
+        nulls = pa.nulls(table.num_rows, pa.large_string())
+        have = set(table.column_names)
+        columns = [table[c] if c in have else nulls for c in self._names]
+        schema = pa.schema([(n, pa.large_string()) for n in self._names.values()])
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    def _unified(self) -> dict[str, Kind]:
+        kinds: dict[str, Kind] = {}
+        seen: dict[str, str] = {}
+        for reader in self._readers:
+            for name, kind in reader.columns().items():
+                if kinds.setdefault(name, kind) != kind:
+                    raise SourceError(
+                        f"column {name!r} is {kinds[name]} in {seen[name]} but {kind} in {reader.name}",
+                        "give the files one schema, or scan them one by one",
+                    )
+                seen.setdefault(name, reader.name)
+        if not kinds:
+            raise SourceError(f"{self.paths[0]}: no columns in it", "is it the file you meant?")
+        return kinds
+
+
+def _names(names: list[str], notes: list[str]) -> dict[str, str]:
+    """Each column's name here: our own three names, and names that differ only in case, get a number."""
+    taken, given = {c.lower() for c in OWN}, {}
+    lowered = [n.lower() for n in names]
+    for name in names:
+        new, k = name, 2
+        while new.lower() in taken or (new != name and new.lower() in lowered):
+            new, k = f"{name}_{k}", k + 1
+        if new != name:
+            notes.append(f"column {name!r} is called {new!r} here")
+        taken.add(new.lower())
+        given[name] = new
+    return given
+
+
+def _part(held: list[tuple[pa.Table, pl.DataFrame]], first: int, rows: int) -> Part:
+    return Part(pa.concat_tables([t for t, _ in held]), pl.concat([s for _, s in held]), first, rows)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns

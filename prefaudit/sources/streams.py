@@ -1,0 +1,109 @@
+"""Bytes of a file, decompressed, with every library's error said in one way."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+
+from ..core import SourceError
+
+MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
+SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz"}
+BLOCK = 16 << 20
+FAILURES = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
+
+
+def compression(path: Path) -> str:
+    """Name of the compression that the first bytes show, "" for none.
+
+    Raises:
+        SourceError: the file's ending names a compression that its bytes are not.
+    """
+    with path.open("rb") as f:
+        head = f.read(6)
+    found = next((name for magic, name in MAGIC.items() if head.startswith(magic)), "")
+    said = SUFFIXES.get(path.suffix.lower(), "")
+    if said and head and said != found:
+        what = f"it is {found}" if found else "its first bytes are not those of such a file"
+        raise SourceError(
+            f"{path}: ends in {path.suffix} but is not {said} data: {what}", "rename or download it again"
+        )
+    return found
+
+
+class Stream(io.RawIOBase):
+    """The decompressed bytes of a file; `read(n)` gives n bytes until the end.
+
+    Raises:
+        SourceError: from `read`, where the compressed data is cut short or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.compression = compression(path)
+        self._inner = _open(path, self.compression)
+
+    def readable(self) -> bool:
+        """True: Arrow asks."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes, fewer only at the end."""
+        pieces, left = [], size
+        try:
+            while left:
+                piece = self._inner.read(left if left > 0 else BLOCK)
+                if not piece:
+                    break
+                pieces.append(piece)
+                left -= len(piece) if left > 0 else 0
+        except FAILURES as e:
+            raise damaged(self.path, self.compression, e) from e
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def readinto(self, buffer: Any) -> int:
+        """As in io.RawIOBase."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close the file too."""
+        if not self.closed:
+            self._inner.close()
+        super().close()
+
+
+def damaged(path: Path, kind: str, error: BaseException) -> SourceError:
+    """The error for compressed data that ends early or does not decode."""
+    if not kind:
+        return SourceError(f"{path}: cannot be read: {error}")
+    short = isinstance(error, EOFError) or "truncated" in str(error).lower()
+    what = "ends before its compressed data does (cut short)" if short else f"its {kind} data is damaged: {error}"
+    return SourceError(f"{path}: {what}", "download or compress it again")
+
+
+def _open(path: Path, kind: str) -> BinaryIO:
+    if kind == "gzip":
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    if kind == "bzip2":
+        return cast(BinaryIO, bz2.open(path, "rb"))
+    if kind == "xz":
+        return cast(BinaryIO, lzma.open(path, "rb"))
+    if kind == "zstd":
+        return cast(BinaryIO, pa.CompressedInputStream(pa.OSFile(str(path), "rb"), "zstd"))
+    return path.open("rb", buffering=0)
+
+
+def head(path: Path, size: int = 1 << 16) -> bytes:
+    """The first decompressed bytes."""
+    with Stream(path) as stream:
+        return stream.read(size)
