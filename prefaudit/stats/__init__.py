@@ -1,0 +1,28 @@
+"""Groups, effects, intervals and baselines: columns in, small tables out.
+
+The definitions and their derivation are in docs/effects.md and docs/groups.md.
+"""
+
+from prefaudit.stats.annotators import annotators
+from prefaudit.stats.baselines import baselines
+from prefaudit.stats.cells import length_ratio
+from prefaudit.stats.effects import EffectOptions, effects
+from prefaudit.stats.groups import components, folds, sample_groups
+from prefaudit.stats.intervals import bh, cluster_rate, hierarchical, wilson
+from prefaudit.stats.permute import permuted
+
+__all__ = [
+    "EffectOptions",
+    "annotators",
+    "baselines",
+    "bh",
+    "cluster_rate",
+    "components",
+    "effects",
+    "folds",
+    "hierarchical",
+    "length_ratio",
+    "permuted",
+    "sample_groups",
+    "wilson",
+]

@@ -1,0 +1,130 @@
+"""Intervals of a rate, tests and false discovery rates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def quantile(level: float, df: float) -> float:
+    """Two-sided critical value of Student's t: 1.96 for level .95 and infinite df."""
+    from scipy.special import ndtri, stdtrit
+
+    upper = 0.5 + level / 2
+    return float(ndtri(upper)) if not np.isfinite(df) or df > 1e6 else float(stdtrit(max(df, 1.0), upper))
+
+
+def wilson(k: float, n: float, level: float = 0.95, df: float = np.inf) -> tuple[float, float]:
+    """Wilson's score interval of k successes in n trials.
+
+    Args:
+        k: successes; a fraction where ties count one half.
+        n: trials; may be an effective number. 0 gives (nan, nan).
+        level: coverage.
+        df: degrees of freedom of Student's t in place of the normal.
+
+    Returns:
+        The bounds, within 0..1.
+    """
+    if n <= 0:
+        return float("nan"), float("nan")
+    z2 = quantile(level, df) ** 2
+    p = k / n
+    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def cluster_rate(x: Floats, group: Ints | None = None, level: float = 0.95) -> tuple[float, float, float]:
+    """A mean and its interval where values of one group are not independent.
+
+    The variance is CR2 (for a mean exactly: group sums of residuals over sqrt(1 - share of the group)), with Bell and
+    McCaffrey's degrees of freedom under working independence. Within 0..1 the interval is Wilson's with the effective
+    number p (1 - p) / V, as Korn and Graubard do for surveys; where V is 0 (all values equal, or one group) the
+    effective number is Kish's n^2 / sum of squared group sizes, which is right where a group moves as one.
+
+    Args:
+        x: n values; NaN is left out.
+        group: n ids >= 0, or None where every value is its own group.
+        level: coverage.
+
+    Returns:
+        Mean, low, high; NaN where there is no value.
+    """
+    known = ~np.isnan(x)
+    x = x[known]
+    n = len(x)
+    if n == 0:
+        return float("nan"), float("nan"), float("nan")
+    g = np.arange(n) if group is None else group[known]
+    sizes, sums = np.bincount(g), np.bincount(g, x)
+    return rate_of_sums(
+        sizes[sizes > 0].astype(np.float64), sums[sizes > 0], bool(x.min() >= 0 and x.max() <= 1), level
+    )
+
+
+def rate_of_sums(sizes: Floats, sums: Floats, bounded: bool = True, level: float = 0.95) -> tuple[float, float, float]:
+    """`cluster_rate` from the size and the sum of every group; bounded says that all values are in 0..1."""
+    n = float(sizes.sum())
+    p = float(sums.sum() / n)
+    kish = float(n * n / (sizes * sizes).sum())
+    if len(sizes) == 1:
+        return (p, *(wilson(p * kish, kish, level) if bounded else (float("nan"), float("nan"))))
+    share = sizes / n
+    variance = float((((sums - p * sizes) / n) ** 2 / (1 - share)).sum())
+    if not bounded:
+        half = quantile(level, kish - 1) * np.sqrt(variance)
+        return p, float(p - half), float(p + half)
+    spread = p * (1 - p)
+    if variance <= 1e-12 * max(spread, 1.0) / n or spread <= 0:
+        return (p, *wilson(p * kish, kish, level))
+    effective = spread / variance
+    return (p, *wilson(p * effective, effective, level, max(kish - 1, 1.0)))
+
+
+def bh(p: Floats) -> Floats:
+    """Benjamini and Hochberg's q values (1995); NaN stays NaN and does not count as a test."""
+    q = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    m = len(order)
+    if m:
+        scaled = p[order] * m / np.arange(1, m + 1)
+        q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return q
+
+
+def hierarchical(p: Floats, families: Sequence[str]) -> Floats:
+    """q values within each family, never below the family's own q among the families.
+
+    Within a family this is `bh`. The smallest q of a family is its Simes p-value; `bh` over those gives the family's
+    q. Taking the larger of the two (Yekutieli 2008) keeps the chance of any finding in data without effects at the
+    level whatever the number of families; with one family it is `bh` alone.
+    """
+    names = list(dict.fromkeys(families))
+    of = np.array([names.index(f) for f in families], dtype=np.int64)
+    q = np.full(len(p), np.nan)
+    simes = np.full(len(names), np.nan)
+    for k in range(len(names)):
+        q[of == k] = bh(p[of == k])
+        if not np.isnan(q[of == k]).all():
+            simes[k] = np.nanmin(q[of == k])
+    return np.maximum(q, bh(simes)[of]) if len(p) else q
+
+
+def p_value(estimate: Floats, error: Floats, df: Floats, null: float = 0.0) -> Floats:
+    """Two-sided p of |effect| <= null, at its least favourable point: null 0 is the usual test.
+
+    For estimate d, standard error s and half-width e of the null this is P(|T - e/s| >= ... ) at the effect +-e:
+    T(-(|d| - e)/s) + T(-(|d| + e)/s), with T the distribution of Student's t.
+    """
+    from scipy.special import stdtr
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d = np.abs(estimate)
+        return np.minimum(stdtr(df, -(d - null) / error) + stdtr(df, -(d + null) / error), 1.0)
