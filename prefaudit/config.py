@@ -66,13 +66,7 @@ def load(path: Path | None, command_line: Mapping[str, Any], environment: Mappin
         name = "PREFAUDIT_" + key.upper().replace("-", "_")
         if kind is not dict and environment.get(name):
             merged[_field(key)] = _from_text(name, environment[name], kind)
-    known = {f.name for f in fields(Options)}
-    for key, value in command_line.items():
-        if key not in known:
-            raise unknown("option", key, known)
-        if value is not None and value != () and value != {}:
-            merged[key] = value
-    return _checked(Options(**merged))
+    return checked({**merged, **{k: v for k, v in command_line.items() if v is not None and v != () and v != {}}})
 
 
 def _file(path: Path | None) -> tuple[Path | None, dict[str, Any]]:
@@ -120,7 +114,18 @@ def _from_text(name: str, text: str, kind: type) -> Any:
     return text
 
 
-def _checked(options: Options) -> Options:
+def checked(values: Mapping[str, Any]) -> Options:
+    """Options of these fields.
+
+    Raises:
+        UsageError: a field is unknown, or its value cannot be.
+    """
+    known = {f.name for f in fields(Options)}
+    for key in values:
+        if key not in known:
+            raise unknown("option", key, known)
+    lists = {"select", "ignore", "with_", "without", "rules"}
+    options = Options(**{k: (v,) if k in lists and isinstance(v, str) else tuple(v) if k in lists else v for k, v in values.items()})
     if options.fail_on not in ("error", "warning", "never"):
         raise UsageError(f"--fail-on cannot be {options.fail_on!r}", "choose error, warning or never")
     for name in ("sample", "workers", "part_rows"):

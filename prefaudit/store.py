@@ -199,6 +199,10 @@ class Store:
         write_frame(self.part("skipped", number), skipped.select(list(SKIPPED)).cast(SKIPPED))  # type: ignore[arg-type]
         write_frame(self.part("pairs", number), pairs.select(list(PAIRS)), {"rows": str(rows), "pairs": str(pairs.height)})
 
+    def part_pairs(self, number: int) -> int:
+        """How many pairs a part holds."""
+        return int(self._metadata(self.part("pairs", number))["pairs"])
+
     def _metadata(self, path: Path) -> dict[str, str]:
         try:
             return pl.read_parquet_metadata(path)
@@ -222,6 +226,10 @@ class Store:
             return pl.read_parquet(path, columns=list(columns) if columns is not None else None)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise AuditError(f"{path} is damaged: {error}", "delete that file and rerun; the rest is kept") from error
+
+    def schema(self, kind: str) -> list[str]:
+        """Names of the columns of a kind of parts."""
+        return list(pl.read_parquet_schema(self.part(kind, 0))) if self.parts() else []
 
     def missing(self, kind: str, parts: int) -> list[int]:
         """The parts of this kind that are not there yet."""

@@ -1,0 +1,195 @@
+"""Read -> measure -> judge -> report. The file to read first."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from prefaudit import rules as rulebook
+from prefaudit.audit import judge, measure, read, rows
+from prefaudit.config import Options
+from prefaudit.core import SCHEMA, SKIPPED, AuditError, Progress, fingerprint, unknown
+from prefaudit.extractors import EXTRACTORS, GROUPS
+from prefaudit.reports import json as json_report
+from prefaudit.reports import render
+from prefaudit.reports import terminal
+from prefaudit.store import Store, write_bytes, write_frame
+
+__all__ = ["Audit", "extractor_table", "run", "scan"]
+
+
+class Audit:
+    """An audit folder, opened.
+
+    Args:
+        folder: the folder of a finished scan.
+
+    Raises:
+        AuditError: there is no finished audit in it.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.store = Store(folder)
+        report = self.store.load("report.json") if self.store.folder.is_dir() else None
+        if report is None:
+            raise AuditError(f"{folder} holds no finished audit", "name the folder that `prefaudit scan` printed")
+        self.report: dict[str, Any] = report
+
+    @property
+    def folder(self) -> Path:
+        """Where the audit lies."""
+        return self.store.folder
+
+    @property
+    def exit_code(self) -> int:
+        """0: nothing at or above fail_on; 1: the gate failed; 2: incomplete."""
+        return int(self.report["exit_code"])
+
+    @property
+    def findings(self) -> pl.DataFrame:
+        """What fired: `row` (null for the whole dataset), `rule`, `severity`, `value`."""
+        return pl.read_parquet(self.folder / "findings.parquet")
+
+    @property
+    def skipped(self) -> pl.DataFrame:
+        """The source rows that gave no pair: `source_row`, `file`, `line`, `reason`."""
+        return pl.read_parquet(self.folder / "skipped.parquet")
+
+    @property
+    def effects(self) -> pl.DataFrame:
+        """The effects table; see docs/effects.md."""
+        return pl.read_parquet(self.folder / "effects.parquet")
+
+    def pairs(self) -> pl.LazyFrame:
+        """The canonical pairs, lazily, in reading order."""
+        return self.store.scan("pairs")
+
+    def features(self) -> pl.LazyFrame:
+        """`row`, the structs `c` and `r`, and the pair columns, lazily, in reading order."""
+        return self._measures().lazy()
+
+    def _measures(self) -> measure.Measures:
+        names = {e["name"]: e for e in self.report["extractors"] if e["status"] == "ok"}
+        chosen = tuple(e for e in measure.choose(tuple(GROUPS), ()) if e.name in names)
+        recipe = (self.store.load("pairs/recipe.json") or {}).get("recipe", "")
+        made = measure.Measures(self.store, chosen, recipe, self.report["options"]["seed"])
+        stale = [e.name for e in chosen if made.print_of(e) != names[e.name]["fingerprint"]]
+        if stale:
+            raise AuditError(f"{self.folder} was written by another version: {', '.join(stale)} changed", "scan again")
+        return made
+
+    def show(self, what: str | None, *, limit: int = 10, width: int = 80, color: bool = False) -> str:
+        """The pairs behind a finding (a rule code) or one pair (its row), as text with the differing words marked.
+
+        Raises:
+            UsageError: no such rule or row.
+        """
+        results = {r["code"]: r for r in self.report["rules"]}
+        if what is None:
+            return render("terminal", self.report, width=width, color=color)
+        if what.isdigit():
+            found = rows.fetch(self.store, [int(what)])
+            if not found:
+                raise unknown("row", what, (f"0 to {self.store.scan('pairs').select(pl.len()).collect().item() - 1}",))
+            return terminal.show(found, None, width=width, color=color)
+        if what not in results:
+            raise unknown("rule or row", what, results)
+        hits = self.findings.filter((pl.col("rule") == what) & pl.col("row").is_not_null()).head(limit)
+        values = dict(zip(hits["row"].to_list(), hits["value"].to_list(), strict=True))
+        found = [{**row, "value": values[row["row"]]} for row in rows.fetch(self.store, list(values))]
+        return terminal.show(found, results[what], width=width, color=color)
+
+
+def scan(data: Any, out: str | Path | None = None, *, force: bool = False, **options: Any) -> Audit:
+    """Audit preference pairs.
+
+    Args:
+        data: a path, glob, folder, URI or list of them; or a polars, pyarrow or pandas frame, or a datasets.Dataset.
+        out: the audit folder; default .prefaudit/<stem>-<fingerprint>.
+        force: audit anew in a folder that holds an audit.
+        options: the fields of prefaudit.config.Options: format, map, select, ignore, with_, without, fail_on,
+            sample, seed, workers, memory, rules, params, severity.
+
+    Raises:
+        AuditError: the job cannot be done; its message and hint say why and what next.
+    """
+    from prefaudit.config import checked
+
+    return run(data, out, checked(options), force=force)
+
+
+def run(data: Any, out: str | Path | None, options: Options, *, force: bool = False,
+        progress: Progress | None = None) -> Audit:  # fmt: skip
+    """`scan` for callers that hold Options already."""
+    progress = progress or Progress()
+    started, rules = time.time(), rulebook.load(options.rules)
+    rules = rulebook.select(rules, options.select, options.ignore)
+    rules = {code: rulebook.configure(rule, options.params.get(code, {}), options.severity.get(code)) for code, rule in rules.items()}
+    for code in {**options.params, **options.severity}:
+        if code not in rulebook.load(options.rules):
+            raise unknown("rule", code, rules)
+    extractors = measure.choose(options.with_, options.without)
+    opened = read.open_source(data, options)
+    store = Store(out or _default_folder(opened.source))
+    with store.lock():
+        store.claim(opened.source.fingerprint, force=force)
+        measures = measure.Measures(store, extractors, opened.recipe, options.seed)
+        key = fingerprint(SCHEMA, version("prefaudit"), opened.source.paths, opened.recipe, [measures.print_of(e) for e in extractors],
+                          list(rules.values()), options.fail_on, options.seed)  # fmt: skip
+        if store.run().get("key") == key and (store.folder / "report.html").exists():
+            return Audit(store.folder)
+        store.save("run.json", {"fingerprint": opened.source.fingerprint})
+        read.read(opened, store, options, measures.part, progress)
+        for number in range(store.parts()):
+            measures.part(number)
+        measures.fit(progress)
+        report, findings, effects = judge.judge(opened, store, measures, rules, options, progress)
+        _write(store, report, findings, effects)
+        store.save("run.json", {"fingerprint": opened.source.fingerprint, "key": key if report["complete"] else None,
+                                **_run_facts(started)})  # fmt: skip
+    return Audit(store.folder)
+
+
+def _write(store: Store, report: dict[str, Any], findings: pl.DataFrame, effects: pl.DataFrame) -> None:
+    (store.folder / "report.html").unlink(missing_ok=True)
+    skipped = [store.read("skipped", k) for k in range(store.parts())]
+    write_frame(store.folder / "skipped.parquet", pl.concat(skipped) if skipped else pl.DataFrame(schema=SKIPPED))
+    write_frame(store.folder / "findings.parquet", findings)
+    write_frame(store.folder / "effects.parquet", effects)
+    write_bytes(store.folder / "report.json", json_report.render(report).encode())
+    write_bytes(store.folder / "report.html", render("html", report).encode())
+
+
+def _run_facts(started: float) -> dict[str, Any]:
+    names = ("prefaudit", "polars", "duckdb", "pyarrow", "numpy", "scipy")
+    return {"started": round(started, 3), "seconds": round(time.time() - started, 3), "python": platform.python_version(),
+            "machine": platform.platform(), "versions": {name: version(name) for name in names}}  # fmt: skip
+
+
+def _default_folder(source: Any) -> Path:
+    first = str(source.paths[0]) if source.paths else "frame"
+    stem = Path(first.rstrip("/").split("/")[-1]).name.split(".")[0] or "stdin"
+    stem = re.sub(r"[^\w-]+", "_", stem) or "data"
+    return Path(".prefaudit") / f"{stem}-{source.fingerprint}"
+
+
+def extractor_table() -> list[dict[str, str]]:
+    """For `prefaudit extractors`: group, name, columns."""
+    group_of = {name: group for group, names in GROUPS.items() for name in names}
+    table = []
+    for cls in EXTRACTORS:
+        extractor = cls()
+        parts = []
+        for name, kind in extractor.columns.items():
+            inner = ", ".join(f.name for f in kind.fields) if isinstance(kind, pl.Struct) else ""
+            parts.append(f"{name}{{{inner}}}" if inner else name)
+        table.append({"group": group_of.get(extractor.name, "always"), "name": extractor.name, "columns": " ".join(parts)})
+    return table

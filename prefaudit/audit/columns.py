@@ -1,0 +1,109 @@
+"""The columns of the whole audit as arrays, gathered in one pass over the parts: what the statistics are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from prefaudit.audit.measure import Measures
+from prefaudit.store import Store
+
+
+class Feature(NamedTuple):
+    """What a response feature is called in the effects table.
+
+    `cut` makes a yes or no of a score: a difference between .1 and .2 is no difference worth counting.
+    """
+
+    family: str
+    words: str
+    cut: float | None = None
+
+
+FEATURES: dict[str, Feature] = {
+    "chars": Feature("length", "more characters"),
+    "words": Feature("length", "more words"),
+    "lines": Feature("length", "more lines"),
+    "reasoning_chars": Feature("length", "longer reasoning"),
+    "markdown": Feature("format", "denser markdown"),
+    "lists": Feature("format", "more list items"),
+    "headers": Feature("format", "more headers"),
+    "bold": Feature("format", "more bold"),
+    "code": Feature("format", "more code"),
+    "emoji": Feature("format", "more emoji"),
+    "questions": Feature("tone", "more questions"),
+    "exclamations": Feature("tone", "more exclamation marks"),
+    "closing_question": Feature("tone", "ends in a question"),
+    "hedging": Feature("tone", "more hedging"),
+    "certainty": Feature("tone", "more certainty"),
+    "apology": Feature("tone", "more apology"),
+    "first_person": Feature("tone", "more first person"),
+    "worn": Feature("tone", "more worn phrases"),
+    "truncated": Feature("form", "breaks off"),
+    "refusal": Feature("refusal", "refuses", 0.5),
+    "sycophancy": Feature("sycophancy", "flatters or gives way", 0.5),
+}
+
+META = ["row", "label", "first", "annotator", "votes", "hash_prompt", "hash_chosen", "hash_rejected"]
+KNOWN = ["first", "source", "annotator", "votes", "margin", "score_chosen", "score_rejected", "model_chosen",
+         "model_rejected"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Arrays over the pairs that have both answers, in reading order.
+
+    `y` is 1 where the label is chosen and 1/2 for a tie or both_bad. `features` are (chosen, rejected) arrays, NaN
+    where not known. `meta` holds the columns META of the same pairs. `unpaired` counts replies without another side;
+    `known` says of the columns KNOWN whether any row has them.
+    """
+
+    meta: pl.DataFrame
+    y: NDArray[np.float64]
+    group: NDArray[np.int64]
+    features: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+    unpaired: int
+    known: Mapping[str, bool]
+
+
+def gather(store: Store, measures: Measures) -> Columns:
+    """One pass over the parts; float32 keeps a million pairs with twenty features under 200 MB."""
+    metas, groups = [], []
+    sides: dict[str, list[list[np.ndarray]]] = {}
+    unpaired, known = 0, dict.fromkeys(KNOWN, False)
+    for number in range(store.parts()):
+        meta = store.read("pairs", number, list(dict.fromkeys(META + KNOWN)))
+        known = {name: told or meta[name].null_count() < meta.height for name, told in known.items()}
+        meta = meta.select(META)
+        features = measures.features(number)
+        both = meta["hash_chosen"].is_not_null() & meta["hash_rejected"].is_not_null()
+        unpaired += meta.height - int(both.sum())
+        metas.append(meta.filter(both))
+        features = features.filter(both)
+        groups.append(features["group"].to_numpy() if "group" in features.columns else metas[-1]["row"].to_numpy())
+        for at, side in enumerate(("c", "r")):
+            if side in features.columns:
+                fields = features[side].struct.unnest()
+                for name in FEATURES:
+                    if name in fields.columns:
+                        sides.setdefault(name, [[], []])[at].append(_numbers(fields[name], FEATURES[name].cut))
+    meta = pl.concat(metas, rechunk=True) if metas else pl.DataFrame()
+    tie = (meta["label"] != "chosen").to_numpy()
+    return Columns(
+        meta=meta,
+        y=np.where(tie, 0.5, 1.0),
+        group=np.concatenate(groups) if groups else np.zeros(0, np.int64),
+        features={name: (np.concatenate(c), np.concatenate(r)) for name, (c, r) in sides.items()},
+        unpaired=unpaired,
+        known=known,
+    )
+
+
+def _numbers(series: pl.Series, cut: float | None) -> NDArray[np.float32]:
+    series = series if cut is None else series >= cut
+    return series.cast(pl.Float32).fill_null(float("nan")).to_numpy()

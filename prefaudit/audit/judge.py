@@ -1,0 +1,262 @@
+"""Columns to statistics, statistics and columns to rules, all of it to one report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from prefaudit import stats
+from prefaudit.audit import rows
+from prefaudit.audit.columns import FEATURES, Columns, gather, votes
+from prefaudit.audit.measure import Measures
+from prefaudit.audit.next import commands, unknowns
+from prefaudit.audit.read import Opened
+from prefaudit.config import Options
+from prefaudit.core import EFFECTS, FINDINGS, SCHEMA, SEVERITIES, Progress, Rule, fingerprint
+from prefaudit.rules import Judge
+from prefaudit.store import Store
+
+VERSION = 1
+PERMUTATIONS = 20
+TEXTS = ("prompt", "rejected_prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "extra")
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is computed from the columns alone; no rule and no threshold changes it."""
+
+    effects: pl.DataFrame
+    summary: dict[str, Any]
+    baselines: dict[str, Any]
+    annotators: pl.DataFrame
+    metrics: dict[str, Any]
+    known: dict[str, bool]
+
+
+def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rule], options: Options,
+          progress: Progress) -> tuple[dict[str, Any], pl.DataFrame, pl.DataFrame]:  # fmt: skip
+    """Ask the rules and put the report together.
+
+    Returns:
+        The report of docs/architecture.md, FINDINGS, EFFECTS.
+    """
+    statistics = _statistics(store, measures, options, progress)
+    engine = Judge(rules, memory=options.memory)
+    found, groups = [], []
+    progress.start("judge", store.parts())
+    for number in range(store.parts()):
+        frame = _part(store, measures, number, engine.columns())
+        groups.append(frame["group"].to_numpy())
+        found.append(engine.pairs(frame))
+        progress.step(1)
+    progress.done()
+    read = store.load("pairs/complete.json") or {}
+    skipped = sum(store.read("skipped", k, ["source_row"]).height for k in range(store.parts()))
+    metrics = {**statistics.metrics, "rows": read["rows"], "skipped": skipped, "skipped_rate": skipped / max(read["rows"], 1)}
+    found.append(engine.dataset(metrics, statistics.annotators, statistics.effects,
+                                lambda names: _whole(store, measures, names)))  # fmt: skip
+    findings = pl.concat([pl.DataFrame(schema=FINDINGS), *found]).sort("rule", "row", nulls_last=True, maintain_order=True)
+    group = np.concatenate(groups) if groups else np.zeros(0, np.int64)
+    results = engine.results(lambda fired: _interval(fired, group))
+    report = _report(opened, store, measures, statistics, rules, results, options)
+    return report, findings, statistics.effects
+
+
+def _interval(fired: pl.Series, group: np.ndarray) -> tuple[float, float]:
+    _, low, high = stats.cluster_rate(fired.cast(pl.Float64).fill_null(float("nan")).to_numpy(), group)
+    return low, high
+
+
+def _part(store: Store, measures: Measures, number: int, columns: list[str]) -> pl.DataFrame:
+    """What pair rules see of one part: the features, the pairs' small columns, and texts only where a rule names them."""
+    schema = store.schema("pairs")
+    roots = {name.split(".")[0] for name in columns}
+    wanted = [name for name in schema if name not in TEXTS or name in roots]
+    pairs = store.read("pairs", number, wanted)
+    frame = pl.concat([pairs, measures.features(number).drop("row")], how="horizontal")
+    return frame if "group" in frame.columns else frame.with_columns(group=pl.col("row"))
+
+
+def _whole(store: Store, measures: Measures, names: list[str]) -> pl.DataFrame:
+    """The named columns over all pairs, for dataset rules over the features."""
+    roots = sorted({name.split(".")[0] for name in names})
+    frames = []
+    for number in range(store.parts()):
+        frame = _part(store, measures, number, names)
+        frames.append(frame.select([r for r in roots if r in frame.columns]))
+    return pl.concat(frames) if frames else pl.DataFrame()
+
+
+def _statistics(store: Store, measures: Measures, options: Options, progress: Progress) -> Statistics:
+    """From the folder where they are there already, else computed and kept."""
+    prints = [measures.print_of(e) for e in measures.present]
+    path = f"stats/{fingerprint('stats', VERSION, measures.pairs_recipe, prints, options.seed)}.json"
+    have = store.load(path)
+    if have is None:
+        progress.start("effects", None)
+        have = _compute(gather(store, measures), options.seed)
+        progress.done()
+        store.save(path, have)
+    return Statistics(
+        effects=pl.DataFrame(have["effects"], schema=EFFECTS, orient="row"),
+        summary=have["summary"],
+        baselines=have["baselines"],
+        annotators=pl.DataFrame(have["annotators"]["rows"], schema=have["annotators"]["names"], orient="row", infer_schema_length=None),
+        metrics=have["metrics"],
+        known=have["known"],
+    )  # fmt: skip
+
+
+def _compute(columns: Columns, seed: int) -> dict[str, Any]:
+    """Everything the statistics say, as plain values that JSON keeps exactly."""
+    features = {k: v for k, v in columns.features.items()}
+    families = {name: FEATURES[name].family for name in features}
+    labels = {name: FEATURES[name].words for name in features}
+    length = _length(columns)
+    options = stats.EffectOptions(labels=labels)
+    codes = _codes(columns.meta["annotator"])
+    effects = stats.effects(columns.y, length, features, families, columns.group, codes, seed, options)
+    summary = _summary(effects, columns, stats.permuted(columns.y, length, features, families, columns.group, seed, PERMUTATIONS, options))
+    baselines = stats.baselines(columns.y, length, _Differences(features), columns.group, seed, labels)
+    annotators = stats.annotators(columns.meta.with_columns(group=pl.Series(columns.group), length=pl.Series(length)))
+    return {
+        "effects": effects.rows(),
+        "summary": summary,
+        "baselines": baselines,
+        "annotators": {"names": annotators.columns, "rows": annotators.rows()},
+        "metrics": _metrics(columns, baselines, annotators),
+        "known": dict(columns.known),
+    }
+
+
+class _Differences(Mapping[str, np.ndarray]):
+    """Chosen minus rejected, one feature at a time as it is asked for."""
+
+    def __init__(self, features: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        self._features = features
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        chosen, rejected = self._features[name]
+        return chosen - rejected
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._features)
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+
+def _length(columns: Columns) -> np.ndarray:
+    if "chars" not in columns.features:
+        return np.zeros(len(columns.y))
+    return stats.length_ratio(*columns.features["chars"])
+
+
+def _codes(annotator: pl.Series) -> np.ndarray | None:
+    """Annotators as numbers, -1 where not known; None where no row names one."""
+    if annotator.null_count() == annotator.len():
+        return None
+    names = annotator.drop_nulls().unique().sort()
+    codes = annotator.replace_strict(names, pl.Series(np.arange(len(names))), default=-1, return_dtype=pl.Int64)
+    return codes.fill_null(-1).to_numpy()
+
+
+def _summary(effects: pl.DataFrame, columns: Columns, permuted: Mapping[str, Any]) -> dict[str, Any]:
+    null = stats.EffectOptions().null
+    told = effects.filter(pl.col("delta_win").is_not_null() & pl.col("low").is_not_null())
+    return {
+        "n": len(columns.y),
+        "groups": len(np.unique(columns.group)),
+        "features": told.height,
+        "exceeding": told.filter(pl.col("bound").abs() > null).height,
+        **permuted,
+        "note": "" if told.height else "no effect could be told; see the note of each",
+    }
+
+
+def _metrics(columns: Columns, baselines: Mapping[str, Any], annotators: pl.DataFrame) -> dict[str, Any]:
+    """The numbers that dataset rules read; one that is not known is left out."""
+    meta, sizes = columns.meta, np.bincount(columns.group) if len(columns.group) else np.zeros(1, np.int64)
+    found: dict[str, Any] = {
+        "pairs": meta.height, "unpaired": columns.unpaired,
+        "ties": int((meta["label"] == "tie").sum()), "both_bad": int((meta["label"] == "both_bad").sum()),
+        "groups": int((sizes > 0).sum()), "largest_group": int(sizes.max()),
+        "annotators": annotators.height or None,
+    }  # fmt: skip
+    if meta.height:
+        found |= {"tie_rate": 1 - float((columns.y == 1).mean()), "largest_group_share": int(sizes.max()) / meta.height}
+    for name in ("length_auc", "text_auc", "longer_wins"):
+        if baselines.get(name) is not None:
+            found[name] = baselines[name]
+            found[f"{name}_low"], found[f"{name}_high"] = baselines[f"{name}_interval"]
+    told = meta["first"].is_not_null().to_numpy()
+    if told.any():
+        first = meta["first"].to_numpy()[told]
+        wins = np.where(first == 1, columns.y[told], 1 - columns.y[told])
+        rate, low, high = stats.cluster_rate(wins, columns.group[told])
+        found |= {"first_n": int(told.sum()), "first_rate": rate, "first_low": low, "first_high": high}
+    for side in ("chosen", "rejected"):
+        counts = meta[f"hash_{side}"].value_counts()["count"]
+        found[f"distinct_{side}"] = counts.len()
+        found[f"top_{side}_share"] = counts.max() / meta.height if meta.height else None  # type: ignore[operator]
+    return found
+
+
+def _report(opened: Opened, store: Store, measures: Measures, statistics: Statistics, rules: Mapping[str, Rule],
+            results: list[dict[str, Any]], options: Options) -> dict[str, Any]:  # fmt: skip
+    dataset = _dataset(opened, store, statistics)
+    failed = bool(measures.failed) or any(r["status"] == "error" for r in results)
+    gate = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != "never" else ()  # type: ignore[arg-type]
+    fails = any(r["status"] == "fired" and r["severity"] in gate for r in results)
+    named = list(dict.fromkeys(row for r in results for row in r["examples"]))
+    return {
+        "schema": SCHEMA, "complete": not failed, "exit_code": 2 if failed else int(fails), "fail_on": options.fail_on,
+        "dataset": dataset,
+        "options": {"format": options.format, "map": dict(options.map), "select": list(options.select),
+                    "ignore": list(options.ignore), "extractors": [e.name for e in measures.extractors],
+                    "sample": options.sample, "seed": options.seed},
+        "unknown": unknowns(rules, results, statistics.known),
+        "extractors": [{"name": e.name, "fingerprint": measures.print_of(e),
+                        "status": "failed" if e.name in measures.failed else "ok",
+                        "error": measures.failed.get(e.name, "")} for e in measures.extractors],
+        "rules": results,
+        "effects": [_effect(row) for row in statistics.effects.iter_rows(named=True)],
+        "effects_summary": statistics.summary,
+        "baselines": statistics.baselines,
+        "annotators": [_bounded(row) for row in statistics.annotators.iter_rows(named=True)],
+        "examples": {str(row["row"]): rows.example(row) for row in rows.fetch(store, named)},
+        "next": commands(results),
+        "lens": {}, "strength": {}, "principles": [],
+    }  # fmt: skip
+
+
+def _bounded(row: dict[str, Any]) -> dict[str, Any]:
+    low, high = row.pop("low"), row.pop("high")
+    return {**row, "interval": None if low is None else [low, high]}
+
+
+def _effect(row: dict[str, Any]) -> dict[str, Any]:
+    low, high = row.pop("win_low"), row.pop("win_high")
+    return {**_bounded(row), "win_interval": None if low is None else [low, high]}
+
+
+def _dataset(opened: Opened, store: Store, statistics: Statistics) -> dict[str, Any]:
+    complete = store.load("pairs/complete.json") or {}
+    skipped = pl.concat([store.read("skipped", k) for k in range(store.parts())])
+    reasons = skipped["reason"].value_counts().sort(["count", "reason"], descending=[True, False])
+    metrics = statistics.metrics
+    source = opened.source
+    return {
+        "paths": list(source.paths), "format": opened.detected.layout.name, "why": opened.detected.why,
+        "container": source.container, "fingerprint": source.fingerprint,
+        "rows": complete["rows"], "pairs": complete["pairs"] - metrics["unpaired"], "unpaired": metrics["unpaired"],
+        "skipped": skipped.height, "skipped_reasons": dict(reasons.rows()),
+        "ties": metrics["ties"], "both_bad": metrics["both_bad"], "groups": metrics["groups"],
+        "largest_group": metrics["largest_group"],
+        "sample": None if complete["of"] is None else {"rows": complete["rows"], "of": complete["of"]},
+        "notes": [*complete["notes"], *opened.detected.warnings],
+    }  # fmt: skip
