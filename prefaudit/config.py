@@ -97,7 +97,7 @@ def _typed(where: str, value: Any, kind: type) -> Any:
         values = [value] if isinstance(value, str) else value
         if isinstance(values, list) and all(isinstance(v, str) for v in values):
             return tuple(values)
-        raise UsageError(f"{where} has to be a list of strings, not {value!r}", "for example [\"LEN\", \"DUP001\"]")
+        raise UsageError(f"{where} has to be a list of strings, not {value!r}", 'for example ["LEN", "DUP001"]')
     if not isinstance(value, kind) or isinstance(value, bool):
         raise UsageError(f"{where} has to be a {kind.__name__}, not {value!r}", "see docs/configuration.md")
     return value
@@ -125,13 +125,17 @@ def checked(values: Mapping[str, Any]) -> Options:
         if key not in known:
             raise unknown("option", key, known)
     lists = {"select", "ignore", "with_", "without", "rules"}
-    options = Options(**{k: (v,) if k in lists and isinstance(v, str) else tuple(v) if k in lists else v for k, v in values.items()})
+    options = Options(
+        **{k: (v,) if k in lists and isinstance(v, str) else tuple(v) if k in lists else v for k, v in values.items()}
+    )
     if options.fail_on not in ("error", "warning", "never"):
         raise UsageError(f"--fail-on cannot be {options.fail_on!r}", "choose error, warning or never")
     for name in ("sample", "workers", "part_rows"):
         value = getattr(options, name)
         if value is not None and value < 1:
-            raise UsageError(f"--{name.replace('_', '-')} has to be at least 1, not {value}", "leave it out for the default")
+            raise UsageError(
+                f"--{name.replace('_', '-')} has to be at least 1, not {value}", "leave it out for the default"
+            )
     if options.with_ and options.without:
         raise UsageError("--with and --without exclude each other", "--with names exactly the groups to run")
     return options

@@ -134,7 +134,9 @@ class Store:
             except OSError as error:
                 handle.seek(0)
                 holder = handle.read().strip() or "another process"
-                raise AuditError(f"{self.folder} is in use by {holder}", "wait for it, or name another folder with -o") from error
+                raise AuditError(
+                    f"{self.folder} is in use by {holder}", "wait for it, or name another folder with -o"
+                ) from error
             handle.truncate(0)
             handle.write(f"process {os.getpid()} on {os.uname().nodename}")
             handle.flush()
@@ -197,7 +199,9 @@ class Store:
     def write_pairs(self, number: int, pairs: pl.DataFrame, skipped: pl.DataFrame, rows: int) -> None:
         """Write one part: the skips first, so that the pairs' rename completes it."""
         write_frame(self.part("skipped", number), skipped.select(list(SKIPPED)).cast(SKIPPED))  # type: ignore[arg-type]
-        write_frame(self.part("pairs", number), pairs.select(list(PAIRS)), {"rows": str(rows), "pairs": str(pairs.height)})
+        write_frame(
+            self.part("pairs", number), pairs.select(list(PAIRS)), {"rows": str(rows), "pairs": str(pairs.height)}
+        )
 
     def part_pairs(self, number: int) -> int:
         """How many pairs a part holds."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 import time
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,7 @@ from prefaudit.config import Options
 from prefaudit.core import SCHEMA, SKIPPED, AuditError, Progress, fingerprint, unknown
 from prefaudit.extractors import EXTRACTORS, GROUPS
 from prefaudit.reports import json as json_report
-from prefaudit.reports import render
-from prefaudit.reports import terminal
+from prefaudit.reports import render, terminal
 from prefaudit.store import Store, write_bytes, write_frame
 
 __all__ = ["Audit", "extractor_table", "run", "scan"]
@@ -132,7 +129,10 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
     progress = progress or Progress()
     started, rules = time.time(), rulebook.load(options.rules)
     rules = rulebook.select(rules, options.select, options.ignore)
-    rules = {code: rulebook.configure(rule, options.params.get(code, {}), options.severity.get(code)) for code, rule in rules.items()}
+    rules = {
+        code: rulebook.configure(rule, options.params.get(code, {}), options.severity.get(code))
+        for code, rule in rules.items()
+    }
     for code in {**options.params, **options.severity}:
         if code not in rulebook.load(options.rules):
             raise unknown("rule", code, rules)
@@ -142,8 +142,10 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
     with store.lock():
         store.claim(opened.source.fingerprint, force=force)
         measures = measure.Measures(store, extractors, opened.recipe, options.seed)
-        key = fingerprint(SCHEMA, version("prefaudit"), opened.source.paths, opened.recipe, [measures.print_of(e) for e in extractors],
-                          list(rules.values()), options.fail_on, options.seed)  # fmt: skip
+        key = fingerprint(
+            *(SCHEMA, version("prefaudit"), opened.source.paths, opened.recipe, options.fail_on, options.seed),
+            *([measures.print_of(e) for e in extractors], list(rules.values())),
+        )
         if store.run().get("key") == key and (store.folder / "report.html").exists():
             return Audit(store.folder)
         store.save("run.json", {"fingerprint": opened.source.fingerprint})
@@ -170,8 +172,13 @@ def _write(store: Store, report: dict[str, Any], findings: pl.DataFrame, effects
 
 def _run_facts(started: float) -> dict[str, Any]:
     names = ("prefaudit", "polars", "duckdb", "pyarrow", "numpy", "scipy")
-    return {"started": round(started, 3), "seconds": round(time.time() - started, 3), "python": platform.python_version(),
-            "machine": platform.platform(), "versions": {name: version(name) for name in names}}  # fmt: skip
+    return {
+        "started": round(started, 3),
+        "seconds": round(time.time() - started, 3),
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "versions": {name: version(name) for name in names},
+    }
 
 
 def _default_folder(source: Any) -> Path:
@@ -191,5 +198,7 @@ def extractor_table() -> list[dict[str, str]]:
         for name, kind in extractor.columns.items():
             inner = ", ".join(f.name for f in kind.fields) if isinstance(kind, pl.Struct) else ""
             parts.append(f"{name}{{{inner}}}" if inner else name)
-        table.append({"group": group_of.get(extractor.name, "always"), "name": extractor.name, "columns": " ".join(parts)})
+        table.append(
+            {"group": group_of.get(extractor.name, "always"), "name": extractor.name, "columns": " ".join(parts)}
+        )
     return table

@@ -11,7 +11,7 @@ import polars as pl
 
 from prefaudit import stats
 from prefaudit.audit import rows
-from prefaudit.audit.columns import FEATURES, Columns, gather, votes
+from prefaudit.audit.columns import FEATURES, Columns, gather
 from prefaudit.audit.measure import Measures
 from prefaudit.audit.next import commands, unknowns
 from prefaudit.audit.read import Opened
@@ -56,10 +56,17 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
     progress.done()
     read = store.load("pairs/complete.json") or {}
     skipped = sum(store.read("skipped", k, ["source_row"]).height for k in range(store.parts()))
-    metrics = {**statistics.metrics, "rows": read["rows"], "skipped": skipped, "skipped_rate": skipped / max(read["rows"], 1)}
+    metrics = {
+        **statistics.metrics,
+        "rows": read["rows"],
+        "skipped": skipped,
+        "skipped_rate": skipped / max(read["rows"], 1),
+    }
     found.append(engine.dataset(metrics, statistics.annotators, statistics.effects,
                                 lambda names: _whole(store, measures, names)))  # fmt: skip
-    findings = pl.concat([pl.DataFrame(schema=FINDINGS), *found]).sort("rule", "row", nulls_last=True, maintain_order=True)
+    findings = pl.concat([pl.DataFrame(schema=FINDINGS), *found]).sort(
+        "rule", "row", nulls_last=True, maintain_order=True
+    )
     group = np.concatenate(groups) if groups else np.zeros(0, np.int64)
     results = engine.results(lambda fired: _interval(fired, group))
     report = _report(opened, store, measures, statistics, rules, results, options)
@@ -72,7 +79,7 @@ def _interval(fired: pl.Series, group: np.ndarray) -> tuple[float, float]:
 
 
 def _part(store: Store, measures: Measures, number: int, columns: list[str]) -> pl.DataFrame:
-    """What pair rules see of one part: the features, the pairs' small columns, and texts only where a rule names them."""
+    """What pair rules see of one part: features, the pairs' small columns, and texts only where a rule names them."""
     schema = store.schema("pairs")
     roots = {name.split(".")[0] for name in columns}
     wanted = [name for name in schema if name not in TEXTS or name in roots]
@@ -105,7 +112,7 @@ def _statistics(store: Store, measures: Measures, options: Options, progress: Pr
         effects=pl.DataFrame(have["effects"], schema=EFFECTS, orient="row"),
         summary=have["summary"],
         baselines=have["baselines"],
-        annotators=pl.DataFrame(have["annotators"]["rows"], schema=have["annotators"]["names"], orient="row", infer_schema_length=None),
+        annotators=pl.DataFrame(have["annotators"], schema=stats.ANNOTATORS, orient="row"),
         metrics=have["metrics"],
         known=have["known"],
     )  # fmt: skip
@@ -113,21 +120,25 @@ def _statistics(store: Store, measures: Measures, options: Options, progress: Pr
 
 def _compute(columns: Columns, seed: int) -> dict[str, Any]:
     """Everything the statistics say, as plain values that JSON keeps exactly."""
-    features = {k: v for k, v in columns.features.items()}
+    features = dict(columns.features)
     families = {name: FEATURES[name].family for name in features}
     labels = {name: FEATURES[name].words for name in features}
     length = _length(columns)
     options = stats.EffectOptions(labels=labels)
     codes = _codes(columns.meta["annotator"])
     effects = stats.effects(columns.y, length, features, families, columns.group, codes, seed, options)
-    summary = _summary(effects, columns, stats.permuted(columns.y, length, features, families, columns.group, seed, PERMUTATIONS, options))
+    summary = _summary(
+        effects,
+        columns,
+        stats.permuted(columns.y, length, features, families, columns.group, seed, PERMUTATIONS, options),
+    )
     baselines = stats.baselines(columns.y, length, _Differences(features), columns.group, seed, labels)
     annotators = stats.annotators(columns.meta.with_columns(group=pl.Series(columns.group), length=pl.Series(length)))
     return {
         "effects": effects.rows(),
         "summary": summary,
         "baselines": baselines,
-        "annotators": {"names": annotators.columns, "rows": annotators.rows()},
+        "annotators": annotators.rows(),
         "metrics": _metrics(columns, baselines, annotators),
         "known": dict(columns.known),
     }

@@ -26,7 +26,9 @@ FACTS = (
 )
 
 
-def unknowns(rules: Mapping[str, Rule], results: Sequence[Mapping[str, Any]], known: Mapping[str, bool]) -> list[dict[str, Any]]:
+def unknowns(
+    rules: Mapping[str, Rule], results: Sequence[Mapping[str, Any]], known: Mapping[str, bool]
+) -> list[dict[str, Any]]:
     """Facts that no row tells, each with the rules that stay unjudged for it.
 
     Args:
@@ -46,7 +48,9 @@ def unknowns(rules: Mapping[str, Rule], results: Sequence[Mapping[str, Any]], kn
 
 
 def _reads(rule: Rule, names: re.Pattern[str]) -> bool:
-    return rule.over == "annotators" and bool(names.search("annotator")) or bool(names.search(f"{rule.value} {rule.where}"))
+    return (rule.over == "annotators" and bool(names.search("annotator"))) or bool(
+        names.search(f"{rule.value} {rule.where}")
+    )
 
 
 def commands(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

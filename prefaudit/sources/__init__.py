@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .base import Kind, Part
-from .opening import open
-from .source import Source
+from prefaudit.sources.base import Kind, Part
+from prefaudit.sources.opening import open
+from prefaudit.sources.source import Source
 
 __all__ = ["Kind", "Part", "Source", "open"]

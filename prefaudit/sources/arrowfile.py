@@ -8,9 +8,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from ..core import SourceError
-from .columnar import ROWS, ColumnReader
-from .streams import Stream, head
+from prefaudit.core import SourceError
+from prefaudit.sources.columnar import ROWS, ColumnReader
+from prefaudit.sources.streams import Stream, head
 
 
 def arrow(path: Path, con: duckdb.DuckDBPyConnection, name: str) -> ColumnReader:

@@ -11,8 +11,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..core import SourceError
-from .base import NO_SKIPS, Chunk, Kind, numbered, skips
+from prefaudit.core import SourceError
+from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, numbered, skips
 
 ROWS = 8192  # rows a batch: bounds memory where texts are long
 

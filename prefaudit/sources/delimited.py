@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from ..core import SourceError
-from .base import NO_SKIPS, Chunk, Kind, numbered, skips
-from .lines import without_bom
-from .streams import Stream, head
+from prefaudit.core import SourceError
+from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, numbered, skips
+from prefaudit.sources.lines import without_bom
+from prefaudit.sources.streams import Stream, head
 
 HEAD = 1 << 20
 CELL_BLOCK = 32 << 20  # a row must fit in one block

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from ..core import SourceError
-from .lines import Readable, Texts, without_bom
-from .streams import BLOCK
+from prefaudit.core import SourceError
+from prefaudit.sources.lines import Readable, Texts, without_bom
+from prefaudit.sources.streams import BLOCK
 
 CLASS = np.zeros(256, np.int8)
 CLASS[[ord(c) for c in "[{"]] = 1

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from ..core import SourceError
+from prefaudit.core import SourceError
 
 
 def table(data: Any) -> pa.Table | None:

@@ -10,11 +10,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from . import elements, lines
-from .base import Chunk, Kind
-from .lines import Texts
-from .objects import chunk, keys
-from .streams import Stream, head
+from prefaudit.sources import elements, lines
+from prefaudit.sources.base import Chunk, Kind
+from prefaudit.sources.lines import Texts
+from prefaudit.sources.objects import chunk, keys
+from prefaudit.sources.streams import Stream, head
 
 SAMPLE_BYTES = 4 << 20
 SPREAD, SPREAD_BYTES = 16, 1 << 18

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from ..core import SourceError
-from .streams import BLOCK
+from prefaudit.core import SourceError
+from prefaudit.sources.streams import BLOCK
 
 BOM = b"\xef\xbb\xbf"
 WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")

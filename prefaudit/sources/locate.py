@@ -7,9 +7,9 @@ import glob
 import os
 from pathlib import Path
 
-from ..core import SourceError
-from . import jsonfile
-from .streams import SUFFIXES, head
+from prefaudit.core import SourceError
+from prefaudit.sources import jsonfile
+from prefaudit.sources.streams import SUFFIXES, head
 
 CONTAINERS = {
     ".parquet": "parquet", ".pq": "parquet",

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from .base import NO_SKIPS, Chunk, numbered, skips
-from .lines import Texts
+from prefaudit.sources.base import NO_SKIPS, Chunk, numbered, skips
+from prefaudit.sources.lines import Texts
 
 
 def path(key: str) -> str:

@@ -8,15 +8,15 @@ from typing import Any
 
 import duckdb
 
-from .. import duck
-from ..core import SourceError
-from . import fingerprints, frames, locate
-from .arrowfile import arrow
-from .base import Reader
-from .columnar import frame, parquet
-from .delimited import CsvReader
-from .jsonfile import JsonReader
-from .source import Source
+from prefaudit import duck
+from prefaudit.core import SourceError
+from prefaudit.sources import fingerprints, frames, locate
+from prefaudit.sources.arrowfile import arrow
+from prefaudit.sources.base import Reader
+from prefaudit.sources.columnar import frame, parquet
+from prefaudit.sources.delimited import CsvReader
+from prefaudit.sources.jsonfile import JsonReader
+from prefaudit.sources.source import Source
 
 READERS: dict[str, Callable[[Path, duckdb.DuckDBPyConnection, str], Reader]] = {
     "parquet": parquet,

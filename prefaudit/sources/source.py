@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from ..core import SKIPPED, SourceError
-from .base import Chunk, Kind, Part, Reader
+from prefaudit.core import SKIPPED, SourceError
+from prefaudit.sources.base import Chunk, Kind, Part, Reader
 
 OWN = ("source_row", "file", "line")
 State = dict[Path, tuple[int, int]]

@@ -12,11 +12,11 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
-from ..core import SourceError
+from prefaudit.core import SourceError
 
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz"}
-BLOCK = 16 << 20
+BLOCK = 8 << 20
 FAILURES = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
 
 

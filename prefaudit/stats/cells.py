@@ -42,10 +42,7 @@ def spline(x: Floats, knots: Floats) -> Floats:
     """
     big = knots[-1]
     scaled, at = x / big, knots / big
-    columns = [scaled]
-    for k in at[:-1]:
-        columns.append(_twice_integrated(scaled, float(k)))
-    return np.column_stack(columns)
+    return np.column_stack([scaled, *(_twice_integrated(scaled, float(k)) for k in at[:-1])])
 
 
 def _twice_integrated(x: Floats, k: float) -> Floats:

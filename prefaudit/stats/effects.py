@@ -133,7 +133,7 @@ def _raw(feature: Levels, cells: Cells, y: Floats, clusters: Clusters, level: fl
     more = feature.level[differs] * cells.turn[differs] > 0
     g = clusters.group[differs]
     sizes = np.bincount(g)
-    sums = np.bincount(g, np.where(more, y[differs], 1 - y[differs]))
+    sums = np.bincount(g, np.where(more, y[differs], 1 - y[differs])).astype(np.float64, copy=False)
     has = sizes > 0
     rate = rate_of_sums(sizes[has].astype(np.float64), sums[has], True, level) if len(g) else (None, None, None)
     whole = n == len(known)

@@ -72,10 +72,9 @@ def permuted(
         # delta = b / 2 near 0, where sigma has the slope 1/4 on both sides
         direction = np.linalg.solve(information, np.eye(x.shape[1])[-1]) / 2
         reach = np.append(x @ direction, 0.0)[coded(cells, level)]
-        moved = np.bincount(clusters.group, reach * (y - 0.5))
         part = np.bincount(clusters.group, reach**2)
-        part /= part.sum()
-        moved /= np.sqrt(np.maximum(1 - part, 1e-6))
+        part = part / part.sum()
+        moved = np.bincount(clusters.group, reach * (y - 0.5)) / np.sqrt(np.maximum(1 - part, 1e-6))
         half = quantile(options.level, float(1 / (part @ part))) * float(np.sqrt(moved @ moved))
         exceeding += np.abs(coins @ moved.astype(np.float32)) - half > options.null
     return {"exceeding_permuted": float(exceeding.mean()), "permutations": permutations}

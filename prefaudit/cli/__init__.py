@@ -1,0 +1,183 @@
+"""The command line: one short function per command, no logic. Results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from prefaudit.cli.common import (
+    Config,
+    Data,
+    Debug,
+    FailOn,
+    Force,
+    Format,
+    Ignore,
+    Map,
+    Memory,
+    Out,
+    Output,
+    Quiet,
+    Rules,
+    Sample,
+    Seed,
+    Select,
+    With,
+    Without,
+    Workers,
+    codes,
+    color,
+    errors,
+    mapping,
+    progress,
+    render,
+    say,
+    targets,
+    threads,
+    width,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from prefaudit.audit import Audit
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Find out what preference pairs teach before a model learns it.",
+    epilog="Exit codes: 0 nothing at or above --fail-on, 1 the gate failed, 2 the job could not be done.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Find out what preference pairs teach before a model learns it."""
+    if version:
+        from prefaudit import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def scan(
+    data: Data, out: Out = None, format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None,
+    with_: With = None, without: Without = None, rules: Rules = None, fail_on: FailOn = None, output: Output = None,
+    sample: Sample = None, seed: Seed = None, workers: Workers = None, memory: Memory = None, config: Config = None,
+    force: Force = False, quiet: Quiet = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """What is in the data, what would go wrong, and an exit code for the pipeline."""
+    with errors(debug):
+        threads(workers)
+        given = {"format": format, "map": mapping(map), "select": codes(select), "ignore": codes(ignore),
+                 "with_": codes(with_), "without": codes(without), "rules": tuple(rules or ()), "fail_on": fail_on,
+                 "sample": sample, "seed": seed, "workers": workers, "memory": memory}  # fmt: skip
+        _scan(data, out, given, config, output, force, quiet)
+
+
+@app.command()
+def demo(
+    out: Out = None, output: Output = None, force: Force = False, quiet: Quiet = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Audit the example dataset that comes with prefaudit; exits 0 when it ran."""
+    with errors(debug):
+        from prefaudit.demo import demo_path
+
+        audit = _audit([str(demo_path())], out, {"fail_on": "never"}, None, output, force, quiet)
+        raise typer.Exit(2 if audit.exit_code == 2 else 0)
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An audit folder.")],
+    what: Annotated[
+        str | None, typer.Argument(metavar="[CODE|ROW]", help="A rule code or the number of a pair.")
+    ] = None,
+    limit: Annotated[int, typer.Option("-n", "--limit", metavar="N", help="Rows at most.")] = 10,
+    debug: Debug = False,
+) -> None:
+    """The rows behind a finding, with the words that differ marked."""
+    with errors(debug):
+        from prefaudit.audit import Audit
+
+        say(Audit(folder).show(what, limit=limit, width=width(), color=color()))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An audit folder.")],
+    output: Output = None, force: Force = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """The report of a finished audit, in another format."""
+    with errors(debug):
+        from prefaudit.audit import Audit
+
+        where = targets(output, force)
+        audit = Audit(folder)
+        render(audit, where, quiet=False)
+        raise typer.Exit(audit.exit_code)
+
+
+@app.command()
+def rule(
+    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help="A rule code; without it, the list.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every rule in full.")] = False,
+    rules: Rules = None,
+    debug: Debug = False,
+) -> None:
+    """What a rule asks, why, what to do, and its known false alarms."""
+    with errors(debug):
+        from prefaudit.rules import describe
+
+        say(describe(code, everything=all_, folders=tuple(rules or ())))
+
+
+@app.command()
+def formats(debug: Debug = False) -> None:
+    """The layouts that are read."""
+    with errors(debug):
+        from prefaudit.formats import table
+
+        lines = [f"{row['name']:<24} {'' if row['verified'] else 'unverified':<11} {row['title']}" for row in table()]
+        say("\n".join(lines))
+
+
+@app.command()
+def extractors(debug: Debug = False) -> None:
+    """The measurements, by group, and the columns they write."""
+    with errors(debug):
+        from prefaudit.audit import extractor_table
+
+        say("\n".join(f"{r['group']:<12} {r['name']:<12} {r['columns']}" for r in extractor_table()))
+
+
+def _scan(data: list[str], out: Path | None, given: dict[str, Any], config: Path | None, output: list[str] | None,
+          force: bool, quiet: bool) -> NoReturn:  # fmt: skip
+    raise typer.Exit(_audit(data, out, given, config, output, force, quiet).exit_code)
+
+
+def _audit(data: list[str], out: Path | None, given: dict[str, Any], config: Path | None, output: list[str] | None,
+           force: bool, quiet: bool) -> Audit:  # fmt: skip
+    from prefaudit import config as configuration
+    from prefaudit.audit import run
+
+    where = targets(output, force)
+    options = configuration.load(config, given)
+    with progress(quiet) as bars:
+        audit = run(data, out, options, force=force, progress=bars)
+    render(audit, where, quiet)
+    return audit
+
+
+def main() -> None:
+    """Run the command line; every way out is one of the exit codes 0, 1, 2."""
+    try:
+        app(standalone_mode=True)
+    except Exception as error:
+        sys.stderr.write(f"error: internal error: {type(error).__name__}: {error}\n")
+        sys.exit(2)

@@ -1,0 +1,170 @@
+"""Options that several commands share, and how errors, progress and output reach the user."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from prefaudit.audit import Audit
+
+Data = Annotated[list[str], typer.Argument(metavar="DATA...", help="File, glob, folder, URI, or - for standard input.")]
+Out = Annotated[
+    Path | None, typer.Option("-o", "--out", metavar="DIR", help="Audit folder [default: .prefaudit/NAME-FINGERPRINT].")
+]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", help="Layout, where detection is wrong; see `prefaudit formats`."),
+]
+Map = Annotated[
+    list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="Say which column holds what; repeatable.")
+]
+Select = Annotated[
+    list[str] | None, typer.Option("--select", metavar="CODES", help="Rules to ask, by code or prefix: LEN,DUP001.")
+]
+Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="Rules not to ask.")]
+With = Annotated[list[str] | None, typer.Option("--with", metavar="NAMES", help="Exactly these extractor groups.")]
+Without = Annotated[
+    list[str] | None, typer.Option("--without", metavar="NAMES", help="All default extractor groups but these.")
+]
+Rules = Annotated[
+    list[str] | None, typer.Option("--rules", metavar="DIR", help="Folder with rules of your own; repeatable.")
+]
+FailOn = Annotated[
+    str | None, typer.Option("--fail-on", metavar="LEVEL", help="error, warning or never [default: error].")
+]
+Output = Annotated[
+    list[str] | None,
+    typer.Option("--output-format", metavar="NAME[=PATH]", help="terminal, json, jsonl, markdown, html; repeatable."),
+]
+Sample = Annotated[int | None, typer.Option("--sample", metavar="N", help="Read N source rows, drawn with the seed.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random [default: 0].")]
+Workers = Annotated[int | None, typer.Option("--workers", metavar="N", help="Threads [default: all cores].")]
+Memory = Annotated[str | None, typer.Option("--memory", metavar="SIZE", help="Memory for SQL, as 2GB [default: 2GB].")]
+Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="prefaudit.toml or pyproject.toml.")]
+Force = Annotated[bool, typer.Option("--force", help="Audit anew, and overwrite report files.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report on the terminal.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def codes(values: list[str] | None) -> tuple[str, ...]:
+    """Rule codes or names, given several times or with commas."""
+    return tuple(code.strip() for value in values or () for code in value.split(",") if code.strip())
+
+
+def mapping(values: list[str] | None) -> dict[str, str]:
+    """FIELD=COLUMN, as a mapping.
+
+    Raises:
+        UsageError: one is not of that form.
+    """
+    from prefaudit.core import UsageError
+
+    found = {}
+    for value in values or ():
+        name, equals, column = value.partition("=")
+        if not equals or not name or not column:
+            raise UsageError(f"--map {value!r} is not FIELD=COLUMN", "for example --map chosen=good_answer")
+        found[name.strip()] = column.strip()
+    return found
+
+
+def targets(output: list[str] | None, force: bool) -> list[tuple[str, Path | None]]:
+    """What to render where; checked before any work is done."""
+    from prefaudit.core import UsageError, unknown
+    from prefaudit.reports import FORMATS
+
+    found: list[tuple[str, Path | None]] = []
+    for value in output or ["terminal"]:
+        name, _, path = value.partition("=")
+        if name not in FORMATS:
+            raise unknown("output format", name, FORMATS)
+        target = Path(path) if path else None
+        if target is not None and target.exists() and not force:
+            raise UsageError(f"{target} exists", "name another file, or overwrite it with --force")
+        if target is not None and not target.parent.is_dir():
+            raise UsageError(
+                f"{target.parent} is no folder", f"make it first, or name another place for the {name} report"
+            )
+        found.append((name, target))
+    return found
+
+
+def render(audit: Audit, where: list[tuple[str, Path | None]], quiet: bool) -> None:
+    """Write every report to where it was asked for."""
+    from prefaudit import reports
+    from prefaudit.store import write_bytes
+
+    for name, path in where:
+        if path is not None:
+            write_bytes(path, reports.render(name, audit.report).encode())
+        elif not quiet:
+            say(reports.render(name, audit.report, width=width(), color=color()))
+
+
+def say(text: str) -> None:
+    """A result, on stdout."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+def color() -> bool:
+    """Whether stdout shows colour: a terminal, and nobody said no."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int:
+    """Columns of the terminal; 80 where there is none."""
+    import shutil
+
+    return max(60, min(120, shutil.get_terminal_size((80, 24)).columns)) if sys.stdout.isatty() else 80
+
+
+def threads(workers: int | None) -> None:
+    """polars takes its number of threads from the environment when it is first imported."""
+    if workers is not None and workers > 0:
+        os.environ.setdefault("POLARS_MAX_THREADS", str(workers))
+
+
+class errors:
+    """Turn an error into a message and exit code 2; no traceback without --debug."""
+
+    def __init__(self, debug: bool) -> None:
+        self.debug = debug
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        """Say what went wrong and exit, unless the exception is an exit of its own."""
+        if error is None or isinstance(error, typer.Exit | SystemExit) or self.debug:
+            return
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(2)
+        if isinstance(error, KeyboardInterrupt):
+            fail("interrupted", "the same command goes on from the finished parts")
+        from prefaudit.core import AuditError
+
+        if isinstance(error, AuditError):
+            fail(error.message, error.hint)
+        fail(f"internal error: {type(error).__name__}: {error}", "rerun with --debug and report the traceback")
+
+
+def fail(message: str, hint: str) -> NoReturn:
+    """Say on stderr what went wrong and what to do, and exit with 2."""
+    from prefaudit.reports.terminal import clean
+
+    sys.stderr.write(f"error: {clean(message)}\n" + (f"hint: {clean(hint)}\n" if hint else ""))
+    raise typer.Exit(2)
+
+
+def progress(quiet: bool) -> Any:
+    """Progress bars, or silence."""
+    from prefaudit.progress import on_terminal
+
+    return on_terminal(quiet)

@@ -1,0 +1,323 @@
+"""What a reader is told, in order, before anything is laid out: the terminal, Markdown and HTML reports share it.
+
+Every text in a digest has been through `words.clean`; a renderer adds the escaping of its own format.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from prefaudit.reports.words import (
+    NONE,
+    clean,
+    count,
+    decimal,
+    hundred,
+    known,
+    number,
+    pair_of,
+    percent,
+    points,
+    some,
+)
+
+SEVERITIES = ("error", "warning", "info")
+
+# Families whose dataset-wide findings tell what a model could learn without reading the answers, not what is broken.
+# An error is never put among them, whatever its family: it failed the gate.
+TENDENCIES = frozenset(("LEN", "FMT", "POS", "TON", "REF", "SYC", "LNS", "PRN", "CON", "EFF", "BAS"))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that fired, in words; `raw` is its entry in the report."""
+
+    severity: str
+    code: str
+    name: str
+    found: str  # "42 of 2,308"
+    rate: str  # "1.8 % [1.2, 2.5]"
+    rows: tuple[str, ...]
+    message: str
+    remedy: str
+    what: str
+    unjudged: str
+    value: str  # "0.445 (threshold 0.47)"
+    scope: str
+    preview: bool
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One feature: what the chosen answer has more or less of."""
+
+    label: str
+    family: str
+    win: str
+    held: str
+    joint: str
+    differs: str
+    n: str
+    note: str
+    estimate: float | None  # length-held, as a difference of probabilities
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Something the data does not tell."""
+
+    what: str
+    rules: tuple[str, ...]
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command worth running next."""
+
+    command: str
+    why: str
+    rows: str
+
+
+@dataclass(frozen=True)
+class Digest:
+    """The sections of a report, in reading order."""
+
+    complete: bool
+    passed: bool
+    headline: str
+    failures: list[str]
+    read: list[str]
+    skipped: list[tuple[str, str]]  # reason, count
+    unknown: list[Unknown]
+    unjudged: str
+    fix: list[Finding]
+    predictable: list[Finding]
+    held_out: list[tuple[str, str, str]]  # rule, accuracy, AUC
+    held_n: str
+    held_notes: list[str]
+    effects: list[Effect]
+    effects_notes: list[str]
+    next: list[Step]
+
+
+def digest(report: dict[str, Any]) -> Digest:
+    """The report in words.
+
+    Args:
+        report: The report of docs/architecture.md; sections may be missing from that of an incomplete audit, and what
+            is missing is said in a line.
+    """
+    rules = report.get("rules") or []
+    fired = sorted((r for r in rules if r.get("status") == "fired"), key=_rank)
+    data = report.get("dataset") or {}
+    held_out, held_n, held_notes = _held_out(report.get("baselines") or {})
+    return Digest(
+        complete=report.get("complete") is True,
+        passed=report.get("exit_code") == 0,
+        headline=_headline(report, data, fired),
+        failures=_failures(report, rules),
+        read=_read(report, data),
+        skipped=[(clean(reason), count(n)) for reason, n in _by_count(data.get("skipped_reasons"))],
+        unknown=[
+            Unknown(clean(u.get("what", "")), tuple(clean(c, 20) for c in u.get("rules") or ()), clean(u.get("remedy", "")))
+            for u in report.get("unknown") or ()
+        ],
+        unjudged=_unjudged(rules),
+        fix=[_finding(r) for r in fired if not _tendency(r)],
+        predictable=[_finding(r) for r in fired if _tendency(r)],
+        held_out=held_out,
+        held_n=held_n,
+        held_notes=held_notes,
+        effects=[_effect(e) for e in report.get("effects") or ()],
+        effects_notes=_effects_notes(report),
+        next=[
+            Step(clean(s.get("command", ""), 400), clean(s.get("why", "")), some(s["rows"], "row") if s.get("rows") else "")
+            for s in report.get("next") or ()
+        ],
+    )
+
+
+def _rank(rule: dict[str, Any]) -> tuple[int, float, str]:
+    severity = rule.get("severity")
+    rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+    return rank, -(rule.get("found") or 0), str(rule.get("code"))
+
+
+def _tendency(rule: dict[str, Any]) -> bool:
+    """Whether a fired rule tells what is predictable rather than what is wrong."""
+    if rule.get("severity") == "error" or rule.get("scope") == "pair":
+        return False
+    return rule.get("scope") == "feature" or str(rule.get("code"))[:3] in TENDENCIES
+
+
+def _by_count(reasons: dict[str, int] | None) -> list[tuple[str, int]]:
+    return sorted((reasons or {}).items(), key=lambda item: (-item[1], item[0]))
+
+
+def _headline(report: dict[str, Any], data: dict[str, Any], fired: list[dict[str, Any]]) -> str:
+    layout = ", ".join(clean(data[k], 40) for k in ("format", "container") if data.get(k))
+    subject = some(data.get("pairs"), "pair") + (f" ({layout})" if layout else "")
+    if data.get("sample"):
+        subject += f", a sample of {count(data['sample'])}"
+    words = (("error", "error"), ("warning", "warning"), ("info", "note"))
+    tally = [(sum(r.get("severity") == s for r in fired), word) for s, word in words]
+    found = ", ".join(some(n, word) for n, word in tally if n) or "no rule fired"
+    gate = {0: "gate passed", 1: "gate failed"}.get(report.get("exit_code", 2), "gate not decided")
+    if report.get("fail_on") == "never":
+        gate = "no gate"
+    elif report.get("fail_on") and gate != "gate not decided":
+        gate += f" (fails on {clean(report['fail_on'], 20)})"
+    if report.get("complete") is True:
+        return f"{subject}: {found}; {gate}"
+    return f"INCOMPLETE AUDIT, not to be relied on. {subject}: {found} so far; {gate}"
+
+
+def _failures(report: dict[str, Any], rules: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        f"extractor {clean(e.get('name', ''), 60)} failed: {clean(e.get('error') or 'no reason given')}"
+        for e in report.get("extractors") or ()
+        if e.get("status") != "ok"
+    ]
+    lines += [
+        f"rule {clean(r.get('code', ''), 20)} failed: {clean(r.get('message') or 'no reason given')}"
+        for r in rules
+        if r.get("status") == "error"
+    ]
+    return lines
+
+
+def _read(report: dict[str, Any], data: dict[str, Any]) -> list[str]:
+    skipped = data.get("skipped")
+    lines = [f"{some(data.get('rows'), 'row')} read: {some(data.get('pairs'), 'pair')}, {count(skipped)} skipped"]
+    if data.get("unpaired"):
+        lines[0] += f", {some(data['unpaired'], 'reply', 'replies')} without a counterpart"
+    reasons = [f"{clean(reason, 120)} {count(n)}" for reason, n in _by_count(data.get("skipped_reasons"))]
+    if reasons:
+        lines.append("skipped: " + "; ".join(reasons[:4]) + (f"; {len(reasons) - 4} more reasons" if reasons[4:] else ""))
+    ties = some(data.get("ties"), "tie")
+    if data.get("both_bad"):
+        ties += f", {count(data['both_bad'])} with both answers called bad"
+    groups = f"{some(data.get('groups'), 'group')} of related pairs, the largest of {count(data.get('largest_group'))}"
+    lines.append(f"{ties}; {groups}")
+    return [*lines, _annotators(report)]
+
+
+def _annotators(report: dict[str, Any]) -> str:
+    people = report.get("annotators") or []
+    if not people:
+        return "annotators: none named, so no agreement to tell"
+    judged = [a for a in people if known(a.get("agreement"))]
+    text = some(len(people), "annotator")
+    if not judged:
+        return f"{text}, none of whom shares a pair with another"
+    low = min(judged, key=lambda a: (a["agreement"], str(a.get("annotator"))))
+    return (
+        f"{text}; least agreement with the others: {clean(low.get('annotator', ''), 40)}, "
+        f"{percent(low['agreement'], low.get('interval'))} of {some(low.get('shared'), 'shared vote')}"
+    )
+
+
+def _unjudged(rules: list[dict[str, Any]]) -> str:
+    whole = sum(r.get("status") == "unjudged" for r in rules)
+    partly = [r for r in rules if r.get("status") in ("ok", "fired") and (r.get("unjudged") or 0) > 0]
+    text = f"{count(whole)} of {some(len(rules), 'rule')} unjudged"
+    if partly:
+        most = max(partly, key=lambda r: (r["unjudged"], str(r.get("code"))))
+        text += f", {count(len(partly))} for part of the pairs (most: {clean(most.get('code', ''), 20)}, {count(most['unjudged'])})"
+    return text
+
+
+def _finding(rule: dict[str, Any]) -> Finding:
+    value = ""
+    if known(rule.get("value")):
+        value = number(rule["value"])
+        value += f" (threshold {number(rule['threshold'])})" if known(rule.get("threshold")) else ""
+    return Finding(
+        severity=clean(rule.get("severity", ""), 10),
+        code=clean(rule.get("code", ""), 20),
+        name=clean(rule.get("name", ""), 60),
+        found=f"{count(rule.get('found'))} of {count(rule.get('judged'))}",
+        rate=percent(rule.get("rate"), rule.get("interval")),
+        rows=tuple(clean(row, 40) for row in rule.get("examples") or ()),
+        message=clean(rule.get("message") or ""),
+        remedy=clean(rule.get("remedy") or "", 1000),
+        what=clean(rule.get("what") or "", 1000),
+        unjudged=count(rule["unjudged"]) if rule.get("unjudged") else "",
+        value=value,
+        scope=clean(rule.get("scope", ""), 10),
+        preview=bool(rule.get("preview")),
+    )
+
+
+def _held_out(base: dict[str, Any]) -> tuple[list[tuple[str, str, str]], str, list[str]]:
+    names = (
+        ("rule", clean(base.get("rule") or "best single rule", 40)),
+        ("length", "length, any curve"),
+        ("text", "all text features"),
+    )
+    rows = [
+        (
+            name,
+            percent(base.get(f"{key}_accuracy"), base.get(f"{key}_accuracy_interval")),
+            decimal(base.get(f"{key}_auc"), base.get(f"{key}_auc_interval")),
+        )
+        for key, name in names
+    ]
+    rows = [row for row in rows if row[1:] != (NONE, NONE)]
+    notes = []
+    if known(base.get("longer_wins")):
+        notes.append(f"the longer answer is chosen in {percent(base['longer_wins'], base.get('longer_wins_interval'))}")
+    if base.get("note"):
+        notes.append(clean(base["note"]))
+    if not rows:
+        notes.append("no baseline was estimated" if not notes else "no baseline beside that was estimated")
+    sizes = f"{some(base.get('n'), 'pair')} in {some(base.get('groups'), 'group')}" if known(base.get("n")) else ""
+    return rows, sizes, notes
+
+
+def _effect(effect: dict[str, Any]) -> Effect:
+    label = clean(effect.get("label") or effect.get("feature") or "", 60)
+    n, prevalence = effect.get("n"), effect.get("prevalence")
+    win = NONE
+    if known(effect.get("win_rate")):
+        ends = pair_of(effect.get("win_interval")) or pair_of((effect.get("win_low"), effect.get("win_high")))
+        win = hundred(effect["win_rate"]) + (f" [{hundred(ends[0])}, {hundred(ends[1])}]" if ends else "")
+    interval = pair_of(effect.get("interval")) or pair_of((effect.get("low"), effect.get("high")))
+    delta = effect.get("delta_win")
+    return Effect(
+        label=label.removeprefix("more "),
+        family=clean(effect.get("family") or "", 40),
+        win=win,
+        held=points(delta, interval),
+        joint=points(effect.get("delta_joint")),
+        differs=percent(prevalence),
+        n=count(n),
+        note=clean(effect.get("note") or "", 200),
+        estimate=float(delta) if delta is not None and known(delta) else None,
+        interval=interval,
+    )
+
+
+def _effects_notes(report: dict[str, Any]) -> list[str]:
+    summary = report.get("effects_summary") or {}
+    notes = []
+    if known(summary.get("exceeding")):
+        line = f"{count(summary['exceeding'])} of {some(summary.get('features'), 'feature')} exceed 1 point"
+        runs = summary.get("permutations")
+        if runs and known(summary.get("exceeding_permuted")):
+            line += f"; under permuted labels {number(summary['exceeding_permuted'])} do (mean of {count(runs)})"
+        else:
+            line += "; labels were not permuted"
+        notes.append(line)
+    if summary.get("note"):
+        notes.append(clean(summary["note"]))
+    gaps = Counter(clean(e["note"], 120) for e in report.get("effects") or () if e.get("note"))
+    notes += [f"{NONE} {why} ({some(n, 'feature')})" for why, n in gaps.most_common(2)]
+    if not report.get("effects") and not notes:
+        notes.append("no effect was estimated")
+    return notes
