@@ -1,0 +1,351 @@
+"""Asking: many pair rules in one SELECT a part, the rules of the small tables one by one.
+
+The SQL may be a stranger's, so every statement runs over a confined connection, with a limit on memory and time,
+and on nothing but the columns that the rules name. A rule that fails is reported as failed; the others go on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from prefaudit import duck
+from prefaudit.core import FINDINGS, Rule, RuleError
+from prefaudit.rules.sql import Expression, Parser
+from prefaudit.rules.tables import NAMED, SMALL
+
+EXAMPLES = 5
+Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
+
+Interval = Callable[[pl.Series], tuple[float, float]]
+"""From a rule's answers (Boolean, null: unjudged; one a pair, in the order judged) to the interval of its rate."""
+
+Failure = (duckdb.Error, RuntimeError, MemoryError)
+
+
+@dataclass
+class Tally:
+    """What one rule has answered so far."""
+
+    rule: Rule
+    value: Expression
+    where: Expression
+    judged: int = 0
+    found: int = 0
+    unjudged: int = 0
+    error: str = ""
+    missing: tuple[str, ...] = ()
+    rows: list[int] = field(default_factory=list)  # the lowest rows found
+    names: list[str] = field(default_factory=list)  # of the annotators or features found, most extreme first
+    extreme: float | None = None
+    extreme_row: int | None = None
+    message: str = ""
+    fired: list[pl.Series] = field(default_factory=list)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Dotted paths that value and where read."""
+        return self.value.columns | self.where.columns
+
+    def worse(self, value: float) -> bool:
+        """Whether a value is more extreme than what was seen; the first of equals stays."""
+        return self.extreme is None or (value < self.extreme if self.where.falling else value > self.extreme)
+
+
+class Judge:
+    """Asks the rules, part by part, and keeps the tally.
+
+    Args:
+        rules: by code, as `load` or `select` return them.
+        memory: DuckDB's limit for one statement, such as "1GB".
+        seconds: time limit of one statement.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], memory: str = "1GB", seconds: float = 60.0) -> None:
+        """Read the SQL of the rules again; they were checked when loaded."""
+        parser = Parser()
+        self._seconds = seconds
+        self._con = duck.confined(memory)
+        self._tallies: dict[str, Tally] = {}
+        for rule in rules.values():
+            tag = rule.code.lower()
+            whole = rule.scope == "dataset" and rule.over == "features"
+            value = parser.parse(rule.value, tag, aggregates=whole)
+            self._tallies[rule.code] = Tally(rule, value, parser.parse(rule.where, tag))
+
+    def columns(self) -> list[str]:
+        """Dotted names of what the pair rules read, `row` included; `c` alone stands for the whole struct."""
+        pair = (t for t in self._tallies.values() if t.rule.scope == "pair")
+        return sorted({"row"}.union(*(t.columns for t in pair)))
+
+    def pairs(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Ask every pair rule of one part.
+
+        Args:
+            frame: one row a pair: `row`, and of `columns()` what there is, as columns and fields of structs.
+
+        Returns:
+            FINDINGS, ordered by code, then as the rows come.
+        """
+        open_: list[Tally] = []
+        have = _paths(frame)
+        for tally in self._pair_tallies():
+            tally.missing = tuple(sorted(tally.columns - have))
+            if tally.error or tally.missing:
+                tally.unjudged += frame.height
+                tally.fired.append(pl.repeat(None, frame.height, dtype=pl.Boolean, eager=True))
+            else:
+                open_.append(tally)
+        table = _narrow(frame, set().union(*(t.columns for t in open_)) | {"row"})
+        findings = [_count_pairs(tally, answer) for tally, answer in self._answers(table, open_)]
+        return pl.concat([_no_findings(), *findings])
+
+    def dataset(
+        self,
+        metrics: Mapping[str, Any],
+        annotators: pl.DataFrame,
+        effects: pl.DataFrame,
+        features: Callable[[list[str]], pl.DataFrame] | None = None,
+    ) -> pl.DataFrame:
+        """Ask the dataset and feature rules.
+
+        Args:
+            metrics: the numbers of the dataset table; a missing or None one leaves its rules unjudged.
+            annotators: one row an annotator; empty where the source names none.
+            effects: EFFECTS; empty where no effect could be told.
+            features: gives the named columns over all pairs, for dataset rules over the features themselves.
+
+        Returns:
+            FINDINGS, without rows.
+        """
+        one = {k: [metrics.get(k)] for k in SMALL["dataset"]}
+        tables = {
+            "dataset": pl.DataFrame(one, schema=SMALL["dataset"], strict=False),
+            "annotators": annotators,
+            "effects": effects,
+        }
+        findings = [_no_findings()]
+        for tally in self._tallies.values():
+            if tally.rule.scope == "pair":
+                continue
+            if tally.rule.over == "features":
+                table = features(sorted(tally.columns)) if features else pl.DataFrame()
+            else:
+                table = tables[tally.rule.over]
+            findings.append(self._small(tally, table))
+        return pl.concat(findings)
+
+    def fired(self, code: str) -> pl.Series:
+        """A rule's answers: Boolean, null where unjudged, one a pair in the order judged."""
+        parts = self._tallies[code].fired
+        return pl.concat(parts) if parts else pl.Series([], dtype=pl.Boolean)
+
+    def results(self, interval: Interval | None = None) -> list[dict[str, Any]]:
+        """The report's `rules`, ordered by code.
+
+        Args:
+            interval: for the rate of a pair rule; Wilson's, which takes pairs as independent, where None.
+        """
+        return [self._result(t, interval) for _, t in sorted(self._tallies.items())]
+
+    def _pair_tallies(self) -> list[Tally]:
+        return [t for t in self._tallies.values() if t.rule.scope == "pair"]
+
+    def _answers(self, table: pl.DataFrame, tallies: list[Tally]) -> Iterable[tuple[Tally, pl.DataFrame]]:
+        """One SELECT for all; where that fails, one each, so that only the rule at fault fails."""
+        if not tallies:
+            return
+        try:
+            together = self._ask(_statement(tallies), table, tallies)
+        except Failure:
+            for tally in tallies:
+                try:
+                    answer = self._ask(_statement([tally]), table, [tally])
+                except Failure as e:
+                    _fail(tally, e, table.height)
+                    continue
+                yield tally, _columns_of(tally, answer)
+            return
+        for tally in tallies:
+            yield tally, _columns_of(tally, together)
+
+    def _ask(self, statement: str, table: pl.DataFrame, tallies: list[Tally]) -> pl.DataFrame:
+        values = {f"{t.rule.code.lower()}_{k}": v for t in tallies for k, v in t.rule.params.items()}
+        self._con.register("part", table.to_arrow())
+        timer = threading.Timer(self._seconds, self._con.interrupt)
+        timer.start()
+        try:
+            answer = self._con.sql(statement, params=values).to_arrow_table()
+        except duckdb.InterruptException as e:
+            raise RuntimeError(f"not answered within {self._seconds:g} seconds") from e
+        finally:
+            timer.cancel()
+            timer.join()
+            self._con.unregister("part")
+        frame = pl.from_arrow(answer)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def _small(self, tally: Tally, table: pl.DataFrame) -> pl.DataFrame:
+        tally.missing = tuple(sorted(tally.columns - _paths(table)))
+        if tally.missing or not table.height:
+            return _no_findings()
+        whole = tally.rule.over == "features"
+        table = _narrow(table, set(table.columns)).with_row_index("_row") if not whole else table
+        try:
+            answer = self._ask(_aggregate(tally) if whole else _statement([tally], key="_row"), table, [tally])
+        except Failure as e:
+            _fail(tally, e, 1 if whole else table.height)
+            return _no_findings()
+        answer = _columns_of(tally, answer)
+        _count(tally, answer["fired"])
+        found = answer.filter("fired").sort("value", descending=not tally.where.falling, maintain_order=True)
+        if answer.height == 1:
+            tally.extreme = answer["value"][0] if answer["fired"][0] is not None else None
+        if found.height:
+            tally.extreme = found["value"][0]
+            at = [] if whole else found["key"].to_list()
+            _name(tally, table[at] if at else pl.DataFrame())
+        return _findings(tally, found.select(row=pl.lit(None, pl.Int64), value="value"))
+
+    def _result(self, tally: Tally, interval: Interval | None) -> dict[str, Any]:
+        rule = tally.rule
+        status = "error" if tally.error else "unjudged" if not tally.judged else "fired" if tally.found else "ok"
+        rate = tally.found / tally.judged if tally.judged else None
+        bounds: list[float] | None = None
+        if rate is not None and rule.scope == "pair":
+            low, high = interval(self.fired(rule.code)) if interval else wilson(tally.found, tally.judged)
+            bounds = [round(low, 6), round(high, 6)]
+        threshold = next((v for v in rule.params.values() if not isinstance(v, str)), None)
+        rows = [*tally.rows, *([tally.extreme_row] if tally.extreme_row not in (None, *tally.rows) else [])]
+        return {
+            "code": rule.code, "name": rule.name, "severity": rule.severity, "scope": rule.scope, "status": status,
+            "judged": tally.judged, "found": tally.found, "unjudged": tally.unjudged,
+            "rate": None if rate is None else round(rate, 6), "interval": bounds,
+            "value": None if tally.extreme is None else round(tally.extreme, 6),
+            "threshold": threshold, "params": dict(rule.params), "message": self._message(tally, status),
+            "remedy": rule.remedy, "what": rule.what, "examples": rows, "named": tally.names, "preview": rule.preview,
+        }  # fmt: skip
+
+    def _message(self, tally: Tally, status: str) -> str:
+        if status == "error":
+            return tally.error
+        if status == "unjudged":
+            return f"the data has no {', '.join(tally.missing)}" if tally.missing else "not known for any row"
+        if status == "ok":
+            return ""
+        return tally.message or tally.rule.message.format(value=tally.extreme, **tally.rule.params)
+
+
+def wilson(found: int, judged: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a rate of independent trials (Wilson 1927)."""
+    if not judged:
+        raise RuleError("no interval without a judged row")
+    rate, z2 = found / judged, Z95**2
+    centre = (rate + z2 / (2 * judged)) / (1 + z2 / judged)
+    half = Z95 / (1 + z2 / judged) * (rate * (1 - rate) / judged + z2 / (4 * judged**2)) ** 0.5
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _statement(tallies: list[Tally], key: str = "row") -> str:
+    tags = [t.rule.code.lower() for t in tallies]
+    values = ", ".join(f"cast(({t.value.sql}) as double) as _x{tag}" for t, tag in zip(tallies, tags, strict=True))
+    # A ratio with a zero below is no number: unjudged, as a null is.
+    finite = ", ".join(f"case when isfinite(_x{tag}) then _x{tag} end as _v{tag}" for tag in tags)
+    asked = ", ".join(
+        f"_v{tag}, case when _v{tag} is not null then cast(({t.where.sql}) as boolean) end as _f{tag}"
+        for t, tag in zip(tallies, tags, strict=True)
+    )
+    inner = f"select *, {finite} from (select *, {values} from part)"
+    return f'select "{key}" as _key, {asked} from ({inner})'
+
+
+def _aggregate(tally: Tally) -> str:
+    tag = tally.rule.code.lower()
+    inner = f"select cast(({tally.value.sql}) as double) as _x{tag} from part"
+    finite = f"select case when isfinite(_x{tag}) then _x{tag} end as _v{tag} from ({inner})"
+    asked = f"case when _v{tag} is not null then cast(({tally.where.sql}) as boolean) end as _f{tag}"
+    return f"select 0 as _key, _v{tag}, {asked} from ({finite})"
+
+
+def _columns_of(tally: Tally, answer: pl.DataFrame) -> pl.DataFrame:
+    tag = tally.rule.code.lower()
+    return answer.select(key="_key", value=f"_v{tag}", fired=f"_f{tag}")
+
+
+def _count(tally: Tally, fired: pl.Series) -> None:
+    nulls = fired.null_count()
+    tally.unjudged += nulls
+    tally.judged += fired.len() - nulls
+    tally.found += int(fired.sum() or 0)
+
+
+def _count_pairs(tally: Tally, answer: pl.DataFrame) -> pl.DataFrame:
+    _count(tally, answer["fired"])
+    tally.fired.append(answer["fired"])
+    found = answer.filter("fired").select(row=pl.col("key").cast(pl.Int64), value="value")
+    if found.height:
+        tally.rows = sorted({*tally.rows, *found["row"].bottom_k(EXAMPLES).to_list()})[:EXAMPLES]
+        best = found.select(pl.col("value").min() if tally.where.falling else pl.col("value").max()).item()
+        if tally.worse(best):
+            tally.extreme = best
+            tally.extreme_row = found.filter(pl.col("value") == best)["row"].min()  # type: ignore[assignment]
+    return _findings(tally, found)
+
+
+def _name(tally: Tally, found: pl.DataFrame) -> None:
+    """The message of the most extreme row of a small table, and the names of the first few."""
+    rule = tally.rule
+    row: dict[str, Any] = found.row(0, named=True) if found.height else {}
+    known = {k: float("nan") if v is None else v for k, v in row.items()}
+    tally.message = rule.message.format(**{**known, **rule.params, "value": tally.extreme})
+    column = NAMED.get(rule.over)
+    if column in found.columns:
+        tally.names = [str(n) for n in found[column].head(EXAMPLES).to_list()]
+
+
+def _fail(tally: Tally, error: BaseException, rows: int) -> None:
+    tally.error = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    tally.unjudged += rows
+    tally.fired.append(pl.repeat(None, rows, dtype=pl.Boolean, eager=True))
+
+
+def _findings(tally: Tally, found: pl.DataFrame) -> pl.DataFrame:
+    rule = tally.rule
+    return found.select("row", rule=pl.lit(rule.code), severity=pl.lit(rule.severity), value="value")
+
+
+def _no_findings() -> pl.DataFrame:
+    return pl.DataFrame(schema=FINDINGS)
+
+
+def _paths(frame: pl.DataFrame) -> set[str]:
+    paths = set(frame.columns)
+    for name, kind in frame.schema.items():
+        if isinstance(kind, pl.Struct):
+            paths.update(f"{name}.{f.name}" for f in kind.fields)
+    return paths
+
+
+def _narrow(frame: pl.DataFrame, paths: set[str]) -> pl.DataFrame:
+    """Just the named columns and fields. Small and unsigned integers become signed 64-bit, so that none overflows."""
+    columns = []
+    for name, kind in frame.schema.items():
+        if not isinstance(kind, pl.Struct):
+            if name in paths:
+                columns.append(_wide(pl.col(name), kind).alias(name))
+            continue
+        fields = [f for f in kind.fields if name in paths or f"{name}.{f.name}" in paths]
+        parts = [_wide(pl.col(name).struct.field(f.name), f.dtype).alias(f.name) for f in fields]
+        if parts:
+            columns.append(pl.struct(parts).alias(name))
+    return frame.select(columns)
+
+
+def _wide(column: pl.Expr, kind: Any) -> pl.Expr:
+    return column.cast(pl.Int64) if kind.is_integer() and kind not in (pl.UInt64, pl.Int128) else column
