@@ -32,14 +32,14 @@ def arrow(path: Path, con: duckdb.DuckDBPyConnection, name: str) -> ColumnReader
 def _batches(path: Path, name: str, only_schema: bool = False) -> Iterator[tuple[int, pa.RecordBatch]]:
     first = 0
     try:
-        with Stream(path) as stream:
+        with Stream(path, name) as stream:
             compressed = bool(stream.compression)
             source = pa.PythonFile(stream, mode="r") if compressed else pa.memory_map(str(path))
-            if head(path, 6) == b"ARROW1" and not compressed:
+            if head(path, name, 6) == b"ARROW1" and not compressed:
                 reader = pa.ipc.open_file(source)
                 batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
             else:
-                if head(path, 6) == b"ARROW1":
+                if head(path, name, 6) == b"ARROW1":
                     source.read(8)
                 reader = pa.ipc.open_stream(source)
                 batches = iter(reader)

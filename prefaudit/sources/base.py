@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -75,3 +76,8 @@ def numbered(row: np.ndarray, line: np.ndarray, columns: dict[str, pa.ChunkedArr
     head = [pa.array(row, pa.int64()), pa.array(line, pa.int64())]
     large = {name: c if c.type == pa.large_string() else c.cast(pa.large_string()) for name, c in columns.items()}
     return pa.Table.from_arrays([*head, *large.values()], names=["row", "line", *large])
+
+
+def ask(con: duckdb.DuckDBPyConnection, table: pa.Table, sql: str) -> pa.Table:
+    """The answer to SQL about an Arrow table, which the statement calls `given`."""
+    return con.from_arrow(table).query("given", sql).to_arrow_table()

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prefaudit.core import SourceError
-from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, numbered, skips
+from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, ask, numbered, skips
 
 ROWS = 8192  # rows a batch: bounds memory where texts are long
 
@@ -55,9 +55,7 @@ def strings(con: duckdb.DuckDBPyConnection, table: pa.Table, name: str) -> dict[
     done, other = {}, []
     for f in table.schema:
         column = table[f.name]
-        if is_text(f.type):
-            done[f.name] = column.cast(pa.large_string())
-        elif pa.types.is_integer(f.type) or pa.types.is_boolean(f.type):
+        if is_text(f.type) or pa.types.is_integer(f.type) or pa.types.is_boolean(f.type):
             done[f.name] = column.cast(pa.large_string())
         elif pa.types.is_null(f.type):
             done[f.name] = pa.chunked_array([pa.nulls(len(column), pa.large_string())])
@@ -67,7 +65,7 @@ def strings(con: duckdb.DuckDBPyConnection, table: pa.Table, name: str) -> dict[
         given = pa.table({f"c{i}": table[c] for i, c in enumerate(other)})
         picked = ", ".join(f"nullif(to_json(c{i})::varchar, 'NaN') c{i}" for i in range(len(other)))
         try:
-            told = con.sql(f"select {picked} from given").to_arrow_table()
+            told = ask(con, given, f"select {picked} from given")
         except (duckdb.Error, pa.ArrowException) as e:
             types = ", ".join(f"{c!r} ({table.schema.field(c).type})" for c in other)
             raise SourceError(f"{name}: cannot say as JSON: {types}: {str(e).splitlines()[0]}") from e
@@ -163,7 +161,7 @@ def parquet(path: Path, con: duckdb.DuckDBPyConnection, name: str) -> ColumnRead
         SourceError: its footer is wrong, it is encrypted, or has no columns.
     """
     try:
-        file = pq.ParquetFile(path, memory_map=True)
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
     except (pa.ArrowException, OSError) as e:
         raise broken_parquet(path, name, e) from e
     meta = file.metadata
@@ -174,7 +172,7 @@ def parquet(path: Path, con: duckdb.DuckDBPyConnection, name: str) -> ColumnRead
         groups = list(range(group, meta.num_row_groups))
         first = int(ends[min(group, len(ends) - 1)])
         try:
-            for batch in file.iter_batches(ROWS, row_groups=groups, columns=columns):
+            for batch in file.iter_batches(ROWS, row_groups=groups, columns=columns, use_threads=False):
                 skip = max(0, start - first)
                 if skip < batch.num_rows:
                     yield first + skip, pa.Table.from_batches([batch.slice(skip)])

@@ -47,7 +47,7 @@ class CsvReader:
     def __init__(self, path: Path, tabs: bool, name: str) -> None:
         self.path, self.name = path, name
         self.notes: list[str] = []
-        text = without_bom(head(path, HEAD), name).decode("utf-8", "replace")
+        text = without_bom(head(path, name, HEAD), name).decode("utf-8", "replace")
         csv.field_size_limit(HEAD * 2)
         self.delimiter = "\t" if tabs else sniff(text)
         cells, self.header_row = header(text, self.delimiter)
@@ -97,7 +97,7 @@ class CsvReader:
 
     def _all(self) -> Iterator[Chunk]:
         """Every row of the file. Arrow numbers physical rows, the header and blank ones too; we number what is left."""
-        with Stream(self.path) as stream:
+        with Stream(self.path, self.name) as stream:
             quotes = Quotes(stream)
             place = Place(self.header_row)
             try:
@@ -202,7 +202,7 @@ class Place:
         return "skip"
 
     def number(self, newlines: np.ndarray, blank: np.ndarray, end: bool) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
-        """Source rows (-1: none, blank or header) and lines of the parsed rows that come next, and the skips among them.
+        """Source rows (-1: blank or header) and lines of the parsed rows that come next, and the skips among them.
 
         Args:
             newlines: Newlines inside each row.

@@ -20,9 +20,9 @@ SAMPLE_BYTES = 4 << 20
 SPREAD, SPREAD_BYTES = 16, 1 << 18
 
 
-def container(path: Path) -> str:
+def container(path: Path, name: str) -> str:
     """`jsonl` or `json`, told from the text: a line that is a whole object and another after it are JSON Lines."""
-    start = lines.without_bom(head(path, SAMPLE_BYTES), str(path)).lstrip(elements.SPACE)
+    start = lines.without_bom(head(path, name, SAMPLE_BYTES), name).lstrip(elements.SPACE)
     first, _, rest = start.partition(b"\n")
     first, rest = first.strip(elements.SPACE), rest.lstrip(elements.SPACE)
     if start.startswith(b"["):
@@ -39,10 +39,12 @@ class JsonReader:
         path: A local file, compressed or not.
         con: A connection for our own SQL.
         document: True for an array or one document, False for JSON Lines.
+        name: What messages call it.
     """
 
-    def __init__(self, path: Path, con: duckdb.DuckDBPyConnection, document: bool, name: str = "") -> None:
-        self.path, self.con, self.name = path, con, name or str(path)
+    def __init__(self, path: Path, con: duckdb.DuckDBPyConnection, document: bool, name: str) -> None:
+        """Nothing is read yet."""
+        self.path, self.con, self.name = path, con, name
         self.notes: list[str] = []
         self.unit = "element" if document else "line"
         self._texts: Callable[..., Iterator[Texts]] = elements.texts if document else lines.texts
@@ -62,7 +64,7 @@ class JsonReader:
     def chunks(self, columns: list[str], start: int = 0) -> Iterator[Chunk]:
         """The rows from `start` on, about 16 MB of text at a time; rows before it are split but not parsed."""
         mine = [c for c in columns if c in self.columns()]
-        with Stream(self.path) as stream:
+        with Stream(self.path, self.name) as stream:
             for texts in self._texts(stream, self.name, start):
                 yield chunk(self.con, texts, mine, start, self.unit)
                 start += len(texts)
@@ -74,7 +76,7 @@ class JsonReader:
         return pa.concat_tables(some).drop_columns(["row", "line"]) if some else pa.table({c: [] for c in mine})
 
     def _some(self, n: int) -> Iterator[Texts]:
-        with Stream(self.path) as stream:
+        with Stream(self.path, self.name) as stream:
             spread = not stream.compression and self.unit == "line"
             size = self.path.stat().st_size
             left = n - n // 4 if spread and size > 4 * SAMPLE_BYTES else n

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prefaudit.core import SourceError
 from prefaudit.sources import jsonfile
+from prefaudit.sources.remote import File, fetch, is_uri, standard_input
 from prefaudit.sources.streams import SUFFIXES, head
 
 CONTAINERS = {
@@ -49,6 +50,19 @@ def suffix(path: Path) -> str:
     return Path(name).suffix
 
 
+def located(named: str, into: Path) -> list[File]:
+    """The files of a path, glob, folder, URI or "-", as local files; what is not local is copied to `into`.
+
+    Raises:
+        SourceError: nothing is there, or it cannot be read.
+    """
+    if named == "-":
+        return standard_input(into)
+    if is_uri(named) and not named.startswith("file://"):
+        return fetch(named, into, _is_data)
+    return [File(path, str(path)) for path in files(named.removeprefix("file://"))]
+
+
 def files(named: str) -> list[Path]:
     """The files of one path, glob or folder, sorted.
 
@@ -58,7 +72,8 @@ def files(named: str) -> list[Path]:
     path = Path(named).expanduser()
     try:
         if not path.exists() and glob.has_magic(named):
-            found = sorted(Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file())
+            names = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+            found = sorted(p for p in map(Path, names) if p.is_file())
             if not found:
                 raise SourceError(f"{named}: no file matches", "quote the pattern, or look at what the folder holds")
             return found
@@ -100,7 +115,7 @@ def _is_data(name: str) -> bool:
 def missing(path: Path) -> SourceError:
     """The error for a file that is not there, with the nearest name that is."""
     if path.is_symlink():
-        return SourceError(f"{path}: a broken link to {os.readlink(path)}")
+        return SourceError(f"{path}: a broken link to {path.readlink()}")
     near: list[str] = []
     if path.parent.is_dir():
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1, cutoff=0.5)
@@ -109,14 +124,14 @@ def missing(path: Path) -> SourceError:
     return SourceError(f"{path}: not found", f"did you mean {path.parent / near[0]}?" if near else "")
 
 
-def unreadable(path: Path, error: OSError) -> SourceError:
+def unreadable(path: Path | str, error: OSError) -> SourceError:
     """The error for what the system does not let us read."""
     if isinstance(error, PermissionError):
         return SourceError(f"{path}: permission denied", "make it readable, e.g. chmod u+r")
     return SourceError(f"{path}: {error.strerror or error}")
 
 
-def container(path: Path) -> str:
+def container(path: Path, name: str) -> str:
     """parquet, json, jsonl, csv, tsv or arrow, by the name and, for JSON and unknown names, by the first bytes.
 
     Raises:
@@ -124,46 +139,46 @@ def container(path: Path) -> str:
     """
     ending = suffix(path)
     if ending in CONVERT:
-        raise SourceError(f"{path}: {ending} is not read", CONVERT[ending])
+        raise SourceError(f"{name}: {ending} is not read", CONVERT[ending])
     try:
         if path.stat().st_size == 0:
-            raise SourceError(f"{path}: the file is empty")
-        start = head(path)
+            raise SourceError(f"{name}: the file is empty")
+        start = head(path, name)
     except OSError as e:
-        raise unreadable(path, e) from e
-    check_start(path, start)
+        raise unreadable(name, e) from e
+    check_start(name, start)
     said = CONTAINERS.get(ending, "")
     if start.startswith(b"PAR1"):
         return "parquet"
     if said in ("json", "jsonl"):
-        return jsonfile.container(path)
-    return said or guessed(path, start)
+        return jsonfile.container(path, name)
+    return said or guessed(path, name, start)
 
 
-def check_start(path: Path, start: bytes) -> None:
+def check_start(name: str, start: bytes) -> None:
     """Raises SourceError where the first bytes are of something else than data."""
     if not start.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise SourceError(f"{path}: holds nothing but blank lines")
+        raise SourceError(f"{name}: holds nothing but blank lines")
     if start.startswith(POINTER):
-        raise SourceError(f"{path}: a Git LFS pointer, not the file itself", "fetch it: git lfs pull")
+        raise SourceError(f"{name}: a Git LFS pointer, not the file itself", "fetch it: git lfs pull")
     if start.lstrip()[:100].lower().startswith((b"<!doctype html", b"<html")):
-        raise SourceError(f"{path}: a web page (HTML), not data", "the download may have given an error or login page")
+        raise SourceError(f"{name}: a web page (HTML), not data", "the download may have given an error or login page")
     if start.startswith(b"PK\x03\x04"):
-        raise SourceError(f"{path}: a zip archive (or Excel sheet), not data", "unpack it, or save the sheet as CSV")
+        raise SourceError(f"{name}: a zip archive (or Excel sheet), not data", "unpack it, or save the sheet as CSV")
     if start.startswith(b"\x80") and start[1:2] in b"\x02\x03\x04\x05":
-        raise SourceError(f"{path}: a Python pickle, which can run code and is never opened", "write it as Parquet")
+        raise SourceError(f"{name}: a Python pickle, which can run code and is never opened", "write it as Parquet")
 
 
-def guessed(path: Path, start: bytes) -> str:
+def guessed(path: Path, name: str, start: bytes) -> str:
     """The container of a file whose name does not say."""
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"ARROW1"):
         return "arrow"
     if text.startswith((b"{", b"[")):
-        return jsonfile.container(path)
+        return jsonfile.container(path, name)
     line = text.split(b"\n", 1)[0]
     if b"\t" in line:
         return "tsv"
     if b"," in line or b";" in line:
         return "csv"
-    raise SourceError(f"{path}: neither its name nor its text tells what it is", f"known: {KNOWN}")
+    raise SourceError(f"{name}: neither its name nor its text tells what it is", f"known: {KNOWN}")

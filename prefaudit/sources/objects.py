@@ -7,8 +7,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from prefaudit.sources.base import NO_SKIPS, Chunk, numbered, skips
+from prefaudit.sources.base import NO_SKIPS, Chunk, ask, numbered, skips
 from prefaudit.sources.lines import Texts
+
+OBJECT = "(ltrim(l, ' \t\r\n') like '{%')"
 
 
 def path(key: str) -> str:
@@ -22,11 +24,11 @@ def keys(con: duckdb.DuckDBPyConnection, texts: pa.Array) -> list[str]:
     strings = pl.from_arrow(texts)
     assert isinstance(strings, pl.Series)
     lines = pa.table({"l": strings.cast(pl.String, strict=False).to_arrow()})
-    sql = """
+    sql = f"""
         select k from (select i, unnest(json_keys(l)) k, generate_subscripts(json_keys(l), 1) j
-            from (select l, row_number() over () i from lines) where json_valid(l) and ltrim(l, ' \t\r\n') like '{%')
-        group by k order by min(i * 1000000 + j)"""
-    return [row[0] for row in con.sql(sql).fetchall() if row[0]]
+            from (select l, row_number() over () i from given where case when json_valid(l) then {OBJECT} end))
+        group by k order by min((i, j))"""
+    return [key for key in ask(con, lines, sql)["k"].to_pylist() if key]
 
 
 def chunk(con: duckdb.DuckDBPyConnection, texts: Texts, columns: list[str], first: int, unit: str) -> Chunk:
@@ -72,18 +74,14 @@ def _decoded(values: pa.LargeBinaryArray) -> tuple[pa.Array, np.ndarray]:
 
 
 def _valid(con: duckdb.DuckDBPyConnection, values: pa.Array) -> np.ndarray:
-    lines = pa.table({"l": values})
-    ok: np.ndarray = con.sql("select json_valid(l) ok from lines").to_arrow_table()["ok"].to_numpy()
+    ok: np.ndarray = ask(con, pa.table({"l": values}), "select json_valid(l) ok from given")["ok"].to_numpy()
     return ok
 
 
 def _extract(con: duckdb.DuckDBPyConnection, values: pa.Array, columns: list[str]) -> pa.Table:
     """`ok` (it is an object), then one column of JSON text a key. Raises where a text is not JSON."""
-    lines = pa.table({"l": values})
     paths = ", ".join(path(c) for c in columns) or "'$'"
-    picked = "".join(
-        f", case when x[{i}] not in ('null', 'NaN') then x[{i}] end c{i}" for i in range(1, len(columns) + 1)
-    )
-    return con.sql(
-        f"select ltrim(l, ' \t\r\n') like '{{%' ok{picked} from (select l, json_extract(l, [{paths}])::varchar[] x from lines)"
-    ).to_arrow_table()
+    picked = [f"case when x[{i}] not in ('null', 'NaN') then x[{i}] end c{i}" for i in range(1, len(columns) + 1)]
+    taken = ", ".join([f"{OBJECT} ok", *picked])
+    sql = f"select {taken} from (select l, json_extract(l, [{paths}])::varchar[] x from given)"
+    return ask(con, pa.table({"l": values}), sql)

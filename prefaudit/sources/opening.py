@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from prefaudit.sources.base import Reader
 from prefaudit.sources.columnar import frame, parquet
 from prefaudit.sources.delimited import CsvReader
 from prefaudit.sources.jsonfile import JsonReader
+from prefaudit.sources.remote import File
 from prefaudit.sources.source import Source
 
 READERS: dict[str, Callable[[Path, duckdb.DuckDBPyConnection, str], Reader]] = {
@@ -47,13 +49,26 @@ def open(data: Any, *, seed: int = 0, memory: str = "2GB") -> Source:
     named = [str(d) for d in (data if isinstance(data, list | tuple) else [data])]
     if not named:
         raise SourceError("no data named", "name a file, a folder or -")
-    files = list(dict.fromkeys(f for n in named for f in locate.files(n)))
-    kinds: dict[str, list[Path]] = {}
+    return _of_files(named, con)
+
+
+def _of_files(named: list[str], con: duckdb.DuckDBPyConnection) -> Source:
+    copies = tempfile.TemporaryDirectory(prefix="prefaudit-")
+    files: list[File] = []
+    for i, one in enumerate(named):
+        into = Path(copies.name) / str(i)
+        into.mkdir()
+        files += locate.located(one, into)
+    files = list(dict.fromkeys(files))
+    kinds: dict[str, list[File]] = {}
     for f in files:
-        kinds.setdefault(locate.container(f), []).append(f)
+        kinds.setdefault(locate.container(f.path, f.name), []).append(f)
     if len(kinds) > 1:
-        told = ", ".join(f"{len(v)} {k} ({v[0].name})" for k, v in sorted(kinds.items()))
+        told = ", ".join(f"{len(v)} {k} (as {v[0].path.name})" for k, v in sorted(kinds.items()))
         raise SourceError(f"{named[0]}: files of more than one kind: {told}", "name the files of one kind")
     container = next(iter(kinds))
-    readers = [READERS[container](f, con, str(f)) for f in files]
-    return Source(named, files, container, readers, lambda: fingerprints.of_files(files))
+    try:
+        readers = [READERS[container](f.path, con, f.name) for f in files]
+        return Source(named, files, container, readers, lambda: fingerprints.of_files(f.path for f in files), copies)
+    except OSError as e:
+        raise locate.unreadable(named[0], e) from e

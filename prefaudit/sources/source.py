@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,9 +10,9 @@ import pyarrow as pa
 
 from prefaudit.core import SKIPPED, SourceError
 from prefaudit.sources.base import Chunk, Kind, Part, Reader
+from prefaudit.sources.remote import File
 
 OWN = ("source_row", "file", "line")
-State = dict[Path, tuple[int, int]]
 
 
 class Source:
@@ -21,7 +20,7 @@ class Source:
 
     Attributes:
         paths: As the user gave them.
-        files: The files, as paths in reading order; [] for a frame.
+        files: The files, as messages call them, in reading order; [] for a frame.
         container: parquet, json, jsonl, csv, tsv, arrow or frame.
         notes: What was left out or renamed, as sentences.
         columns: Names in source order, each of kind text or json.
@@ -29,18 +28,24 @@ class Source:
     """
 
     def __init__(
-        self, paths: list[str], files: list[Path], container: str, readers: list[Reader], hashed: Callable[[], str]
+        self,
+        paths: list[str],
+        files: list[File],
+        container: str,
+        readers: list[Reader],
+        hashed: Callable[[], str],
+        keep: object = None,
     ) -> None:
-        self.paths, self.container = paths, container
-        self.files = [str(f) for f in files]
+        """See `open`; `hashed` gives the fingerprint, `keep` must live as long as the source."""
+        self.paths, self.container, self._keep = paths, container, keep
+        self.files = [f.name for f in files]
         self._readers, self._hashed, self._fingerprint = readers, hashed, ""
-        self._state: State = {f: _state(f) for f in files}
+        self._state = {f: _state(f) for f in files}
         self._counts: list[int | None] = [r.count() for r in readers]
-        self.notes = list(dict.fromkeys(note for r in readers for note in r.notes))
         kinds = self._unified()
+        self.notes = list(dict.fromkeys(note for r in readers for note in r.notes))
         self._names = _names(list(kinds), self.notes)
         self.columns: dict[str, Kind] = {self._names[c]: k for c, k in kinds.items()}
-        self._keep: object = None  # what must live as long as the source
 
     @property
     def fingerprint(self) -> str:
@@ -103,9 +108,9 @@ class Source:
                 end = sum(c.rows for c in reader.chunks([], 0)) if begin else 0
             self._counts[i] = end
             offset += end
-        for path, state in self._state.items():
-            if _state(path) != state:
-                raise SourceError(f"{path}: changed while it was read", "run again when nothing writes to it")
+        for file, state in self._state.items():
+            if _state(file) != state:
+                raise SourceError(f"{file.name}: changed while it was read", "run again when nothing writes to it")
         if not offset:
             raise SourceError(f"{self.paths[0]}: no rows in it")
 
@@ -168,6 +173,9 @@ def _part(held: list[tuple[pa.Table, pl.DataFrame]], first: int, rows: int) -> P
     return Part(pa.concat_tables([t for t, _ in held]), pl.concat([s for _, s in held]), first, rows)
 
 
-def _state(path: Path) -> tuple[int, int]:
-    stat = path.stat()
+def _state(file: File) -> tuple[int, int]:
+    try:
+        stat = file.path.stat()
+    except FileNotFoundError:
+        return -1, 0
     return stat.st_size, stat.st_mtime_ns

@@ -16,11 +16,11 @@ from prefaudit.core import SourceError
 
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz"}
-BLOCK = 8 << 20
+BLOCK = 4 << 20
 FAILURES = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
 
 
-def compression(path: Path) -> str:
+def compression(path: Path, name: str) -> str:
     """Name of the compression that the first bytes show, "" for none.
 
     Raises:
@@ -31,7 +31,7 @@ def compression(path: Path) -> str:
     found = next((name for magic, name in MAGIC.items() if head.startswith(magic)), "")
     said = SUFFIXES.get(path.suffix.lower(), "")
     if said and head and said != found:
-        what = f"it is {found}" if found else "its first bytes are not those of such a file"
+        what = f"it is {found} data" if found else "its first bytes are not those of such a file"
         raise SourceError(
             f"{path}: ends in {path.suffix} but is not {said} data: {what}", "rename or download it again"
         )
@@ -45,10 +45,11 @@ class Stream(io.RawIOBase):
         SourceError: from `read`, where the compressed data is cut short or damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str) -> None:
+        """Open the file; `name` is what messages call it."""
         super().__init__()
-        self.path = path
-        self.compression = compression(path)
+        self.name = name
+        self.compression = compression(path, name)
         self._inner = _open(path, self.compression)
 
     def readable(self) -> bool:
@@ -66,7 +67,7 @@ class Stream(io.RawIOBase):
                 pieces.append(piece)
                 left -= len(piece) if left > 0 else 0
         except FAILURES as e:
-            raise damaged(self.path, self.compression, e) from e
+            raise damaged(self.name, self.compression, e) from e
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def readinto(self, buffer: Any) -> int:
@@ -82,13 +83,13 @@ class Stream(io.RawIOBase):
         super().close()
 
 
-def damaged(path: Path, kind: str, error: BaseException) -> SourceError:
+def damaged(name: str, kind: str, error: BaseException) -> SourceError:
     """The error for compressed data that ends early or does not decode."""
     if not kind:
-        return SourceError(f"{path}: cannot be read: {error}")
+        return SourceError(f"{name}: cannot be read: {error}")
     short = isinstance(error, EOFError) or "truncated" in str(error).lower()
     what = "ends before its compressed data does (cut short)" if short else f"its {kind} data is damaged: {error}"
-    return SourceError(f"{path}: {what}", "download or compress it again")
+    return SourceError(f"{name}: {what}", "download or compress it again")
 
 
 def _open(path: Path, kind: str) -> BinaryIO:
@@ -103,7 +104,7 @@ def _open(path: Path, kind: str) -> BinaryIO:
     return path.open("rb", buffering=0)
 
 
-def head(path: Path, size: int = 1 << 16) -> bytes:
+def head(path: Path, name: str, size: int = 1 << 16) -> bytes:
     """The first decompressed bytes."""
-    with Stream(path) as stream:
+    with Stream(path, name) as stream:
         return stream.read(size)
