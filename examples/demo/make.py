@@ -18,7 +18,7 @@ SEED = 5
 ORDINARY = ("home", "coding", "knowledge", "life", "work", "care")
 ANNOTATORS = ("ann-1", "ann-2", "ann-3", "ann-4", "ann-5", "ann-6")
 BAD = "ann-5"
-PANEL = 60
+PANEL = 54
 BRIEF = 1  # comparisons of the panel in which the better answer is the shorter one
 FLIPS = 12
 CAREFUL = [name for name in ANNOTATORS if name != BAD]
