@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-BASE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "TimeZone": "UTC"}
+BASE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
 
 def connect(memory: str = "2GB", threads: int = 2) -> duckdb.DuckDBPyConnection:
