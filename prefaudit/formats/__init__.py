@@ -1,0 +1,49 @@
+"""Layouts of preference data: found from columns and values, read into PAIRS by SQL in DuckDB."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from prefaudit.formats import explicit, hh, unpaired
+from prefaudit.formats.base import Detected, Layout
+from prefaudit.formats.detect import FIELDS
+from prefaudit.formats.detect import detect as _detect
+from prefaudit.formats.group import regroup
+from prefaudit.formats.pairs import to_pairs, unaccounted
+
+LAYOUTS: tuple[Layout, ...] = (
+    *explicit.LAYOUTS,
+    *hh.LAYOUTS,
+    *unpaired.LAYOUTS,
+)
+
+
+def detect(columns: dict[str, str], sample: pa.Table, name: str | None = None,
+           mapping: dict[str, str] | None = None) -> Detected:  # fmt: skip
+    """Find the layout of a source.
+
+    Args:
+        columns: source columns to their kind, text or json.
+        sample: some rows of the source with these columns.
+        name: the layout the user asks for, if any.
+        mapping: canonical field (one of FIELDS) to column.
+
+    Raises:
+        UsageError: an unknown layout, field or column.
+        FormatError: no layout fits, or several do.
+    """
+    return _detect(LAYOUTS, columns, sample, name, mapping)
+
+
+def table() -> list[dict[str, Any]]:
+    """One dict a layout, for `prefaudit formats`: name, title, about, columns, verified, regroups."""
+    return [
+        {"name": one.name, "title": one.title, "about": one.about, "columns": list(one.wants),
+         "verified": one.verified, "regroups": one.regroups}
+        for one in LAYOUTS
+    ]  # fmt: skip
+
+
+__all__ = ["FIELDS", "LAYOUTS", "Detected", "Layout", "detect", "regroup", "table", "to_pairs", "unaccounted"]
