@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -18,13 +18,15 @@ NO_SKIPS = pl.DataFrame(schema={"row": pl.Int64, "line": pl.Int64, "reason": pl.
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive rows of one file, as a reader yields them.
+    """Consecutive rows of one file, as a reader yields them: `rows` rows from `first` on, each once here or skipped.
 
-    `table` has `row` (0-based, in the file), `line` (1-based) and string columns of the source; `skipped` has row,
-    line and reason. Together they hold `rows` rows from `first` on, each once.
+    `table` has the source's columns as large strings [n], `row` (0-based, in the file) and `line` (1-based) are int64
+    [n]; `skipped` has row, line and reason.
     """
 
     table: pa.Table
+    row: np.ndarray
+    line: np.ndarray
     first: int
     rows: int
     skipped: pl.DataFrame = field(default_factory=lambda: NO_SKIPS)
@@ -71,13 +73,22 @@ def skips(rows: np.ndarray, lines: np.ndarray, reason: str) -> pl.DataFrame:
     )
 
 
-def numbered(row: np.ndarray, line: np.ndarray, columns: dict[str, pa.ChunkedArray | pa.Array]) -> pa.Table:
-    """A chunk's table: row and line numbers beside the columns, all strings large."""
-    head = [pa.array(row, pa.int64()), pa.array(line, pa.int64())]
-    large = {name: c if c.type == pa.large_string() else c.cast(pa.large_string()) for name, c in columns.items()}
-    return pa.Table.from_arrays([*head, *large.values()], names=["row", "line", *large])
+def large(columns: Mapping[str, pa.ChunkedArray | pa.Array], rows: int) -> pa.Table:
+    """A table of these columns as large strings; `rows` is the length where there is no column."""
+    if not columns:
+        return pa.table({"": pa.nulls(rows)}).select([])
+    return pa.table(
+        {name: c if c.type == pa.large_string() else c.cast(pa.large_string()) for name, c in columns.items()}
+    )
 
 
 def ask(con: duckdb.DuckDBPyConnection, table: pa.Table, sql: str) -> pa.Table:
     """The answer to SQL about an Arrow table, which the statement calls `given`."""
-    return con.from_arrow(table).query("given", sql).to_arrow_table()
+    answer = con.from_arrow(table).query("given", sql)
+    assert answer is not None, "only statements that answer are asked"
+    return answer.to_arrow_table()
+
+
+def decoded(con: duckdb.DuckDBPyConnection, values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
+    """Bytes as strings, null where they are not UTF-8."""
+    return ask(con, pa.table({"b": values}), "select try(decode(b)) s from given")["s"]

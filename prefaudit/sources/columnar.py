@@ -7,12 +7,12 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from prefaudit.core import SourceError
-from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, ask, numbered, skips
+from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, ask, decoded, large, skips
 
 ROWS = 8192  # rows a batch: bounds memory where texts are long
 
@@ -83,9 +83,7 @@ def chunk(con: duckdb.DuckDBPyConnection, table: pa.Table, first: int, name: str
         for f in table.schema:
             if is_text(f.type):
                 raw = table[f.name].cast(pa.large_string()).cast(pa.large_binary())
-                series = pl.from_arrow(raw)
-                assert isinstance(series, pl.Series)
-                keep &= (series.is_null() | series.cast(pl.String, strict=False).is_not_null()).to_numpy()
+                keep &= pc.is_null(raw).to_numpy() | decoded(con, raw).is_valid().to_numpy()
         if keep.all():
             raise SourceError(f"{name}: holds damaged columns", "write it again") from None
     row = np.arange(first, first + table.num_rows, dtype=np.int64)
@@ -93,7 +91,7 @@ def chunk(con: duckdb.DuckDBPyConnection, table: pa.Table, first: int, name: str
         skipped = skips(row[~keep], row[~keep] + 1, "text is not valid UTF-8")
         table, row = table.filter(pa.array(keep)), row[keep]
     n = len(row) + len(skipped)
-    return Chunk(numbered(row, row + 1, strings(con, table, name)), first, n, skipped)
+    return Chunk(large(strings(con, table, name), len(row)), row, row + 1, first, n, skipped)
 
 
 Tables = Callable[[list[str], int], Iterator[tuple[int, pa.Table]]]
@@ -147,7 +145,7 @@ class ColumnReader:
         for start, size in zip(starts, sizes, strict=True):
             for first, table in self.tables(mine, start):
                 taken = chunk(self.con, table.select(mine).slice(0, size), first, self.name).table
-                found.append(taken.drop_columns(["row", "line"]))
+                found.append(taken)
                 size -= table.num_rows
                 if size <= 0:
                     break

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from prefaudit.core import SourceError
-from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, numbered, skips
+from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, decoded, large, skips
 from prefaudit.sources.lines import without_bom
 from prefaudit.sources.streams import Stream, head
 
@@ -44,8 +45,9 @@ class CsvReader:
         SourceError: no header, two columns of one name, or text that is no table.
     """
 
-    def __init__(self, path: Path, tabs: bool, name: str) -> None:
-        self.path, self.name = path, name
+    def __init__(self, path: Path, con: duckdb.DuckDBPyConnection, tabs: bool, name: str) -> None:
+        """Read the header; `tabs` for TSV, `name` is what messages call the file."""
+        self.path, self.con, self.name = path, con, name
         self.notes: list[str] = []
         text = without_bom(head(path, name, HEAD), name).decode("utf-8", "replace")
         csv.field_size_limit(HEAD * 2)
@@ -77,19 +79,17 @@ class CsvReader:
             last = found.first + found.rows
             if last <= start:
                 continue
-            table = found.table
-            skipped = found.skipped
-            if found.first < start:
-                keep = int(np.searchsorted(table["row"].to_numpy(), start))
-                table, skipped = table.slice(keep), skipped.filter(pl.col("row") >= start)
             first = max(start, found.first)
-            yield Chunk(table.select(["row", "line", *mine]), first, last - first, skipped)
+            keep = int(np.searchsorted(found.row, first))
+            skipped = found.skipped.filter(pl.col("row") >= first)
+            table = found.table.select(mine).slice(keep)
+            yield Chunk(table, found.row[keep:], found.line[keep:], first, last - first, skipped)
 
     def sample(self, columns: list[str], n: int, seed: int) -> pa.Table:
         """The first rows."""
         found: list[pa.Table] = []
         for some in self.chunks(columns):
-            found.append(some.table.drop_columns(["row", "line"]).slice(0, n))
+            found.append(some.table.slice(0, n))
             n -= some.table.num_rows
             if n <= 0:
                 break
@@ -138,12 +138,12 @@ class CsvReader:
         first = place.row
         row, line, bad = place.number(newlines, length == 0, batch is None)
         keep = row >= 0
-        values, good = utf8(columns, keep)
+        values, good = utf8(self.con, columns, keep)
         row, line = row[keep], line[keep]
         notes = skips(row[~good], line[~good], "line is not valid UTF-8")
         skipped = pl.concat([bad, notes]).sort("row") if len(bad) + len(notes) else NO_SKIPS
         named = dict(zip(self.names, values, strict=True)) if batch is not None else self._empty()
-        return Chunk(numbered(row[good], line[good], named), first, place.row - first, skipped)
+        return Chunk(large(named, int(good.sum())), row[good], line[good], first, place.row - first, skipped)
 
     def _empty(self) -> dict[str, pa.Array]:
         return {c: pa.array([], pa.large_string()) for c in self.names}
@@ -155,7 +155,9 @@ class CsvReader:
         return SourceError(f"{self.name}: near line {line}: {error}", "is it a table?")
 
 
-def utf8(columns: list[pa.Array], keep: np.ndarray) -> tuple[list[pa.Array], np.ndarray]:
+def utf8(
+    con: duckdb.DuckDBPyConnection, columns: list[pa.Array], keep: np.ndarray
+) -> tuple[list[pa.Array | pa.ChunkedArray], np.ndarray]:
     """The kept rows as strings, and which of them are UTF-8 throughout (only those are returned)."""
     mask = None if keep.all() else pa.array(keep)
     kept = [c if mask is None else c.filter(mask) for c in columns]
@@ -163,10 +165,10 @@ def utf8(columns: list[pa.Array], keep: np.ndarray) -> tuple[list[pa.Array], np.
     try:
         return [c.cast(pa.large_string()) for c in kept], good
     except pa.ArrowInvalid:
-        texts = [pl.Series(pl.from_arrow(c)).cast(pl.String, strict=False) for c in kept]
+        texts = [decoded(con, c) for c in kept]
         for text in texts:
-            good &= text.is_not_null().to_numpy()
-        return [text.filter(pl.Series(good)).to_arrow() for text in texts], good
+            good &= text.is_valid().to_numpy()
+        return [text.filter(pa.array(good)) for text in texts], good
 
 
 class Quotes(io.RawIOBase):

@@ -20,13 +20,21 @@ SAMPLE_BYTES = 4 << 20
 SPREAD, SPREAD_BYTES = 16, 1 << 18
 
 
-def container(path: Path, name: str) -> str:
-    """`jsonl` or `json`, told from the text: a line that is a whole object and another after it are JSON Lines."""
+def container(path: Path, name: str, said: str = "") -> str:
+    """`jsonl` or `json`, told from the text: a line that is a whole object and another after it are JSON Lines.
+
+    Args:
+        path: A local file.
+        name: What messages call it.
+        said: What its name says; a file called jsonl is one unless its text is an array or one object over many lines.
+    """
     start = lines.without_bom(head(path, name, SAMPLE_BYTES), name).lstrip(elements.SPACE)
     first, _, rest = start.partition(b"\n")
     first, rest = first.strip(elements.SPACE), rest.lstrip(elements.SPACE)
     if start.startswith(b"["):
         return "jsonl" if first.endswith(b"]") and rest.startswith(b"[") else "json"
+    if start.startswith(b"{") and said == "jsonl":
+        return "json" if first == b"{" and not rest.startswith(b"{") else "jsonl"
     if start.startswith(b"{"):
         return "jsonl" if first.endswith(b"}") and rest.startswith(b"{") else "json"
     return "jsonl"
@@ -73,7 +81,7 @@ class JsonReader:
         """Rows from the beginning, and from over the file where it is not compressed JSON Lines."""
         mine = [c for c in columns if c in self.columns()]
         some = [chunk(self.con, texts, mine, 0, self.unit).table for texts in self._some(n)]
-        return pa.concat_tables(some).drop_columns(["row", "line"]) if some else pa.table({c: [] for c in mine})
+        return pa.concat_tables(some) if some else pa.table({c: [] for c in mine})
 
     def _some(self, n: int) -> Iterator[Texts]:
         with Stream(self.path, self.name) as stream:

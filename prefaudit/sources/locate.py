@@ -151,7 +151,7 @@ def container(path: Path, name: str) -> str:
     if start.startswith(b"PAR1"):
         return "parquet"
     if said in ("json", "jsonl"):
-        return jsonfile.container(path, name)
+        return jsonfile.container(path, name, said)
     return said or guessed(path, name, start)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from prefaudit.sources.base import NO_SKIPS, Chunk, ask, numbered, skips
+from prefaudit.sources.base import NO_SKIPS, Chunk, ask, decoded, large, skips
 from prefaudit.sources.lines import Texts
 
 OBJECT = "(ltrim(l, ' \t\r\n') like '{%')"
@@ -21,9 +21,7 @@ def path(key: str) -> str:
 
 def keys(con: duckdb.DuckDBPyConnection, texts: pa.Array) -> list[str]:
     """Keys of JSON objects in order of first sight; texts that are no valid UTF-8 or JSON objects have none."""
-    strings = pl.from_arrow(texts)
-    assert isinstance(strings, pl.Series)
-    lines = pa.table({"l": strings.cast(pl.String, strict=False).to_arrow()})
+    lines = pa.table({"l": decoded(con, texts)})
     sql = f"""
         select k from (select i, unnest(json_keys(l)) k, generate_subscripts(json_keys(l), 1) j
             from (select l, row_number() over () i from given where case when json_valid(l) then {OBJECT} end))
@@ -46,7 +44,9 @@ def chunk(con: duckdb.DuckDBPyConnection, texts: Texts, columns: list[str], firs
     try:
         values = texts.values.cast(pa.large_string())
     except pa.ArrowInvalid:
-        values, good = _decoded(texts.values)
+        values = decoded(con, texts.values)
+        good = values.is_valid().to_numpy()
+        values = values.drop_null()
         skipped = skips(row[~good], line[~good], f"{unit} is not valid UTF-8")
         row, line = row[good], line[good]
     try:
@@ -62,15 +62,7 @@ def chunk(con: duckdb.DuckDBPyConnection, texts: Texts, columns: list[str], firs
         skipped = pl.concat([skipped, skips(row[~good], line[~good], f"{unit} is not a JSON object")])
         table, row, line = table.filter(pa.array(good)), row[good], line[good]
     taken = {name: table[i + 1] for i, name in enumerate(columns)}
-    return Chunk(numbered(row, line, taken), first, len(texts), skipped.sort("row"))
-
-
-def _decoded(values: pa.LargeBinaryArray) -> tuple[pa.Array, np.ndarray]:
-    series = pl.from_arrow(values)
-    assert isinstance(series, pl.Series)
-    text = series.cast(pl.String, strict=False)
-    good = text.is_not_null().to_numpy()
-    return text.drop_nulls().to_arrow(), good
+    return Chunk(large(taken, len(row)), row, line, first, len(texts), skipped.sort("row"))
 
 
 def _valid(con: duckdb.DuckDBPyConnection, values: pa.Array) -> np.ndarray:

@@ -25,8 +25,8 @@ READERS: dict[str, Callable[[Path, duckdb.DuckDBPyConnection, str], Reader]] = {
     "arrow": arrow,
     "json": lambda path, con, name: JsonReader(path, con, True, name),
     "jsonl": lambda path, con, name: JsonReader(path, con, False, name),
-    "csv": lambda path, con, name: CsvReader(path, False, name),
-    "tsv": lambda path, con, name: CsvReader(path, True, name),
+    "csv": lambda path, con, name: CsvReader(path, con, False, name),
+    "tsv": lambda path, con, name: CsvReader(path, con, True, name),
 }
 
 

@@ -116,15 +116,13 @@ class Source:
 
     def _piece(self, chunk: Chunk, at: int, n: int, offset: int, name: str) -> tuple[pa.Table, pl.DataFrame]:
         low, high = chunk.first + at, chunk.first + at + n
-        row = chunk.table["row"].to_numpy()
-        begin, end = np.searchsorted(row, [low, high])
-        table = chunk.table.slice(begin, end - begin)
+        begin, end = np.searchsorted(chunk.row, [low, high])
         own = [
-            pa.array(row[begin:end] + offset, pa.int64()),
+            pa.array(chunk.row[begin:end] + offset, pa.int64()),
             pa.repeat(pa.scalar(name, pa.large_string()), end - begin),
-            table["line"],
+            pa.array(chunk.line[begin:end], pa.int64()),
         ]
-        data = self._complete(table.drop_columns(["row", "line"]))
+        data = self._complete(chunk.table.slice(begin, end - begin))
         whole = pa.Table.from_arrays([*own, *data.columns], names=[*OWN, *data.column_names])
         bad = chunk.skipped.filter(pl.col("row").is_between(low, high - 1))
         told = bad.select(source_row=pl.col("row") + offset, file=pl.lit(name), line="line", reason="reason")
@@ -150,7 +148,12 @@ class Source:
                     )
                 seen.setdefault(name, reader.name)
         if not kinds:
-            raise SourceError(f"{self.paths[0]}: no columns in it", "is it the file you meant?")
+            what = (
+                "none of its rows is a JSON object with keys"
+                if self.container.startswith("json")
+                else "no columns in it"
+            )
+            raise SourceError(f"{self.paths[0]}: {what}", "is it the file you meant?")
         return kinds
 
 
