@@ -59,7 +59,7 @@ def _row(rule: Rule, case: Case, columns: frozenset[str]) -> pl.DataFrame:
             roots.setdefault(root, []).append(value)
         elif not any(p.startswith(f"{root}.") for p in paths):
             roots[root] = value
-    frame = pl.DataFrame({"row": [0]}, schema={"row": pl.Int64})
+    frame = pl.DataFrame({"row": [case.values.get("row", 0)]}, schema={"row": pl.Int64})
     made = [v.alias(k) if isinstance(v, pl.Series) else pl.DataFrame(v).to_struct(k) for k, v in roots.items()]
     return frame.with_columns(made)
 

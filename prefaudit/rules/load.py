@@ -27,9 +27,10 @@ PREFIXES: dict[str, str] = {
     "PII": "personal data", "LNG": "language", "TRC": "truncation", "USR": "rules of your own",
 }  # fmt: skip
 
-TEXTS = ("code", "name", "since", "scope", "severity", "value", "where", "message", "what", "why", "remedy")
-REQUIRED = tuple(k for k in TEXTS if k != "since")
-KEYS = {*TEXTS, "over", "needs", "false_alarms", "preview", "params", "case"}
+SQL = ("value", "where")
+TEXTS = ("code", "name", "since", "scope", "severity", "message", "what", "why", "remedy")
+REQUIRED = tuple(k for k in (*TEXTS, *SQL) if k != "since")
+KEYS = {*TEXTS, *SQL, "over", "needs", "false_alarms", "preview", "params", "case"}
 OVER = {"pair": ("features",), "dataset": ("dataset", "annotators", "features"), "feature": ("effects",)}
 BIGGEST = 100_000  # bytes of a rule file
 
@@ -164,12 +165,12 @@ def _rule(table: dict[str, Any], origin: str, parser: Parser) -> Rule:
     over = table.get("over", OVER[scope][0])
     if over not in OVER[scope]:
         raise RuleError(f"over: {over!r} does not go with scope {scope!r}", f"known: {', '.join(OVER[scope])}")
-    texts = {k: table[k].strip() for k in TEXTS if k in table}
+    texts = {k: _flow(table[k]) for k in TEXTS if k in table} | {k: table[k].strip() for k in SQL}
     rule = Rule(
         **{"since": "", **texts},
         over=over,
         needs=tuple(table.get("needs", ())),
-        false_alarms=table.get("false_alarms", "").strip(),
+        false_alarms=_flow(table.get("false_alarms", "")),
         params=dict(table.get("params", {})),
         cases=tuple(_case(c, i) for i, c in enumerate(table.get("case", ()), 1)),
         preview=table.get("preview", False),
@@ -177,6 +178,11 @@ def _rule(table: dict[str, Any], origin: str, parser: Parser) -> Rule:
     )
     _questions(rule, parser)
     return rule
+
+
+def _flow(text: str) -> str:
+    """A text without the line breaks of its file; an empty line still parts two paragraphs."""
+    return "\n\n".join(" ".join(p.split()) for p in re.split(r"\n\s*\n", text.strip()))
 
 
 def _keys(table: dict[str, Any]) -> None:
