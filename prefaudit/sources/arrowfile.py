@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from prefaudit.core import SourceError
+from prefaudit.sources.base import one_line
 from prefaudit.sources.columnar import ROWS, ColumnReader
 from prefaudit.sources.streams import Stream, head
 
@@ -51,4 +52,6 @@ def _batches(path: Path, name: str, only_schema: bool = False) -> Iterator[tuple
                 first += batch.num_rows
     except (pa.ArrowException, OSError, EOFError) as e:
         where = f" near row {first}" if first else ""
-        raise SourceError(f"{name}: not readable as Arrow{where} (cut short?): {e}", "write the file again") from e
+        raise SourceError(
+            f"{name}: not readable as Arrow{where} (cut short?): {one_line(e)}", "write the file again"
+        ) from e

@@ -92,3 +92,8 @@ def ask(con: duckdb.DuckDBPyConnection, table: pa.Table, sql: str) -> pa.Table:
 def decoded(con: duckdb.DuckDBPyConnection, values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
     """Bytes as strings, null where they are not UTF-8."""
     return ask(con, pa.table({"b": values}), "select try(decode(b)) s from given")["s"]
+
+
+def one_line(error: BaseException) -> str:
+    """What a library says, on one line of at most 300 characters."""
+    return " ".join(str(error).split())[:300]

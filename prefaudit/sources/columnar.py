@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from prefaudit.core import SourceError
-from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, ask, decoded, large, skips
+from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, ask, decoded, large, one_line, skips
 
 ROWS = 8192  # rows a batch: bounds memory where texts are long
 
@@ -68,7 +68,7 @@ def strings(con: duckdb.DuckDBPyConnection, table: pa.Table, name: str) -> dict[
             told = ask(con, given, f"select {picked} from given")
         except (duckdb.Error, pa.ArrowException) as e:
             types = ", ".join(f"{c!r} ({table.schema.field(c).type})" for c in other)
-            raise SourceError(f"{name}: cannot say as JSON: {types}: {str(e).splitlines()[0]}") from e
+            raise SourceError(f"{name}: cannot say as JSON: {types}: {one_line(e)}") from e
         done |= {c: told[f"c{i}"] for i, c in enumerate(other)}
     return {c: done[c] for c in table.column_names}
 
@@ -176,14 +176,16 @@ def parquet(path: Path, con: duckdb.DuckDBPyConnection, name: str) -> ColumnRead
                     yield first + skip, pa.Table.from_batches([batch.slice(skip)])
                 first += batch.num_rows
         except (pa.ArrowException, OSError) as e:
-            raise SourceError(f"{name}: Parquet data is damaged near row {first}: {e}", "write the file again") from e
+            raise SourceError(
+                f"{name}: Parquet data is damaged near row {first}: {one_line(e)}", "write the file again"
+            ) from e
 
     return ColumnReader(name, con, file.schema_arrow, tables, meta.num_rows)
 
 
 def broken_parquet(path: Path, name: str, error: BaseException) -> SourceError:
     """The error for a file that has no readable Parquet footer."""
-    text = str(error).splitlines()[0]
+    text = one_line(error)
     if "encrypt" in text.lower():
         return SourceError(f"{name}: the Parquet file is encrypted", "write it without encryption")
     with path.open("rb") as f:

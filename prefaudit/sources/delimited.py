@@ -16,12 +16,13 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from prefaudit.core import SourceError
-from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, decoded, large, skips
+from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, decoded, large, one_line, skips
 from prefaudit.sources.lines import without_bom
 from prefaudit.sources.streams import Stream, head
 
 HEAD = 1 << 20
 CELL_BLOCK = 32 << 20  # a row must fit in one block
+CLOSE = "close the quote, or write quotes inside a cell twice"
 DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -107,11 +108,11 @@ class CsvReader:
                 raise self._wrong(e, place.line) from e
             if place.broken:
                 yield self._chunk(None, place)
-            if quotes.odd and place.last_is_long:
-                raise SourceError(
-                    f"{self.name}: a quote that opens in the row at line {place.last_line} never closes",
-                    "close the quote, or write quotes inside a cell twice",
-                )
+            line = place.swallowed or (place.last_line if place.last_is_long else 0)
+            if quotes.odd and line:
+                raise SourceError(f"{self.name}: a quote that opens in the row at line {line} never closes", CLOSE)
+            if quotes.odd:
+                self.notes.append(f"{self.name}: the number of quotes is odd: one stands alone somewhere")
 
     def _open(self, quotes: Quotes, place: Place) -> Any:
         return pacsv.open_csv(
@@ -151,8 +152,8 @@ class CsvReader:
     def _wrong(self, error: pa.ArrowInvalid, line: int) -> SourceError:
         if "straddl" in str(error):
             what = f"a row from line {line} on is longer than {CELL_BLOCK >> 20} MB: a quote that never closes?"
-            return SourceError(f"{self.name}: {what}", "close the quote, or write quotes inside a cell twice")
-        return SourceError(f"{self.name}: near line {line}: {error}", "is it a table?")
+            return SourceError(f"{self.name}: {what}", CLOSE)
+        return SourceError(f"{self.name}: near line {line}: {one_line(error)}", "is it a table?")
 
 
 def utf8(
@@ -196,6 +197,7 @@ class Place:
         self.header_row = header_row
         self.physical, self.line, self.row = 1, 1, 0
         self.last_line, self.last_is_long = 0, False
+        self.swallowed = 0  # line of the first row of the wrong width that runs over several lines
         self.broken: list[tuple[int, int]] = []  # physical row, newlines in it
 
     def take(self, row: Any) -> str:
@@ -226,6 +228,9 @@ class Place:
         line = self.line + np.concatenate([[0], np.cumsum(extra + 1)])
         real = ~empty & (span > self.header_row)
         row = np.where(real, self.row + np.cumsum(real) - 1, -1)
+        long = np.flatnonzero(inside & (extra > 0))
+        if len(long) and not self.swallowed:
+            self.swallowed = int(line[long[0]])
         if len(span):
             self.last_line, self.last_is_long = int(line[-2]), bool(extra[-1])
         self.physical, self.line, self.row = self.physical + len(span), int(line[-1]), self.row + int(real.sum())

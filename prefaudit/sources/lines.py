@@ -14,6 +14,8 @@ from prefaudit.sources.streams import BLOCK
 
 BOM = b"\xef\xbb\xbf"
 WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+SOLID = np.ones(256, bool)  # what is no JSON white space
+SOLID[[9, 10, 13, 32]] = False
 
 
 class Readable(Protocol):
@@ -77,7 +79,7 @@ def split(block: bytes, first_line: int) -> tuple[Texts, int]:
     values = pa.Array.from_buffers(pa.large_binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(block)])
     line = np.arange(first_line, first_line + len(ends), dtype=np.int64)
     if (data[offsets[:-1]] <= 32).any():
-        full = np.logical_or.reduceat(data > 32, offsets[:-1])
+        full = np.logical_or.reduceat(SOLID[data], offsets[:-1])
         if not full.all():
             values, line = values.filter(pa.array(full)), line[full]
     return Texts(values, line), len(ends)

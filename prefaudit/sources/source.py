@@ -22,9 +22,7 @@ class Source:
         paths: As the user gave them.
         files: The files, as messages call them, in reading order; [] for a frame.
         container: parquet, json, jsonl, csv, tsv, arrow or frame.
-        notes: What was left out or renamed, as sentences.
         columns: Names in source order, each of kind text or json.
-        rows: Number of source rows, None until it is known.
     """
 
     def __init__(
@@ -43,9 +41,14 @@ class Source:
         self._state = {f: _state(f) for f in files}
         self._counts: list[int | None] = [r.count() for r in readers]
         kinds = self._unified()
-        self.notes = list(dict.fromkeys(note for r in readers for note in r.notes))
-        self._names = _names(list(kinds), self.notes)
+        self._renamed: list[str] = []
+        self._names = _names(list(kinds), self._renamed)
         self.columns: dict[str, Kind] = {self._names[c]: k for c, k in kinds.items()}
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out, renamed or looks odd, as sentences; reading may add to them."""
+        return list(dict.fromkeys([*(note for r in self._readers for note in r.notes), *self._renamed]))
 
     @property
     def fingerprint(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from prefaudit.core import SourceError
+from prefaudit.sources.base import one_line
 
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz"}
@@ -86,9 +87,13 @@ class Stream(io.RawIOBase):
 def damaged(name: str, kind: str, error: BaseException) -> SourceError:
     """The error for compressed data that ends early or does not decode."""
     if not kind:
-        return SourceError(f"{name}: cannot be read: {error}")
+        return SourceError(f"{name}: cannot be read: {one_line(error)}")
     short = isinstance(error, EOFError) or "truncated" in str(error).lower()
-    what = "ends before its compressed data does (cut short)" if short else f"its {kind} data is damaged: {error}"
+    what = (
+        "ends before its compressed data does (cut short)"
+        if short
+        else f"its {kind} data is damaged: {one_line(error)}"
+    )
     return SourceError(f"{name}: {what}", "download or compress it again")
 
 
