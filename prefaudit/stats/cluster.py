@@ -71,11 +71,10 @@ def robust(psi: Floats, leverage: Floats, clusters: Clusters) -> Robust:
 
 
 def _one_way(psi: Floats, leverage: Floats, cluster: Ints) -> tuple[float, float, Floats, Floats]:
-    sums = np.bincount(cluster, psi)
-    part = np.bincount(cluster, leverage)
-    part /= max(part.sum(), 1e-300)
-    sums /= np.sqrt(np.maximum(1 - part, 1e-6))
-    return float(sums @ sums), float(1 / max(part @ part, 1e-300)), sums, part
+    part = np.asarray(np.bincount(cluster, leverage), dtype=np.float64)
+    part = part / max(float(part.sum()), 1e-300)
+    sums = np.asarray(np.bincount(cluster, psi), dtype=np.float64) / np.sqrt(np.maximum(1 - part, 1e-6))
+    return float(sums @ sums), 1 / max(float(part @ part), 1e-300), sums, part
 
 
 def replication(estimate: float, by_group: Floats, part: Floats, seed: int, level: float = 0.95) -> float:

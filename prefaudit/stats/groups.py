@@ -15,7 +15,8 @@ def components(keys: Sequence[Keys], n: int) -> Ints:
     """Connected components: rows that share the value of any key are in one group.
 
     Args:
-        keys: arrays of n uint64; 0 says that the row has no such key.
+        keys: arrays of n uint64, or of (n, k) where a value means the same in each of the k columns; 0 says that
+            the row has no such key.
         n: number of rows.
 
     Returns:
@@ -26,9 +27,13 @@ def components(keys: Sequence[Keys], n: int) -> Ints:
 
     lefts, rights = [], []
     for key in keys:
-        order = np.argsort(key, kind="stable")
-        ordered = key[order]
-        same = np.flatnonzero((ordered[1:] == ordered[:-1]) & (ordered[1:] != 0))
+        width = key.size // max(n, 1)
+        flat = key.reshape(-1)
+        some = np.flatnonzero(flat)
+        order = some[np.argsort(flat[some], kind="stable")]
+        ordered = flat[order]
+        order //= max(width, 1)
+        same = np.flatnonzero(ordered[1:] == ordered[:-1])
         lefts.append(order[same].astype(np.int32))
         rights.append(order[same + 1].astype(np.int32))
     left = np.concatenate(lefts) if lefts else np.empty(0, np.int32)

@@ -62,7 +62,7 @@ def cluster_rate(x: Floats, group: Ints | None = None, level: float = 0.95) -> t
     if n == 0:
         return float("nan"), float("nan"), float("nan")
     g = np.arange(n) if group is None else group[known]
-    sizes, sums = np.bincount(g), np.bincount(g, x)
+    sizes, sums = np.bincount(g), np.asarray(np.bincount(g, x), dtype=np.float64)
     return rate_of_sums(
         sizes[sizes > 0].astype(np.float64), sums[sizes > 0], bool(x.min() >= 0 and x.max() <= 1), level
     )
@@ -120,11 +120,12 @@ def hierarchical(p: Floats, families: Sequence[str]) -> Floats:
 def p_value(estimate: Floats, error: Floats, df: Floats, null: float = 0.0) -> Floats:
     """Two-sided p of |effect| <= null, at its least favourable point: null 0 is the usual test.
 
-    For estimate d, standard error s and half-width e of the null this is P(|T - e/s| >= ... ) at the effect +-e:
-    T(-(|d| - e)/s) + T(-(|d| + e)/s), with T the distribution of Student's t.
+    For estimate d, standard error s, null e and Student's distribution T it is T(-(|d| - e) / s) + T(-(|d| + e) / s),
+    the chance of an estimate as far out on either side when the effect is e.
     """
     from scipy.special import stdtr
 
     with np.errstate(divide="ignore", invalid="ignore"):
         d = np.abs(estimate)
-        return np.minimum(stdtr(df, -(d - null) / error) + stdtr(df, -(d + null) / error), 1.0)
+        p = stdtr(df, -(d - null) / error) + stdtr(df, -(d + null) / error)
+        return np.asarray(np.minimum(p, 1.0), dtype=np.float64)
