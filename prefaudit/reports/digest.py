@@ -124,7 +124,9 @@ def digest(report: dict[str, Any]) -> Digest:
         read=_read(report, data),
         skipped=[(clean(reason), count(n)) for reason, n in _by_count(data.get("skipped_reasons"))],
         unknown=[
-            Unknown(clean(u.get("what", "")), tuple(clean(c, 20) for c in u.get("rules") or ()), clean(u.get("remedy", "")))
+            Unknown(
+                clean(u.get("what", "")), tuple(clean(c, 20) for c in u.get("rules") or ()), clean(u.get("remedy", ""))
+            )
             for u in report.get("unknown") or ()
         ],
         unjudged=_unjudged(rules),
@@ -136,7 +138,11 @@ def digest(report: dict[str, Any]) -> Digest:
         effects=[_effect(e) for e in report.get("effects") or ()],
         effects_notes=_effects_notes(report),
         next=[
-            Step(clean(s.get("command", ""), 400), clean(s.get("why", "")), some(s["rows"], "row") if s.get("rows") else "")
+            Step(
+                clean(s.get("command", ""), 400),
+                clean(s.get("why", "")),
+                some(s["rows"], "row") if s.get("rows") else "",
+            )
             for s in report.get("next") or ()
         ],
     )
@@ -170,8 +176,8 @@ def _headline(report: dict[str, Any], data: dict[str, Any], fired: list[dict[str
     gate = {0: "gate passed", 1: "gate failed"}.get(report.get("exit_code", 2), "gate not decided")
     if report.get("fail_on") == "never":
         gate = "no gate"
-    elif report.get("fail_on") and gate != "gate not decided":
-        gate += f" (fails on {clean(report['fail_on'], 20)})"
+    elif report.get("fail_on") == "warning" and gate != "gate not decided":
+        gate += " (fails on warnings)"
     if report.get("complete") is True:
         return f"{subject}: {found}; {gate}"
     return f"INCOMPLETE AUDIT, not to be relied on. {subject}: {found} so far; {gate}"
@@ -193,13 +199,18 @@ def _failures(report: dict[str, Any], rules: list[dict[str, Any]]) -> list[str]:
 
 def _read(report: dict[str, Any], data: dict[str, Any]) -> list[str]:
     skipped = data.get("skipped")
-    lines = [f"{some(data.get('rows'), 'row')} read: {some(data.get('pairs'), 'pair')}, {count(skipped)} skipped"]
-    if data.get("unpaired"):
-        lines[0] += f", {some(data['unpaired'], 'reply', 'replies')} without a counterpart"
+    lone = f", {some(data['unpaired'], 'reply', 'replies')} without a counterpart" if data.get("unpaired") else ""
+    lines = [f"{some(data.get('rows'), 'row')} read: {some(data.get('pairs'), 'pair')}{lone}, {count(skipped)} skipped"]
     reasons = [f"{clean(reason, 120)} {count(n)}" for reason, n in _by_count(data.get("skipped_reasons"))]
-    if reasons:
-        lines.append("skipped: " + "; ".join(reasons[:4]) + (f"; {len(reasons) - 4} more reasons" if reasons[4:] else ""))
-    ties = some(data.get("ties"), "tie")
+    if len(reasons) == 1:
+        lines[0] += f" ({clean(next(iter(data['skipped_reasons'])), 120)})"
+    elif reasons:
+        lines.append(
+            "skipped: " + "; ".join(reasons[:4]) + (f"; {len(reasons) - 4} more reasons" if reasons[4:] else "")
+        )
+    if not known(data.get("ties")) or not known(data.get("groups")):
+        return [*lines, "ties and groups were not counted", _annotators(report)]
+    ties = some(data["ties"], "tie")
     if data.get("both_bad"):
         ties += f", {count(data['both_bad'])} with both answers called bad"
     groups = f"{some(data.get('groups'), 'group')} of related pairs, the largest of {count(data.get('largest_group'))}"
@@ -225,10 +236,15 @@ def _annotators(report: dict[str, Any]) -> str:
 def _unjudged(rules: list[dict[str, Any]]) -> str:
     whole = sum(r.get("status") == "unjudged" for r in rules)
     partly = [r for r in rules if r.get("status") in ("ok", "fired") and (r.get("unjudged") or 0) > 0]
+    if not rules:
+        return "no rule was asked"
+    if not whole and not partly:
+        return "every rule could be judged"
     text = f"{count(whole)} of {some(len(rules), 'rule')} unjudged"
     if partly:
         most = max(partly, key=lambda r: (r["unjudged"], str(r.get("code"))))
-        text += f", {count(len(partly))} for part of the pairs (most: {clean(most.get('code', ''), 20)}, {count(most['unjudged'])})"
+        code = clean(most.get("code", ""), 20)
+        text += f", {count(len(partly))} for part of the pairs (most: {code}, {count(most['unjudged'])})"
     return text
 
 
@@ -247,7 +263,7 @@ def _finding(rule: dict[str, Any]) -> Finding:
         message=clean(rule.get("message") or ""),
         remedy=clean(rule.get("remedy") or "", 1000),
         what=clean(rule.get("what") or "", 1000),
-        unjudged=count(rule["unjudged"]) if rule.get("unjudged") else "",
+        unjudged=some(rule["unjudged"], "pair") if rule.get("unjudged") else "",
         value=value,
         scope=clean(rule.get("scope", ""), 10),
         preview=bool(rule.get("preview")),
@@ -275,7 +291,7 @@ def _held_out(base: dict[str, Any]) -> tuple[list[tuple[str, str, str]], str, li
     if base.get("note"):
         notes.append(clean(base["note"]))
     if not rows:
-        notes.append("no baseline was estimated" if not notes else "no baseline beside that was estimated")
+        notes += [] if base.get("note") else ["no baseline was fitted"]
     sizes = f"{some(base.get('n'), 'pair')} in {some(base.get('groups'), 'group')}" if known(base.get("n")) else ""
     return rows, sizes, notes
 
@@ -307,17 +323,17 @@ def _effects_notes(report: dict[str, Any]) -> list[str]:
     summary = report.get("effects_summary") or {}
     notes = []
     if known(summary.get("exceeding")):
-        line = f"{count(summary['exceeding'])} of {some(summary.get('features'), 'feature')} exceed 1 point"
+        line = f"{count(summary['exceeding'])} of {some(summary.get('features'), 'feature')} exceed 1 point, "
         runs = summary.get("permutations")
         if runs and known(summary.get("exceeding_permuted")):
-            line += f"; under permuted labels {number(summary['exceeding_permuted'])} do (mean of {count(runs)})"
+            line += f"{number(summary['exceeding_permuted'])} under permuted labels (mean of {count(runs)})"
         else:
-            line += "; labels were not permuted"
+            line += "labels were not permuted"
         notes.append(line)
     if summary.get("note"):
         notes.append(clean(summary["note"]))
     gaps = Counter(clean(e["note"], 120) for e in report.get("effects") or () if e.get("note"))
-    notes += [f"{NONE} {why} ({some(n, 'feature')})" for why, n in gaps.most_common(2)]
+    notes += [f"not estimated: {why} ({some(n, 'feature')})" for why, n in gaps.most_common(2)]
     if not report.get("effects") and not notes:
         notes.append("no effect was estimated")
     return notes

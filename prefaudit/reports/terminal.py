@@ -1,0 +1,227 @@
+"""The report on one screen of a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prefaudit.reports.digest import Digest, Effect, Finding, digest
+from prefaudit.reports.paint import Line, fit, paint
+from prefaudit.reports.sides import show
+from prefaudit.reports.words import cells, clean, clip, count, pad, some, wrap
+
+__all__ = ["SCREEN", "clean", "render", "show"]
+
+SCREEN = 45  # lines
+NARROWEST = 60  # columns; below that nothing lines up, and the terminal may wrap
+INDENT = "  "
+HEAD = "bold"
+DIM = "dim"
+SEVERITY = {"error": ("error", "bold red"), "warning": ("warn", "yellow"), "info": ("info", "cyan")}
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many entries each section may show."""
+
+    failures: int = 3
+    unknown: int = 4
+    fix: int = 8
+    predictable: int = 4
+    effects: int = 8
+    next: int = 4
+    wrapped: int = 2  # lines that one sentence may take
+
+
+# Taken away one entry at a time, in this order, until the report fits: what a reader acts on is cut last.
+CUTS = (
+    *("effects", "effects", "unknown", "predictable", "next", "fix"),
+    *("effects", "unknown", "predictable", "next", "fix", "effects", "wrapped"),
+    *("effects", "fix", "failures", "fix", "unknown", "predictable", "next", "fix"),
+)
+
+
+def render(report: dict[str, Any], *, width: int = 80, color: bool = False) -> str:
+    """The report in at most `SCREEN` lines, each at most `width` columns wide but for commands, which stay whole.
+
+    Args:
+        report: The report of docs/architecture.md.
+        width: Columns of the terminal; under 60 is taken as 60.
+        color: Whether to style it; without it the text holds no escape sequence.
+    """
+    width = max(width, NARROWEST)
+    said = digest(report)
+    room = Room()
+    lines = list(_layout(said, room, width))
+    for name in CUTS:
+        if len(lines) <= SCREEN:
+            break
+        room = replace(room, **{name: getattr(room, name) - 1})
+        lines = list(_layout(said, room, width))
+    return paint(lines, color=color)
+
+
+def _layout(said: Digest, room: Room, width: int) -> Iterator[Line]:
+    style = "bold red" if not said.complete else "bold green" if said.passed else "bold yellow"
+    yield from _text(said.headline, width, "", 3, style)
+    for failure in said.failures[: room.failures]:
+        yield from _text(failure, width, INDENT, room.wrapped, "red")
+    yield from _more(len(said.failures) - room.failures, "failure", width)
+    yield []
+    yield from _read(said, room, width)
+    yield from _section("UNKNOWN", said.unjudged, width)
+    yield from _unknown(said, room, width)
+    yield from _section("FIX FIRST", "found of judged, rate with 95 % interval, rows" if said.fix else "", width)
+    yield from _findings(said.fix, room.fix, width)
+    yield from _section("PREDICTABLE", "predictable, not wrong", width)
+    yield from _tendencies(said.predictable, room, width)
+    yield from _section("HELD OUT", said.held_n and f"{said.held_n}, each judged by a fit without its group", width)
+    yield from _held_out(said, width)
+    yield []
+    yield from _effects(said, room.effects, width)
+    yield from _section("NEXT", "", width)
+    yield from _next(said, room.next, width)
+
+
+def _section(name: str, note: str, width: int) -> Iterator[Line]:
+    yield []
+    yield fit([(name, HEAD), (f"  {note}" if note else "", DIM)], width)
+
+
+def _read(said: Digest, room: Room, width: int) -> Iterator[Line]:
+    first, *rest = said.read
+    lines = list(_text(first, width - len("READ"), INDENT, room.wrapped))
+    yield [("READ", HEAD), *lines[0]]
+    yield from lines[1:]
+    for line in rest:
+        yield from _text(line, width, INDENT, room.wrapped)
+
+
+def _text(text: str, width: int, indent: str, most: int, style: str = "") -> Iterator[Line]:
+    """A sentence in at most `most` lines, those after the first indented further."""
+    hang = indent + INDENT
+    lines = wrap(text, width - len(hang))
+    for i, line in enumerate(lines[:most]):
+        lead = hang if i else indent
+        last = " ".join(lines[i:]) if i == most - 1 else line
+        yield [(lead, ""), (clip(last, width - len(lead)), style)]
+
+
+def _more(left: int, what: str, width: int) -> Iterator[Line]:
+    if left > 0:
+        yield fit([(f"{INDENT}and {some(left, 'more ' + what)} in the other reports", DIM)], width)
+
+
+def _most(items: Sequence[object], most: int) -> int:
+    """How many to show: the line that says "and 1 more" could as well hold that one."""
+    return len(items) if len(items) == most + 1 else most
+
+
+def _unknown(said: Digest, room: Room, width: int) -> Iterator[Line]:
+    if not said.unknown:
+        yield [(f"{INDENT}nothing that a rule asked for", "")]
+    most = _most(said.unknown, room.unknown)
+    for item in said.unknown[:most]:
+        codes = ", ".join(item.rules[:4]) + (f" and {count(len(item.rules) - 4)} more" if item.rules[4:] else "")
+        line = f"{item.what}: {some(len(item.rules), 'rule')}" + (f" ({codes})" if codes else "")
+        yield from _text(line + (f"; {item.remedy}" if item.remedy else ""), width, INDENT, 1)
+    yield from _more(len(said.unknown) - most, "gap", width)
+
+
+def _findings(findings: Sequence[Finding], most: int, width: int) -> Iterator[Line]:
+    if not findings:
+        yield [(f"{INDENT}nothing", "")]
+        return
+    most = _most(findings, most)
+    shown = findings[:most]
+    name = min(max(cells(f.name) for f in shown), 22)
+    code = max(cells(f.code) for f in shown)
+    found = max(cells(f.found) for f in shown)
+    rate = max(cells(f.rate) for f in shown)
+    for f in shown:
+        word, style = SEVERITY.get(f.severity, (f.severity, ""))
+        line: Line = [(INDENT + pad(clip(word, 5), 5) + " ", style), (pad(f.code, code) + " ", HEAD)]
+        line.append((pad(clip(f.name, name), name) + INDENT, ""))
+        line.append((pad(f.found, found, right=True) + INDENT + pad(f.rate, rate), ""))
+        left = width - sum(cells(text) for text, _ in line) - len(INDENT)
+        yield fit([*line, (INDENT + _rows(f, left), DIM)], width)
+    yield from _more(len(findings) - most, "finding", width)
+
+
+def _rows(finding: Finding, left: int) -> str:
+    """As many row numbers as fit, whole; for a finding about the dataset what was measured."""
+    if not finding.rows:
+        return clip(finding.value, left) if finding.scope != "pair" else ""
+    text = finding.rows[0]
+    for row in finding.rows[1:]:
+        if cells(f"{text}, {row}") > left:
+            break
+        text += f", {row}"
+    return text if cells(text) <= left else ""
+
+
+def _tendencies(findings: Sequence[Finding], room: Room, width: int) -> Iterator[Line]:
+    if not findings:
+        yield [(f"{INDENT}nothing beyond the thresholds", "")]
+    for f in findings[: room.predictable]:
+        said = f.message or f.name
+        facts = f"{f.found} {'features' if f.scope == 'feature' else 'judged'}" if f.scope == "feature" else f.value
+        yield from _text(f"{f.code} {said}" + (f"; {facts}" if facts else ""), width, INDENT, room.wrapped)
+    yield from _more(len(findings) - room.predictable, "finding", width)
+
+
+def _held_out(said: Digest, width: int) -> Iterator[Line]:
+    if said.held_out:
+        name = min(max(cells(row[0]) for row in said.held_out), width - 52)
+        accuracy = max(cells(row[1]) for row in said.held_out)
+        for rule, acc, auc in said.held_out:
+            yield fit([(f"{INDENT}{pad(clip(rule, name), name)}  {pad(acc, accuracy)}  AUC {auc}", "")], width)
+    for note in said.held_notes:
+        yield from _text(note, width, INDENT, 1)
+
+
+def _effects(said: Digest, most: int, width: int) -> Iterator[Line]:
+    name = "CHOSEN HAS MORE"
+    most = _most(said.effects, most)
+    shown = said.effects[:most]
+    if not shown:
+        yield [(name, HEAD)]
+    else:
+        table = [["", "wins, % [95 %]", "at equal length, pts", "joint", "pairs", "differ"], *map(_row, shown)]
+        if width < 90:
+            table = [row[:5] for row in table]
+        sizes = [max(cells(row[i]) for row in table) for i in range(len(table[0]))]
+        # The label gives way: numbers are never cut. The header shares its line with the section's name.
+        sizes[0] = max(len(name) - len(INDENT), min(sizes[0], width - 2 * len(sizes) - sum(sizes[1:])))
+        for i, row in enumerate(table):
+            parts = [
+                pad(clip(text, size), size, right=j > 2) for j, (text, size) in enumerate(zip(row, sizes, strict=True))
+            ]
+            line = INDENT + INDENT.join(parts)
+            yield fit([(line, "")] if i else [(name, HEAD), (line[len(name) :], DIM)], width)
+    left = len(said.effects) - most
+    notes = [*said.effects_notes, *([f"{some(left, 'more feature')} in the other reports"] if left > 0 else [])]
+    if len(notes) > 1 and left > 0:
+        notes = [*notes[:-2], f"{notes[-2]}; {notes[-1]}"]
+    for note in notes:
+        yield from _text(note, width, INDENT, 1 if len(notes) > 1 else 2)
+
+
+def _row(effect: Effect) -> list[str]:
+    return [effect.label, effect.win, effect.held, effect.joint, effect.n, effect.differs]
+
+
+def _next(said: Digest, most: int, width: int) -> Iterator[Line]:
+    if not said.next:
+        yield [(f"{INDENT}nothing to do", "")]
+    shown = said.next[:most]
+    size = max((cells(s.command) for s in shown), default=0)
+    for step in shown:
+        why = step.why + (f" ({step.rows})" if step.rows else "")
+        if len(INDENT) * 2 + size + cells(why) <= width:
+            yield [(INDENT + pad(step.command, size), HEAD), (INDENT + why, "")]
+            continue
+        # A command is there to be copied: it stays whole, and its reason goes below.
+        yield [(INDENT + step.command, HEAD)]
+        yield from _text(why, width, INDENT * 2, 1)
