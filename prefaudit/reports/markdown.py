@@ -165,5 +165,5 @@ def _next(said: Digest, most: int) -> Iterator[str]:
     if not said.next:
         yield "Nothing to do."
         return
-    rows = [(code(s.command, cell=True), escape(s.why), s.rows) for s in said.next[:most]
+    rows = [(code(s.command, cell=True), escape(s.why), s.rows) for s in said.next[:most]]
     yield from table(("command", "what for", "rows"), rows, (2,))
