@@ -1,6 +1,7 @@
 """Rules are SQL from strangers: what they may not do, and what happens when they try."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -145,13 +146,18 @@ def test_time_limit_stops_a_statement_and_names_it() -> None:
 
 
 def test_memory_limit_is_an_error_of_the_rule_alone() -> None:
-    frame = pl.DataFrame({"row": range(20_000), "chosen": ["a " * 2_000] * 20_000})
-    hungry = _rule("len(list_filter(string_split(chosen, ' '), lambda w: w <> 'b'))")
-    judge = Judge({"USR001": hungry, "USR002": _rule("length(chosen)", code="USR002")}, memory="8MB")
-    judge.pairs(frame)
+    numbers = pl.DataFrame({"margin": pl.int_range(3_000_000, eager=True).cast(pl.Float64)})
+    rules = {
+        code: replace(_rule(value, code=code), scope="dataset", over="features")
+        for code, value in (("USR001", "median(margin)"), ("USR002", "max(margin)"))
+    }
+    judge = Judge(rules, memory="4MB")
+    judge.dataset({}, pl.DataFrame(), pl.DataFrame(), lambda names: numbers.select(names))
     first, second = judge.results()
-    assert first["status"] in ("error", "fired")
+    assert first["status"] == "error"
+    assert "Out of Memory" in first["message"]
     assert second["status"] == "fired"
+    assert second["value"] == 2_999_999
 
 
 def test_the_connection_itself_is_closed_to_files(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
@@ -16,45 +15,16 @@ import polars as pl
 
 from prefaudit import duck
 from prefaudit.core import FINDINGS, Rule, RuleError
-from prefaudit.rules.sql import Expression, Parser
+from prefaudit.rules.ask import EXAMPLES, Tally, aggregate, narrow, paths, statement
+from prefaudit.rules.sql import Parser
 from prefaudit.rules.tables import NAMED, SMALL
 
-EXAMPLES = 5
 Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 Interval = Callable[[pl.Series], tuple[float, float]]
 """From a rule's answers (Boolean, null: unjudged; one a pair, in the order judged) to the interval of its rate."""
 
 Failure = (duckdb.Error, RuntimeError, MemoryError)
-
-
-@dataclass
-class Tally:
-    """What one rule has answered so far."""
-
-    rule: Rule
-    value: Expression
-    where: Expression
-    judged: int = 0
-    found: int = 0
-    unjudged: int = 0
-    error: str = ""
-    missing: tuple[str, ...] = ()
-    rows: list[int] = field(default_factory=list)  # the lowest rows found
-    names: list[str] = field(default_factory=list)  # of the annotators or features found, most extreme first
-    extreme: float | None = None
-    extreme_row: int | None = None
-    message: str = ""
-    fired: list[pl.Series] = field(default_factory=list)
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """Dotted paths that value and where read."""
-        return self.value.columns | self.where.columns
-
-    def worse(self, value: float) -> bool:
-        """Whether a value is more extreme than what was seen; the first of equals stays."""
-        return self.extreme is None or (value < self.extreme if self.where.falling else value > self.extreme)
 
 
 class Judge:
@@ -93,7 +63,7 @@ class Judge:
             FINDINGS, ordered by code, then as the rows come.
         """
         open_: list[Tally] = []
-        have = _paths(frame)
+        have = paths(frame)
         for tally in self._pair_tallies():
             tally.missing = tuple(sorted(tally.columns - have))
             if tally.error or tally.missing:
@@ -101,7 +71,7 @@ class Judge:
                 tally.fired.append(pl.repeat(None, frame.height, dtype=pl.Boolean, eager=True))
             else:
                 open_.append(tally)
-        table = _narrow(frame, set().union(*(t.columns for t in open_)) | {"row"})
+        table = narrow(frame, set().union(*(t.columns for t in open_)) | {"row"})
         findings = [_count_pairs(tally, answer) for tally, answer in self._answers(table, open_)]
         return pl.concat([_no_findings(), *findings])
 
@@ -161,11 +131,11 @@ class Judge:
         if not tallies:
             return
         try:
-            together = self._ask(_statement(tallies), table, tallies)
+            together = self._ask(statement(tallies), table, tallies)
         except Failure:
             for tally in tallies:
                 try:
-                    answer = self._ask(_statement([tally]), table, [tally])
+                    answer = self._ask(statement([tally]), table, [tally])
                 except Failure as e:
                     _fail(tally, e, table.height)
                     continue
@@ -174,13 +144,13 @@ class Judge:
         for tally in tallies:
             yield tally, _columns_of(tally, together)
 
-    def _ask(self, statement: str, table: pl.DataFrame, tallies: list[Tally]) -> pl.DataFrame:
+    def _ask(self, sql: str, table: pl.DataFrame, tallies: list[Tally]) -> pl.DataFrame:
         values = {f"{t.rule.code.lower()}_{k}": v for t in tallies for k, v in t.rule.params.items()}
         self._con.register("part", table.to_arrow())
         timer = threading.Timer(self._seconds, self._con.interrupt)
         timer.start()
         try:
-            answer = self._con.sql(statement, params=values).to_arrow_table()
+            answer = self._con.sql(sql, params=values).to_arrow_table()
         except duckdb.InterruptException as e:
             raise RuntimeError(f"not answered within {self._seconds:g} seconds") from e
         finally:
@@ -192,13 +162,13 @@ class Judge:
         return frame
 
     def _small(self, tally: Tally, table: pl.DataFrame) -> pl.DataFrame:
-        tally.missing = tuple(sorted(tally.columns - _paths(table)))
+        tally.missing = tuple(sorted(tally.columns - paths(table)))
         if tally.missing or not table.height:
             return _no_findings()
         whole = tally.rule.over == "features"
-        table = _narrow(table, set(table.columns)).with_row_index("_row") if not whole else table
+        table = narrow(table, set(table.columns)).with_row_index("_row") if not whole else table
         try:
-            answer = self._ask(_aggregate(tally) if whole else _statement([tally], key="_row"), table, [tally])
+            answer = self._ask(aggregate(tally) if whole else statement([tally], key="_row"), table, [tally])
         except Failure as e:
             _fail(tally, e, 1 if whole else table.height)
             return _no_findings()
@@ -240,37 +210,6 @@ class Judge:
         if status == "ok":
             return ""
         return tally.message or tally.rule.message.format(value=tally.extreme, **tally.rule.params)
-
-
-def wilson(found: int, judged: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a rate of independent trials (Wilson 1927)."""
-    if not judged:
-        raise RuleError("no interval without a judged row")
-    rate, z2 = found / judged, Z95**2
-    centre = (rate + z2 / (2 * judged)) / (1 + z2 / judged)
-    half = Z95 / (1 + z2 / judged) * (rate * (1 - rate) / judged + z2 / (4 * judged**2)) ** 0.5
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def _statement(tallies: list[Tally], key: str = "row") -> str:
-    tags = [t.rule.code.lower() for t in tallies]
-    values = ", ".join(f"cast(({t.value.sql}) as double) as _x{tag}" for t, tag in zip(tallies, tags, strict=True))
-    # A ratio with a zero below is no number: unjudged, as a null is.
-    finite = ", ".join(f"case when isfinite(_x{tag}) then _x{tag} end as _v{tag}" for tag in tags)
-    asked = ", ".join(
-        f"_v{tag}, case when _v{tag} is not null then cast(({t.where.sql}) as boolean) end as _f{tag}"
-        for t, tag in zip(tallies, tags, strict=True)
-    )
-    inner = f"select *, {finite} from (select *, {values} from part)"
-    return f'select "{key}" as _key, {asked} from ({inner})'
-
-
-def _aggregate(tally: Tally) -> str:
-    tag = tally.rule.code.lower()
-    inner = f"select cast(({tally.value.sql}) as double) as _x{tag} from part"
-    finite = f"select case when isfinite(_x{tag}) then _x{tag} end as _v{tag} from ({inner})"
-    asked = f"case when _v{tag} is not null then cast(({tally.where.sql}) as boolean) end as _f{tag}"
-    return f"select 0 as _key, _v{tag}, {asked} from ({finite})"
 
 
 def _columns_of(tally: Tally, answer: pl.DataFrame) -> pl.DataFrame:
@@ -324,28 +263,11 @@ def _no_findings() -> pl.DataFrame:
     return pl.DataFrame(schema=FINDINGS)
 
 
-def _paths(frame: pl.DataFrame) -> set[str]:
-    paths = set(frame.columns)
-    for name, kind in frame.schema.items():
-        if isinstance(kind, pl.Struct):
-            paths.update(f"{name}.{f.name}" for f in kind.fields)
-    return paths
-
-
-def _narrow(frame: pl.DataFrame, paths: set[str]) -> pl.DataFrame:
-    """Just the named columns and fields. Small and unsigned integers become signed 64-bit, so that none overflows."""
-    columns = []
-    for name, kind in frame.schema.items():
-        if not isinstance(kind, pl.Struct):
-            if name in paths:
-                columns.append(_wide(pl.col(name), kind).alias(name))
-            continue
-        fields = [f for f in kind.fields if name in paths or f"{name}.{f.name}" in paths]
-        parts = [_wide(pl.col(name).struct.field(f.name), f.dtype).alias(f.name) for f in fields]
-        if parts:
-            columns.append(pl.struct(parts).alias(name))
-    return frame.select(columns)
-
-
-def _wide(column: pl.Expr, kind: Any) -> pl.Expr:
-    return column.cast(pl.Int64) if kind.is_integer() and kind not in (pl.UInt64, pl.Int128) else column
+def wilson(found: int, judged: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a rate of independent trials (Wilson 1927)."""
+    if not judged:
+        raise RuleError("no interval without a judged row")
+    rate, z2 = found / judged, Z95**2
+    centre = (rate + z2 / (2 * judged)) / (1 + z2 / judged)
+    half = Z95 / (1 + z2 / judged) * (rate * (1 - rate) / judged + z2 / (4 * judged**2)) ** 0.5
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -257,6 +257,8 @@ def _questions(rule: Rule, parser: Parser) -> None:
         raise RuleError(f"params.{name} is declared but not used in value or where", _nearest(name, used))
     table = SMALL.get(rule.over)
     if table is not None:
+        for name in sorted(rule.params.keys() & table.keys()):
+            raise RuleError(f"params.{name}: the {rule.over} table has a column of that name", "choose another name")
         for path in sorted(columns - table.keys()):
             raise RuleError(f"unknown column {path!r} of the {rule.over} table", _nearest(path, table))
     _message(rule, {"value", *rule.params, *(table or ())})

@@ -1,0 +1,93 @@
+"""One statement for many rules, and the frames that go in and out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from prefaudit.core import Rule
+from prefaudit.rules.sql import Expression
+
+EXAMPLES = 5
+
+
+@dataclass
+class Tally:
+    """What one rule has answered so far."""
+
+    rule: Rule
+    value: Expression
+    where: Expression
+    judged: int = 0
+    found: int = 0
+    unjudged: int = 0
+    error: str = ""
+    missing: tuple[str, ...] = ()
+    rows: list[int] = field(default_factory=list)  # the lowest rows found
+    names: list[str] = field(default_factory=list)  # of the annotators or features found, most extreme first
+    extreme: float | None = None
+    extreme_row: int | None = None
+    message: str = ""
+    fired: list[pl.Series] = field(default_factory=list)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Dotted paths that value and where read."""
+        return self.value.columns | self.where.columns
+
+    def worse(self, value: float) -> bool:
+        """Whether a value is more extreme than what was seen; the first of equals stays."""
+        return self.extreme is None or (value < self.extreme if self.where.falling else value > self.extreme)
+
+
+def statement(tallies: list[Tally], key: str = "row") -> str:
+    """One SELECT over `part` that gives `_key`, and of every rule `_v<tag>` (its value) and `_f<tag>` (its answer)."""
+    tags = [t.rule.code.lower() for t in tallies]
+    values = ", ".join(f"cast(({t.value.sql}) as double) as _x{tag}" for t, tag in zip(tallies, tags, strict=True))
+    # A ratio with a zero below is no number: unjudged, as a null is.
+    finite = ", ".join(f"case when isfinite(_x{tag}) then _x{tag} end as _v{tag}" for tag in tags)
+    asked = ", ".join(
+        f"_v{tag}, case when _v{tag} is not null then cast(({t.where.sql}) as boolean) end as _f{tag}"
+        for t, tag in zip(tallies, tags, strict=True)
+    )
+    inner = f"select *, {finite} from (select *, {values} from part)"
+    return f'select "{key}" as _key, {asked} from ({inner})'
+
+
+def aggregate(tally: Tally) -> str:
+    """The same for a rule whose value is an aggregate of all rows: one row."""
+    tag = tally.rule.code.lower()
+    inner = f"select cast(({tally.value.sql}) as double) as _x{tag} from part"
+    finite = f"select case when isfinite(_x{tag}) then _x{tag} end as _v{tag} from ({inner})"
+    asked = f"case when _v{tag} is not null then cast(({tally.where.sql}) as boolean) end as _f{tag}"
+    return f"select 0 as _key, _v{tag}, {asked} from ({finite})"
+
+
+def paths(frame: pl.DataFrame) -> set[str]:
+    """The columns of a frame and the fields of its structs, as dotted names."""
+    found = set(frame.columns)
+    for name, kind in frame.schema.items():
+        if isinstance(kind, pl.Struct):
+            found.update(f"{name}.{f.name}" for f in kind.fields)
+    return found
+
+
+def narrow(frame: pl.DataFrame, paths: set[str]) -> pl.DataFrame:
+    """Just the named columns and fields. Small and unsigned integers become signed 64-bit, so that none overflows."""
+    columns = []
+    for name, kind in frame.schema.items():
+        if not isinstance(kind, pl.Struct):
+            if name in paths:
+                columns.append(_wide(pl.col(name), kind).alias(name))
+            continue
+        fields = [f for f in kind.fields if name in paths or f"{name}.{f.name}" in paths]
+        parts = [_wide(pl.col(name).struct.field(f.name), f.dtype).alias(f.name) for f in fields]
+        if parts:
+            columns.append(pl.struct(parts).alias(name))
+    return frame.select(columns)
+
+
+def _wide(column: pl.Expr, kind: Any) -> pl.Expr:
+    return column.cast(pl.Int64) if kind.is_integer() and kind not in (pl.UInt64, pl.Int128) else column
