@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -11,7 +12,9 @@ import pyarrow as pa
 from prefaudit.core import SourceError
 from prefaudit.sources.base import one_line
 from prefaudit.sources.columnar import ROWS, ColumnReader
-from prefaudit.sources.streams import Stream, head
+from prefaudit.sources.streams import Stream, compression, head
+
+MAGIC = b"ARROW1"
 
 
 def arrow(path: Path, con: duckdb.DuckDBPyConnection, name: str) -> ColumnReader:
@@ -20,38 +23,41 @@ def arrow(path: Path, con: duckdb.DuckDBPyConnection, name: str) -> ColumnReader
     Raises:
         SourceError: it is cut short or no Arrow data.
     """
-    schema = next(_batches(path, name, only_schema=True))[1].schema
+    with Stream(path, name) as stream, _told(name):
+        schema = _reader(path, stream)[0]
 
     def tables(columns: list[str], start: int) -> Iterator[tuple[int, pa.Table]]:
         for first, batch in _batches(path, name):
             for at in range(max(0, start - first), batch.num_rows, ROWS):
                 yield first + at, pa.Table.from_batches([batch.select(columns).slice(at, ROWS)])
 
-    return ColumnReader(name, con, schema, tables, None)
+    rows = None if compression(path, name) else sum(batch.num_rows for _, batch in _batches(path, name))
+    return ColumnReader(name, con, schema, tables, rows)
 
 
-def _batches(path: Path, name: str, only_schema: bool = False) -> Iterator[tuple[int, pa.RecordBatch]]:
+def _batches(path: Path, name: str) -> Iterator[tuple[int, pa.RecordBatch]]:
     first = 0
+    with Stream(path, name) as stream, _told(name):
+        for batch in _reader(path, stream)[1]:
+            yield first, batch
+            first += batch.num_rows
+
+
+def _reader(path: Path, stream: Stream) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    source = pa.PythonFile(stream, mode="r") if stream.compression else pa.memory_map(str(path))
+    is_file = head(path, stream.name, len(MAGIC)) == MAGIC
+    if is_file and not stream.compression:
+        file = pa.ipc.open_file(source)
+        return file.schema, (file.get_batch(i) for i in range(file.num_record_batches))
+    if is_file:  # without the footer at its end, a file is its magic and a stream
+        source.read(8)
+    reader = pa.ipc.open_stream(source)
+    return reader.schema, iter(reader)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
     try:
-        with Stream(path, name) as stream:
-            compressed = bool(stream.compression)
-            source = pa.PythonFile(stream, mode="r") if compressed else pa.memory_map(str(path))
-            if head(path, name, 6) == b"ARROW1" and not compressed:
-                reader = pa.ipc.open_file(source)
-                batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-            else:
-                if head(path, name, 6) == b"ARROW1":
-                    source.read(8)
-                reader = pa.ipc.open_stream(source)
-                batches = iter(reader)
-            if only_schema:
-                yield 0, pa.RecordBatch.from_pylist([], schema=reader.schema)
-                return
-            for batch in batches:
-                yield first, batch
-                first += batch.num_rows
+        yield
     except (pa.ArrowException, OSError, EOFError) as e:
-        where = f" near row {first}" if first else ""
-        raise SourceError(
-            f"{name}: not readable as Arrow{where} (cut short?): {one_line(e)}", "write the file again"
-        ) from e
+        raise SourceError(f"{name}: not readable as Arrow (cut short?): {one_line(e)}", "write the file again") from e

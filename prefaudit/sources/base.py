@@ -58,6 +58,9 @@ class Reader(Protocol):
     def count(self) -> int | None:
         """Number of rows where the container says so at no cost, else None."""
 
+    def length(self) -> int:
+        """Number of rows, by reading as little as possible."""
+
     def chunks(self, columns: list[str], start: int = 0) -> Iterator[Chunk]:
         """The rows from `start` on; columns the file does not have are left out of the tables."""
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from prefaudit.core import SourceError
 from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, ask, decoded, large, one_line, skips
+from prefaudit.sources.nested import column_without_bytes, holds_bytes, without_bytes
 
 ROWS = 8192  # rows a batch: bounds memory where texts are long
 
@@ -24,25 +25,17 @@ def is_text(t: pa.DataType) -> bool:
     return bool(pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t))
 
 
-def holds_binary(t: pa.DataType) -> bool:
-    """Bytes themselves, or an object of bytes (images and audio as `datasets` writes them)."""
-    if pa.types.is_struct(t):
-        return any(holds_binary(t.field(i).type) for i in range(t.num_fields))
-    if pa.types.is_list(t) or pa.types.is_large_list(t):
-        return holds_binary(t.value_type)
-    return bool(
-        pa.types.is_binary(t) or pa.types.is_large_binary(t) or pa.types.is_fixed_size_binary(t)
-    ) or pa.types.is_binary_view(t)
-
-
 def kinds(schema: pa.Schema, notes: list[str]) -> dict[str, Kind]:
     """Kind of each column; columns of bytes are left out and named in `notes`."""
     found: dict[str, Kind] = {}
     for f in schema:
-        if holds_binary(f.type):
+        if not holds_bytes(f.type):
+            found[f.name] = "text" if is_text(f.type) else "json"
+        elif without_bytes(pa.array([], f.type)) is None:
             notes.append(f"column {f.name!r} holds bytes ({f.type}) and is not read")
         else:
-            found[f.name] = "text" if is_text(f.type) else "json"
+            notes.append(f"the bytes inside column {f.name!r} are not read")
+            found[f.name] = "json"
     return found
 
 
@@ -55,6 +48,9 @@ def strings(con: duckdb.DuckDBPyConnection, table: pa.Table, name: str) -> dict[
     done, other = {}, []
     for f in table.schema:
         column = table[f.name]
+        if isinstance(f.type, pa.JsonType):
+            done[f.name] = column.cast(f.type.storage_type).cast(pa.large_string())
+            continue
         if is_text(f.type) or pa.types.is_integer(f.type) or pa.types.is_boolean(f.type):
             done[f.name] = column.cast(pa.large_string())
         elif pa.types.is_null(f.type):
@@ -62,7 +58,7 @@ def strings(con: duckdb.DuckDBPyConnection, table: pa.Table, name: str) -> dict[
         else:
             other.append(f.name)
     if other:
-        given = pa.table({f"c{i}": table[c] for i, c in enumerate(other)})
+        given = pa.table({f"c{i}": _plain(table[c]) for i, c in enumerate(other)})
         picked = ", ".join(f"nullif(to_json(c{i})::varchar, 'NaN') c{i}" for i in range(len(other)))
         try:
             told = ask(con, given, f"select {picked} from given")
@@ -71,6 +67,10 @@ def strings(con: duckdb.DuckDBPyConnection, table: pa.Table, name: str) -> dict[
             raise SourceError(f"{name}: cannot say as JSON: {types}: {one_line(e)}") from e
         done |= {c: told[f"c{i}"] for i, c in enumerate(other)}
     return {c: done[c] for c in table.column_names}
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column_without_bytes(column) if holds_bytes(column.type) else column
 
 
 def chunk(con: duckdb.DuckDBPyConnection, table: pa.Table, first: int, name: str) -> Chunk:
@@ -129,6 +129,10 @@ class ColumnReader:
     def count(self) -> int | None:
         """Rows, where the container says."""
         return self.rows
+
+    def length(self) -> int:
+        """Rows, by going through them where the container does not say."""
+        return self.rows if self.rows is not None else sum(t.num_rows for _, t in self.tables([], 0))
 
     def chunks(self, columns: list[str], start: int = 0) -> Iterator[Chunk]:
         """The rows from `start` on."""

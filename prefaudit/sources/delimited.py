@@ -73,6 +73,10 @@ class CsvReader:
         """None: only reading tells."""
         return None
 
+    def length(self) -> int:
+        """Rows, told by parsing."""
+        return sum(found.rows for found in self._all())
+
     def chunks(self, columns: list[str], start: int = 0) -> Iterator[Chunk]:
         """The rows from `start` on. A row that is blank is no row."""
         mine = [c for c in columns if c in self.names]

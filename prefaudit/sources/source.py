@@ -63,6 +63,11 @@ class Source:
         known = [c for c in self._counts if c is not None]
         return sum(known) if len(known) == len(self._counts) else None
 
+    def count(self) -> int:
+        """Number of source rows, going through the data where it is not known yet, which is cheaper than `read`."""
+        self._counts = [r.length() if c is None else c for r, c in zip(self._readers, self._counts, strict=True)]
+        return sum(c for c in self._counts if c is not None)
+
     def sample(self, n: int, seed: int = 0) -> pa.Table:
         """About n readable rows (columns as in `columns`), from over the whole source where that is cheap."""
         step = max(1, len(self._readers) // 8)
@@ -108,7 +113,7 @@ class Source:
                 end = chunk.first + chunk.rows
                 yield offset, reader.name, chunk
             if end is None:  # nothing from `begin` on: how many rows are there?
-                end = sum(c.rows for c in reader.chunks([], 0)) if begin else 0
+                end = reader.length() if begin else 0
             self._counts[i] = end
             offset += end
         for file, state in self._state.items():
