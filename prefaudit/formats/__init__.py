@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from prefaudit.formats import explicit, hh, unpaired
+from prefaudit.formats import annotators, arena, conversations, explicit, hh, judged, kwise, nested, unpaired
 from prefaudit.formats.base import Detected, Layout
 from prefaudit.formats.detect import FIELDS
 from prefaudit.formats.detect import detect as _detect
@@ -16,6 +16,12 @@ from prefaudit.formats.pairs import to_pairs, unaccounted
 LAYOUTS: tuple[Layout, ...] = (
     *explicit.LAYOUTS,
     *hh.LAYOUTS,
+    *conversations.LAYOUTS,
+    *judged.LAYOUTS,
+    *annotators.LAYOUTS,
+    *arena.LAYOUTS,
+    *nested.LAYOUTS,
+    *kwise.LAYOUTS,
     *unpaired.LAYOUTS,
 )
 

@@ -22,7 +22,7 @@ FIELDS = (
 LITERALS = ("label_a", "label_b", "label_tie")
 """What --map gives a value, not a column: the words by which a label names its sides."""
 
-LONG = 2_000
+LONG = 600
 
 
 def detect(layouts: tuple[Layout, ...], columns: dict[str, str], sample: pa.Table, name: str | None = None,
