@@ -52,6 +52,8 @@ def strings(con: duckdb.DuckDBPyConnection, table: pa.Table, name: str) -> dict[
             done[f.name] = column.cast(f.type.storage_type).cast(pa.large_string())
             continue
         if is_text(f.type) or pa.types.is_integer(f.type) or pa.types.is_boolean(f.type):
+            if pa.types.is_dictionary(f.type) and pa.types.is_string_view(f.type.value_type):
+                column = column.cast(pa.dictionary(f.type.index_type, pa.large_string()))
             done[f.name] = column.cast(pa.large_string())
         elif pa.types.is_null(f.type):
             done[f.name] = pa.chunked_array([pa.nulls(len(column), pa.large_string())])
