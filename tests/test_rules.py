@@ -1,6 +1,7 @@
 """The rule engine, and every rule's own cases."""
 
 import importlib.util
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from prefaudit.core import EFFECTS, FINDINGS, PAIRS, Rule, RuleError, UsageError
 from prefaudit.rules import Judge, builtin, check_columns, configure, describe, failures, load, read, select, wilson
+from prefaudit.rules.sql import AGGREGATES, FUNCTIONS
+from prefaudit.rules.tables import SMALL
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = builtin()
@@ -392,6 +395,23 @@ def test_describe() -> None:
     assert describe(everything=True).count("## What it asks") == len(RULES)
     with pytest.raises(UsageError):
         describe("LEN777")
+
+
+def test_the_file_that_the_documentation_shows(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    shown = text[text.index("One TOML file a rule.") :].split("```toml\n")[1].split("```")[0]
+    _file(tmp_path, shown)
+    assert load([tmp_path])["USR001"].params == {"ratio": 3.0}
+
+
+def test_the_documentation_names_every_column_and_function() -> None:
+    text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"[a-z_0-9]+", text))
+    assert {c for table in SMALL.values() for c in table} <= words
+    spelled_out = {"like_escape", "ilike_escape", "not_like_escape", "not_ilike_escape", "list_value"}
+    other_names = {"ceiling", "power", "substr", "prefix", "suffix", "instr", "split", "list_apply", "array_extract"}
+    named = {f for f in FUNCTIONS | AGGREGATES if f.isidentifier()}
+    assert named - spelled_out - other_names - {"count_star"} <= words
 
 
 def test_wilson_against_published_values() -> None:

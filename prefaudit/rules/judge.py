@@ -173,6 +173,8 @@ class Judge:
             _fail(tally, e, 1 if whole else table.height)
             return _no_findings()
         answer = _columns_of(tally, answer)
+        if whole:  # threads add up in no fixed order
+            answer = answer.with_columns(pl.col("value").round_sig_figs(12))
         _count(tally, answer["fired"])
         found = answer.filter("fired").sort("value", descending=not tally.where.falling, maintain_order=True)
         if answer.height == 1:

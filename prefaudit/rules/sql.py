@@ -50,7 +50,6 @@ AGGREGATES = {
     "median",
     "quantile_cont",
     "stddev",
-    "corr",
 }
 
 PATTERNS = {"regexp_matches", "regexp_full_match", "regexp_extract", "regexp_extract_all"}
