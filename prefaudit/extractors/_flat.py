@@ -42,7 +42,8 @@ class Flat:
         np.cumsum(np.bitwise_count(words), out=before[1:])
         word, bit = self.starts >> 6, (self.starts & 63).astype(np.uint64)
         head = words[word] & ((np.uint64(1) << bit) - np.uint64(1))
-        return np.diff(before[word] + np.bitwise_count(head))
+        total: Ints = np.diff(before[word] + np.bitwise_count(head))
+        return total
 
     def count(self, positions: Ints) -> Ints:
         """How many of the sorted positions lie in each text."""
@@ -63,4 +64,5 @@ def words(flat: Flat) -> Ints:
 def is_word(byte: Any) -> Mask:
     """Letters, digits, underscore, and every byte of a character outside ASCII."""
     lower = byte | 32
-    return ((lower >= 97) & (lower <= 122)) | ((byte >= 48) & (byte <= 57)) | (byte == 95) | (byte >= 128)
+    mask: Mask = ((lower >= 97) & (lower <= 122)) | ((byte >= 48) & (byte <= 57)) | (byte == 95) | (byte >= 128)
+    return mask

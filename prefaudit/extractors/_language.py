@@ -1,0 +1,68 @@
+"""Is a text English? By the share of common short words; no model, no download."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+HEAD = 240  # characters that are looked at
+SHORT = 10  # fewer words than this say nothing by their stop words
+QUICK = 3  # so many of three words alone are enough
+CLEAR, SOME, FOREIGN_SHARE = 0.12, 0.04, 0.08
+
+ENGLISH = ("the", "of", "and", "to", "in", "is", "you", "that", "for", "it", "i")
+FOREIGN = (
+    "de", "la", "le", "les", "des", "et", "en", "un", "une", "est", "que", "el", "los", "las", "por", "para", "der",
+    "und", "ist", "nicht", "ein", "eine", "mit", "di", "il", "che", "non", "een", "het", "van", "os", "na", "se", "och",
+    "att", "som", "ve", "bir", "yang", "dan",
+)  # fmt: skip
+
+
+def _share(words: tuple[str, ...]) -> pl.Expr:
+    # Of two common words in a row the first alone counts: they share a space. The thresholds are set for this count.
+    found = pl.col("head").str.find_many([f" {word} " for word in words]).list.len()
+    return found / pl.col("n").clip(1)
+
+
+def _latin(head: pl.Series) -> pl.Series:
+    """True where at least half of the letters are Latin, null without letters."""
+    letters = head.str.count_matches(r"\p{L}")
+    latin = head.str.count_matches(r"\p{Latin}")
+    return pl.select(pl.when(letters > 0).then(latin * 2 >= letters)).to_series()
+
+
+def english(texts: pl.Series) -> pl.Series:
+    """True, false, or null where the text is too short or too much code to tell.
+
+    Args:
+        texts: n texts, no null.
+
+    Returns:
+        n booleans. False needs evidence: letters of another script, or more of another language's common words.
+    """
+    head = texts.str.head(HEAD).alias("head").to_frame()
+    quick = sum(pl.col("head").str.count_matches(f" {word} ", literal=True) for word in ("the", "and", "to"))
+    result = head.select(pl.when(quick >= QUICK).then(True)).to_series()
+    rest = np.flatnonzero(result.is_null().to_numpy())
+    return (result.scatter(rest, _careful(head[rest])) if len(rest) else result).alias("english")
+
+
+def _careful(frame: pl.DataFrame) -> pl.Series:
+    size, chars = pl.col("head").str.len_bytes(), pl.col("head").str.len_chars()
+    frame = frame.with_columns(
+        n=pl.col("head").str.count_matches(" ", literal=True) + 1,
+        wide=(size - chars).cast(pl.Int64) * 2 > chars,
+    )
+    frame = frame.with_columns(english=_share(ENGLISH))
+    result = frame.select(pl.when((pl.col("n") >= SHORT) & (pl.col("english") >= CLEAR)).then(True)).to_series()
+    doubtful = np.flatnonzero((result.is_null() & (frame["n"] >= SHORT) & ~frame["wide"]).to_numpy())
+    if len(doubtful):
+        low = frame[doubtful].with_columns(pl.col("head").str.to_lowercase()).with_columns(foreign=_share(FOREIGN))
+        foreign = (pl.col("foreign") >= FOREIGN_SHARE) & (pl.col("foreign") > pl.col("english"))
+        judged = low.select(pl.when(foreign).then(False).when(pl.col("english") >= SOME).then(True)).to_series()
+        result = result.scatter(doubtful, judged)
+    wide = np.flatnonzero(frame["wide"].to_numpy())
+    if len(wide):
+        latin = _latin(frame["head"].gather(wide))
+        result = result.scatter(wide, pl.select(pl.when(~latin).then(False)).to_series())
+    return result
