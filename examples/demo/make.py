@@ -38,7 +38,7 @@ PLAN = (
     ("same_but_for_form", "brief", 2),
     ("empty_rejected", "brief", 2),
     ("conflict", "brief", 3),
-    ("truncated", "long", 8),
+    ("truncated", "prose", 8),
     ("fragment", "long", 4),
     ("leaked_template", "rest", 3),
     ("empty_chosen", "rest", 2),
@@ -51,8 +51,9 @@ PLAN = (
 Row = dict[str, Any]
 
 NOTES: dict[str, tuple[str | None, str]] = {
-    "exact_duplicate": ("DUP001", "the same row twice; both copies are listed"),
-    "near_duplicate": (None, "the same row again in other case or spacing; both copies are listed"),
+    "exact_duplicate": ("DUP001", "the same row twice; the later one is listed"),
+    "near_duplicate": ("DUP001", "the same row again in other case or spacing; the later one is listed"),
+    "judged_again": (None, "a vote that repeats, by another annotator, an earlier row: not a defect"),
     "conflict": ("CNF001", "the same two answers labelled both ways, nobody named; both rows are listed"),
     "contested": ("CNF002", "all votes on a comparison on which the named annotators differ"),
     "flipped_vote": ("CNF002", "one vote of a careful annotator turned round against the two others"),
@@ -94,17 +95,9 @@ def read(name: str) -> list[dict[str, str]]:
 
 def pair(item: dict[str, str], chosen: str, rejected: str, annotator: str, **more: Any) -> Row:
     """One row; `chosen` and `rejected` name answers of the item."""
-    scores = {"score_chosen": None, "score_rejected": None}
-    return {
-        "prompt": item["Q"],
-        "chosen": item[chosen],
-        "rejected": item[rejected],
-        "annotator": annotator,
-        "source": item["source"],
-        **scores,
-        "kinds": [],
-        **more,
-    }
+    row: Row = {"prompt": item["Q"], "chosen": item[chosen], "rejected": item[rejected]}
+    row |= {"annotator": annotator, "source": item["source"], "score_chosen": None, "score_rejected": None}
+    return {**row, "kinds": [], **more}
 
 
 def panel(items: list[dict[str, str]], rng: random.Random) -> list[Row]:
@@ -143,12 +136,17 @@ def turn(row: Row) -> None:
 
 
 def cut(text: str) -> str:
-    """About the first two thirds of a text, ending inside a sentence."""
+    """About the first four fifths of a text, ending inside a sentence."""
     words = list(re.finditer(r"\S+", text))
-    at = round(len(words) * 0.65)
+    at = round(len(words) * 0.8)
     while re.search(r"[.!?:;,*)]$", words[at].group()) or not words[at].group().islower():
         at += 1
     return text[: words[at].end()]
+
+
+def sentences(text: str) -> int:
+    """How many sentences a text of one paragraph has; 0 where it has lists, code or several paragraphs."""
+    return 0 if "\n" in text else len(re.findall(r"[a-z][.!?](?: |$)", text))
 
 
 def singles(items: list[dict[str, str]], rng: random.Random) -> list[Row]:
@@ -162,7 +160,13 @@ def singles(items: list[dict[str, str]], rng: random.Random) -> list[Row]:
     plain = [row for row in rows if not row["kinds"]]
     brief = [row for row in plain if len(row["chosen"]) < len(row["rejected"])]
     long = [row for row in plain if row not in brief and len(row["chosen"].split()) > 60]
-    pools = {"brief": iter(brief), "long": iter(long), "rest": iter([row for row in plain if row not in brief] + brief)}
+    prose = [row for row in long if sentences(row["chosen"]) >= 5]
+    pools = {
+        "brief": iter(brief),
+        "long": iter(long),
+        "prose": iter(prose),
+        "rest": iter([row for row in plain if row not in brief] + brief),
+    }
     twins: list[Row] = []
     for kind, pool, count in PLAN:
         for number in range(count):
@@ -237,10 +241,9 @@ def build() -> tuple[str, dict[str, Any]]:
     rng = random.Random(SEED)
     items = [item for name in ORDINARY for item in read(name)]
     rng.shuffle(items)
-    brief = [item for item in items if len(item["A"]) < len(item["B"])]
-    judged = [x for x in items if x not in brief and "T" not in x][: PANEL - BRIEF] + [
-        x for x in brief if "T" not in x
-    ][:BRIEF]
+    items.sort(key=lambda item: sentences(item["A"]) >= 5)  # kept out of the panel: some are to be cut short
+    short = [item for item in items if len(item["A"]) < len(item["B"]) and "T" not in item]
+    judged = [x for x in items if x not in short and "T" not in x][: PANEL - BRIEF] + short[:BRIEF]
     rows = panel(judged, rng) + singles([x for x in items if x not in judged], rng) + special(rng) + thirds(items, rng)
     rng.shuffle(rows)
     others = [row for row in rows if row["annotator"] != ONE_SIDED]
@@ -249,16 +252,30 @@ def build() -> tuple[str, dict[str, Any]]:
     for row in rows:
         row["first"] = 1 if row["annotator"] == ONE_SIDED else wins.pop()
         row["kinds"] += ["one_sided_annotator"] if row["annotator"] == ONE_SIDED else []
-    planted: dict[str, list[int]] = {kind: [] for kind in NOTES}
-    for number, row in enumerate(rows):
-        for kind in row.pop("kinds"):
-            planted[kind].append(number)
+    planted = found(rows)
     lines = [json.dumps({"id": f"demo-{n:04d}", **row}, ensure_ascii=False) for n, row in enumerate(rows)]
     lost = [json.dumps({"id": f"demo-lost-{n}", **rows[n], "rejected": None}, ensure_ascii=False) for n in (40, 170)]
     for at, line in ((260, lines[90][:-60]), (171, lost[1]), (41, lost[0])):
         lines.insert(at, line)
     planted["no_rejected"], planted["broken_line"] = [42, 173], [263]
     return "\n".join(lines) + "\n", {kind: listed(kind, numbers) for kind, numbers in planted.items()}
+
+
+def found(rows: list[Row]) -> dict[str, list[int]]:
+    """The rows of each kind, by number; of a duplicate, as of a vote that repeats an earlier one, the later row."""
+    planted: dict[str, set[int]] = {kind: set() for kind in NOTES}
+    earlier: dict[tuple[str, str, str], list[Any]] = {}
+    copied: set[tuple[str, str]] = set()
+    for number, row in enumerate(rows):
+        for kind in row.pop("kinds"):
+            if not kind.endswith("_duplicate") or (kind, row["prompt"]) in copied:
+                planted[kind].add(number)
+            copied.add((kind, row["prompt"]))
+        others = earlier.setdefault((row["prompt"], row["chosen"], row["rejected"]), [])
+        if others and row["annotator"] not in others:
+            planted["judged_again"].add(number)
+        others.append(row["annotator"])
+    return {kind: sorted(numbers) for kind, numbers in planted.items()}
 
 
 def listed(kind: str, numbers: list[int]) -> dict[str, Any]:
@@ -269,9 +286,9 @@ def listed(kind: str, numbers: list[int]) -> dict[str, Any]:
 
 def main() -> None:
     """Write both files beside this one."""
-    text, found = build()
+    text, defects = build()
     (HERE / "pairs.jsonl").write_text(text, "utf-8")
-    (HERE / "defects.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    (HERE / "defects.json").write_text(json.dumps(defects, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
