@@ -123,4 +123,5 @@ def _sets(tokens: NDArray[np.uint32], offsets: Ints, texts: Ints) -> Keys:
     edge = np.repeat(np.arange(len(texts)), sizes)
     within = np.arange(len(edge)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     token = tokens[np.repeat(offsets[texts], sizes) + within]
-    return np.unique((edge.astype(np.uint64) << np.uint64(32)) | token)
+    keys = np.sort((edge.astype(np.uint64) << np.uint64(32)) | token)
+    return keys[np.concatenate([[True], keys[1:] != keys[:-1]])]  # np.unique hashes, ten times slower here

@@ -3,7 +3,7 @@
 The definitions and their derivation are in docs/effects.md and docs/groups.md.
 """
 
-from prefaudit.stats.annotators import annotators
+from prefaudit.stats.annotators import ANNOTATORS, annotators
 from prefaudit.stats.baselines import baselines
 from prefaudit.stats.cells import length_ratio
 from prefaudit.stats.effects import EffectOptions, effects
@@ -12,6 +12,7 @@ from prefaudit.stats.intervals import bh, cluster_rate, hierarchical, wilson
 from prefaudit.stats.permute import permuted
 
 __all__ = [
+    "ANNOTATORS",
     "EffectOptions",
     "annotators",
     "baselines",

@@ -79,14 +79,15 @@ class Cells:
         """
         known = np.isfinite(length)
         size = np.abs(length[known])
-        distinct = np.unique(size)
-        if len(distinct) <= cells:
-            edges = distinct
-        else:
-            edges = np.unique(np.quantile(size, np.arange(cells) / cells, method="lower"))
-        inner = np.searchsorted(edges, size, side="right") - 1
-        counts = np.bincount(inner, minlength=max(len(edges), 1))
-        value = np.bincount(inner, size, minlength=max(len(edges), 1)) / np.maximum(counts, 1)
+        positive = np.sort(size[size > 0])
+        # equal lengths have a cell of their own: there f is 0 exactly, and which way the pair is turned says nothing
+        places = np.arange(cells - 1) * len(positive) // (cells - 1)
+        edges = np.unique(positive)
+        if len(edges) > cells - 1:
+            edges = np.unique(positive[places])
+        inner = np.searchsorted(edges, size, side="right")
+        counts = np.bincount(inner, minlength=len(edges) + 1)
+        value = np.bincount(inner, size, minlength=len(edges) + 1) / np.maximum(counts, 1)
         cell = np.full(len(length), -1, np.int16)
         cell[known] = inner
         turn = np.where(known & (length < 0), -1, 1).astype(np.int8)

@@ -35,7 +35,7 @@ class EffectOptions:
     null: float = 0.01
     explained: float = 0.8  # where length says more than this of the feature, no held effect
     length_family: str = "length"
-    joint_rows: int = 100_000  # joint effects (no interval) are fitted on whole groups of at most so many pairs
+    joint_rows: int = 100_000  # joint effects (no interval) are fitted on whole groups of at most so many pairs; 0: none
 
 
 def effects(
@@ -79,13 +79,14 @@ def effects(
     fitted = fit(table.design, table.count, table.total, table.tie())
     family = [families[name] for name in table.names]
     why = refusals(table, family, fitted.converged, options)
-    joint = _joint(cells, y, table, family, why, sample_groups(clusters.group, options.joint_rows, seed))
+    sample = sample_groups(clusters.group, options.joint_rows, seed)
+    joint = _joint(cells, y, table, family, why, sample) if options.joint_rows else np.full(len(why), np.nan)
     influence = fitted.influence()
     rows = [
         {"feature": name, "family": family[k], "label": options.labels.get(name, f"more {name.replace('_', ' ')}")}
         | _raw(table.levels[k], cells, y, clusters, options.level)
         | _held(_Feature(fitted, influence[k], k, coded(cells, table.levels[k]), why[k]), y, clusters, seed, options)
-        | {"delta_joint": None if why[k] else float(joint[k])}
+        | {"delta_joint": None if np.isnan(joint[k]) else float(joint[k])}
         for k, name in enumerate(table.names)
     ]
     return judged(rows, options)
