@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from prefaudit import __version__
 from prefaudit import rules as rulebook
 from prefaudit.audit import judge, measure, read, rows
 from prefaudit.config import Options
@@ -143,7 +144,7 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         store.claim(opened.source.fingerprint, force=force)
         measures = measure.Measures(store, extractors, opened.recipe, options.seed)
         key = fingerprint(
-            *(SCHEMA, version("prefaudit"), opened.source.paths, opened.recipe, options.fail_on, options.seed),
+            *(SCHEMA, __version__, opened.source.paths, opened.recipe, options.fail_on, options.seed),
             *([measures.print_of(e) for e in extractors], list(rules.values())),
         )
         if store.run().get("key") == key and (store.folder / "report.html").exists():
@@ -171,13 +172,13 @@ def _write(store: Store, report: dict[str, Any], findings: pl.DataFrame, effects
 
 
 def _run_facts(started: float) -> dict[str, Any]:
-    names = ("prefaudit", "polars", "duckdb", "pyarrow", "numpy", "scipy")
+    names = ("polars", "duckdb", "pyarrow", "numpy", "scipy")
     return {
         "started": round(started, 3),
         "seconds": round(time.time() - started, 3),
         "python": platform.python_version(),
         "machine": platform.platform(),
-        "versions": {name: version(name) for name in names},
+        "versions": {"prefaudit": __version__, **{name: version(name) for name in names}},
     }
 
 

@@ -78,10 +78,26 @@ def _sampled(source: sources.Source, options: Options) -> tuple[np.ndarray | Non
 
 
 def _parts(opened: Opened, con: Any, start: int, wanted: np.ndarray | None) -> Iterator[sources.Part]:
-    if opened.detected.layout.regroups:
-        raise AssertionError("regroup")
-    for part in opened.source.read(opened.part_rows, start * opened.part_rows):
-        yield part if wanted is None else _only(part, wanted)
+    """The parts from number `start` on; layouts that bring rows together read all of them first."""
+    regroups = opened.detected.layout.regroups
+    parts = opened.source.read(opened.part_rows, 0 if regroups else start * opened.part_rows)
+    parts = parts if wanted is None else (_only(part, wanted) for part in parts)
+    yield from _regrouped(opened, con, start, parts) if regroups else parts
+
+
+def _regrouped(opened: Opened, con: Any, start: int, parts: Iterator[sources.Part]) -> Iterator[sources.Part]:
+    """Parts of whole groups. Rows that could not be read are known before the first, and go with it."""
+    skipped = [pl.DataFrame(schema=SKIPPED)]
+
+    def tables() -> Iterator[pa.Table]:
+        for part in parts:
+            skipped.append(part.skipped.cast(SKIPPED))  # type: ignore[arg-type]
+            yield part.table
+
+    for number, table in enumerate(formats.regroup(con, opened.detected, tables(), opened.part_rows)):
+        bad = pl.concat(skipped) if number == 0 else skipped[0]
+        if number >= start:
+            yield sources.Part(table=table, skipped=bad, first=0, rows=table.num_rows + bad.height)
 
 
 def _only(part: sources.Part, wanted: np.ndarray) -> sources.Part:

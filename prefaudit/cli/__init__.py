@@ -179,5 +179,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except Exception as error:
+        if "--debug" in sys.argv:
+            raise
         sys.stderr.write(f"error: internal error: {type(error).__name__}: {error}\n")
         sys.exit(2)

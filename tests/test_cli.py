@@ -1,0 +1,159 @@
+"""The contract of the command line: exit codes, streams, no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import prefaudit
+
+GOOD = [{"prompt": f"What is {i} plus {i}?", "chosen": f"{i} plus {i} is {2 * i}.", "rejected": f"It is {2 * i + 1}."} for i in range(20)]
+
+
+def run(*words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "prefaudit", *words], capture_output=True, text=True, cwd=cwd, timeout=120,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+@pytest.fixture()
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in GOOD))
+    return path
+
+
+@pytest.fixture()
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.jsonl"
+    path.write_text("".join(json.dumps(row | {"chosen": ""}) + "\n" for row in GOOD))
+    return path
+
+
+def test_help_is_quick() -> None:
+    run("--help")
+    start = time.perf_counter()
+    done = run("--help")
+    assert done.returncode == 0
+    assert time.perf_counter() - start < 0.5
+    for command in ("scan", "show", "report", "rule", "formats", "extractors", "demo"):
+        assert command in done.stdout
+
+
+def test_version() -> None:
+    assert run("--version").stdout.strip() == prefaudit.__version__
+
+
+def test_exit_codes_of_a_gate(good: Path, bad: Path, tmp_path: Path) -> None:
+    assert run("scan", str(good), "-o", str(tmp_path / "g")).returncode == 0
+    done = run("scan", str(bad), "-o", str(tmp_path / "b"))
+    assert done.returncode == 1
+    assert "SCH001" in done.stdout
+    assert run("scan", str(bad), "-o", str(tmp_path / "b"), "--fail-on", "never").returncode == 0
+    assert run("scan", str(bad), "-o", str(tmp_path / "b"), "--ignore", "SCH").returncode == 0
+    assert run("report", str(tmp_path / "b")).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["scan"], "DATA"),
+        (["scan", "missing.jsonl"], "missing.jsonl"),
+        (["scan", "good.jsonl", "--format", "hhh"], "did you mean 'hh'"),
+        (["scan", "good.jsonl", "--map", "chosen"], "FIELD=COLUMN"),
+        (["scan", "good.jsonl", "--map", "chosne=chosen"], "did you mean 'chosen'"),
+        (["scan", "good.jsonl", "--select", "LEM"], "LEM"),
+        (["scan", "good.jsonl", "--with", "texts"], "did you mean 'text'"),
+        (["scan", "good.jsonl", "--fail-on", "errors"], "error, warning or never"),
+        (["scan", "good.jsonl", "--output-format", "pdf"], "pdf"),
+        (["scan", "good.jsonl", "--output-format", "json=good.jsonl"], "--force"),
+        (["scan", "good.jsonl", "--output-format", "json=no/where.json"], "no folder"),
+        (["scan", "good.jsonl", "--config", "none.toml"], "none.toml"),
+        (["scan", "good.jsonl", "--sample", "0"], "at least 1"),
+        (["scan", "good.jsonl", "-o", "good.jsonl"], "is a file"),
+        (["scan", "good.jsonl", "--rules", "none"], "none"),
+        (["scna", "good.jsonl"], "scna"),
+        (["show", "."], "no finished audit"),
+        (["report", "none"], "no finished audit"),
+        (["rule", "LEN99"], "LEN99"),
+    ],
+)
+def test_wrong_use_is_exit_2_with_a_next_step(good: Path, words: list[str], said: str) -> None:
+    done = run(*words, cwd=good.parent)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert good.read_text().count("\n") == 20
+
+
+def test_config_layers(good: Path, bad: Path) -> None:
+    home = good.parent
+    (home / "prefaudit.toml").write_text('ignore = ["SCH"]\nfail-on = "warning"\n[params.LEN001]\nratio = 2.5\n')
+    assert run("scan", "bad.jsonl", "-o", "a", "--fail-on", "error", cwd=home).returncode == 0
+    assert run("scan", "bad.jsonl", "-o", "a", cwd=home, PREFAUDIT_IGNORE="LEN").returncode == 1
+    (home / "prefaudit.toml").write_text('ignroe = ["SCH"]\n')
+    done = run("scan", "bad.jsonl", "-o", "a", cwd=home)
+    assert done.returncode == 2
+    assert "did you mean 'ignore'" in done.stderr
+
+
+def test_results_on_stdout_and_no_colour_in_a_pipe(good: Path) -> None:
+    done = run("scan", str(good), "-o", str(good.parent / "a"), "--output-format", "json", FORCE_COLOR="1")
+    assert json.loads(done.stdout)["schema"] == "prefaudit.report/1"
+    assert done.stderr == ""
+    done = run("scan", str(good), "-o", str(good.parent / "a"), FORCE_COLOR="1")
+    assert "\x1b" not in done.stdout
+    assert len(done.stdout.splitlines()) <= 50
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert run("scan", str(good), "-o", str(good.parent / "a"), "-q").stdout == ""
+
+
+def test_every_output_format_to_a_file(good: Path) -> None:
+    from prefaudit.reports import FORMATS
+
+    words = [f"--output-format={name}={good.parent / name}.out" for name in FORMATS]
+    assert run("scan", str(good), "-o", str(good.parent / "a"), *words).returncode == 0
+    assert all((good.parent / f"{name}.out").stat().st_size for name in FORMATS)
+    assert (good.parent / "json.out").read_bytes() == (good.parent / "a/report.json").read_bytes()
+
+
+def test_standard_input_and_default_folder(good: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "prefaudit", "scan", "-"], stdin=good.open(), capture_output=True, text=True,
+                          cwd=good.parent)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [p.name.rsplit("-", 1)[0] for p in (good.parent / ".prefaudit").iterdir()] == ["stdin"]
+
+
+def test_closed_pipe_is_quiet(good: Path) -> None:
+    command = f"{sys.executable} -m prefaudit rule --all | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stderr
+
+
+def test_show_pages_through_the_rows_behind_a_finding(bad: Path) -> None:
+    folder = str(bad.parent / "b")
+    run("scan", str(bad), "-o", folder)
+    assert "plus" in run("show", folder, "SCH001", "-n", "2").stdout
+    assert "What is 3 plus 3?" in run("show", folder, "3").stdout
+    assert run("show", folder, "99").returncode == 2
+    assert run("show", folder, "NOPE").returncode == 2
+
+
+def test_debug_shows_the_traceback(good: Path) -> None:
+    assert "Traceback" in run("scan", str(good), "--map", "x", "--debug").stderr
+
+
+def test_lists() -> None:
+    assert "hh" in run("formats").stdout
+    assert "sycophancy" in run("extractors").stdout
+    assert "LEN001" in run("rule").stdout
+    assert "false alarm" in run("rule", "LEN001").stdout.lower()
