@@ -6,9 +6,9 @@ Every text in a digest has been through `words.clean`; a renderer adds the escap
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
+from prefaudit.reports.parts import DATASET, Digest, Effect, Finding, Step, Unknown
 from prefaudit.reports.words import (
     NONE,
     clean,
@@ -28,81 +28,6 @@ SEVERITIES = ("error", "warning", "info")
 # Families whose dataset-wide findings tell what a model could learn without reading the answers, not what is broken.
 # An error is never put among them, whatever its family: it failed the gate.
 TENDENCIES = frozenset(("LEN", "FMT", "POS", "TON", "REF", "SYC", "LNS", "PRN", "CON", "EFF", "BAS"))
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A rule that fired, in words; `raw` is its entry in the report."""
-
-    severity: str
-    code: str
-    name: str
-    found: str  # "42 of 2,308"
-    rate: str  # "1.8 % [1.2, 2.5]"
-    rows: tuple[str, ...]
-    message: str
-    remedy: str
-    what: str
-    unjudged: str
-    value: str  # "0.445 (threshold 0.47)"
-    scope: str
-    preview: bool
-
-
-@dataclass(frozen=True)
-class Effect:
-    """One feature: what the chosen answer has more or less of."""
-
-    label: str
-    family: str
-    win: str
-    held: str
-    joint: str
-    differs: str
-    n: str
-    note: str
-    estimate: float | None  # length-held, as a difference of probabilities
-    interval: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """Something the data does not tell."""
-
-    what: str
-    rules: tuple[str, ...]
-    remedy: str
-
-
-@dataclass(frozen=True)
-class Step:
-    """A command worth running next."""
-
-    command: str
-    why: str
-    rows: str
-
-
-@dataclass(frozen=True)
-class Digest:
-    """The sections of a report, in reading order."""
-
-    complete: bool
-    passed: bool
-    headline: str
-    failures: list[str]
-    read: list[str]
-    skipped: list[tuple[str, str]]  # reason, count
-    unknown: list[Unknown]
-    unjudged: str
-    fix: list[Finding]
-    predictable: list[Finding]
-    held_out: list[tuple[str, str, str]]  # rule, accuracy, AUC
-    held_n: str
-    held_notes: list[str]
-    effects: list[Effect]
-    effects_notes: list[str]
-    next: list[Step]
 
 
 def digest(report: dict[str, Any]) -> Digest:
@@ -168,8 +93,11 @@ def _by_count(reasons: dict[str, int] | None) -> list[tuple[str, int]]:
 def _headline(report: dict[str, Any], data: dict[str, Any], fired: list[dict[str, Any]]) -> str:
     layout = ", ".join(clean(data[k], 40) for k in ("format", "container") if data.get(k))
     subject = some(data.get("pairs"), "pair") + (f" ({layout})" if layout else "")
-    if data.get("sample"):
-        subject += f", a sample of {count(data['sample'])}"
+    sample = data.get("sample")
+    if isinstance(sample, dict):
+        subject += f", a sample of {count(sample.get('rows'))} of {some(sample.get('of'), 'row')}"
+    elif sample:
+        subject += f", a sample of {some(sample, 'row')}"
     words = (("error", "error"), ("warning", "warning"), ("info", "note"))
     tally = [(sum(r.get("severity") == s for r in fired), word) for s, word in words]
     found = ", ".join(some(n, word) for n, word in tally if n) or "no rule fired"
@@ -215,7 +143,7 @@ def _read(report: dict[str, Any], data: dict[str, Any]) -> list[str]:
         ties += f", {count(data['both_bad'])} with both answers called bad"
     groups = f"{some(data.get('groups'), 'group')} of related pairs, the largest of {count(data.get('largest_group'))}"
     lines.append(f"{ties}; {groups}")
-    return [*lines, _annotators(report)]
+    return [*lines, _annotators(report), *(clean(note) for note in data.get("notes") or ())]
 
 
 def _annotators(report: dict[str, Any]) -> str:
@@ -248,6 +176,14 @@ def _unjudged(rules: list[dict[str, Any]]) -> str:
     return text
 
 
+def _found(rule: dict[str, Any]) -> str:
+    """How many of how many; a question asked once, of the whole dataset, has no such number."""
+    if rule.get("scope") == "dataset" and rule.get("judged") == 1:
+        return DATASET
+    what = {"feature": " features"}.get(rule.get("scope", ""), "")
+    return f"{count(rule.get('found'))} of {count(rule.get('judged'))}{what}"
+
+
 def _finding(rule: dict[str, Any]) -> Finding:
     value = ""
     if known(rule.get("value")):
@@ -257,9 +193,10 @@ def _finding(rule: dict[str, Any]) -> Finding:
         severity=clean(rule.get("severity", ""), 10),
         code=clean(rule.get("code", ""), 20),
         name=clean(rule.get("name", ""), 60),
-        found=f"{count(rule.get('found'))} of {count(rule.get('judged'))}",
-        rate=percent(rule.get("rate"), rule.get("interval")),
+        found=_found(rule),
+        rate=percent(rule.get("rate"), rule.get("interval")) if rule.get("scope") == "pair" else "",
         rows=tuple(clean(row, 40) for row in rule.get("examples") or ()),
+        named=tuple(clean(name, 60) for name in rule.get("named") or ()),
         message=clean(rule.get("message") or ""),
         remedy=clean(rule.get("remedy") or "", 1000),
         what=clean(rule.get("what") or "", 1000),
@@ -333,7 +270,7 @@ def _effects_notes(report: dict[str, Any]) -> list[str]:
     if summary.get("note"):
         notes.append(clean(summary["note"]))
     gaps = Counter(clean(e["note"], 120) for e in report.get("effects") or () if e.get("note"))
-    notes += [f"not estimated: {why} ({some(n, 'feature')})" for why, n in gaps.most_common(2)]
+    notes += [f"not estimated for {some(n, 'feature')}: {why}" for why, n in gaps.most_common(2)]
     if not report.get("effects") and not notes:
         notes.append("no effect was estimated")
     return notes

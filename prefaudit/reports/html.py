@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefaudit.reports.diff import marked
-from prefaudit.reports.digest import Digest, Effect, Finding, digest
+from prefaudit.reports.digest import digest
+from prefaudit.reports.parts import Digest, Effect, Finding
 from prefaudit.reports.words import clean, percent
 
 if TYPE_CHECKING:
@@ -106,9 +107,16 @@ def _examples(finding: Finding, pairs: dict[str, Any], most: int, limit: int) ->
             s: None if pair.get(s) is None else clean(pair[s], limit, lines=True)
             for s in ("prompt", "chosen", "rejected")
         }
+        if texts["prompt"] is not None:  # the last turn is what was answered
+            texts["prompt"] = clean(_tail(pair["prompt"], limit), limit + 1, lines=True)
         chosen, rejected, share = marked(texts["chosen"] or "", texts["rejected"] or "")
         sides = [("chosen", texts["chosen"], chosen), ("rejected", texts["rejected"], rejected)]
         said = "" if share is None else "the same words" if share == 1 else f"{percent(share)} of the words in common"
         label = clean(pair["label"], 40) if pair.get("label") is not None else ""
         out.append({"row": row, "prompt": texts["prompt"], "label": label, "sides": sides, "share": said})
     return out
+
+
+def _tail(text: Any, most: int) -> str:
+    whole = text if isinstance(text, str) else str(text)
+    return whole if len(whole) <= most else "…" + whole[len(whole) - most :]

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from prefaudit.reports.digest import Digest, Finding, digest
+from prefaudit.reports.digest import digest
+from prefaudit.reports.parts import Digest, Finding
 from prefaudit.reports.words import clean, some
 
 FINDINGS = 30  # rows of a table of findings
@@ -16,14 +17,21 @@ EXAMPLES = 2  # pairs shown below a finding
 TEXT = 600  # characters of a text of a pair
 LIMIT = 60_000  # characters in all: GitHub takes 65,536 in a description
 
-_MARKS = re.compile(r"([\\`*_{}\[\]()#+!|~$^=-])")
+_MARKS = re.compile(r"([\\`*_\[\]#|~$])")
+_STARTS = re.compile(r"^(\d*)([-+=.)])")  # what makes a list or a heading at the start of a line
 # GitHub turns these into links and notifications after Markdown is rendered, so a backslash does not stop them.
-_LINKS = re.compile(r"(@|#|://|\bwww(?=\.))", re.IGNORECASE)
+_LINKS = re.compile(r"(@|#|:(?=//)|\bwww(?=\.))", re.IGNORECASE)
 
 
 def escape(text: str) -> str:
     """Cleaned text as text in a Markdown paragraph or table cell: no marks, no tags, no links, no mentions."""
-    return _LINKS.sub(r"\1<!-- -->", _MARKS.sub(r"\\\1", html.escape(text, quote=False)))
+    marked = _STARTS.sub(r"\1\\\2", _MARKS.sub(r"\\\1", html.escape(text, quote=False)))
+    return _LINKS.sub(r"\1<!-- -->", marked)
+
+
+def raw(text: str) -> str:
+    """Cleaned text inside an HTML element, where GitHub reads no Markdown."""
+    return _LINKS.sub(r"\1<!-- -->", html.escape(text, quote=False))
 
 
 def code(text: str, *, cell: bool = False) -> str:
@@ -98,10 +106,17 @@ def _findings(findings: Sequence[Finding], most: int) -> Iterator[str]:
         yield "Nothing."
         return
     rows = [
-        (escape(f.severity), escape(f.code), escape(f.name), f.found, f.rate, escape(", ".join(f.rows[:5])))
+        (
+            escape(f.severity),
+            escape(f.code),
+            escape(f.name),
+            f.found,
+            f.rate,
+            escape(", ".join((f.rows or f.named)[:5])),
+        )
         for f in findings[:most]
     ]
-    head = ("severity", "code", "name", "found of judged", "rate, 95 % interval", "rows")
+    head = ("severity", "code", "name", "found of judged", "rate, 95 % interval", "rows or names")
     yield from table(head, rows, (3, 4))
     yield from _more(len(findings) - most, "finding")
 
@@ -126,7 +141,7 @@ def _finding(finding: Finding, pairs: dict[str, Any], examples: int, text: int) 
             if pairs[row].get(side) is not None:
                 body += [f"{side}:", "", *block(clean(pairs[row][side], text, lines=True)), ""]
     if body:
-        yield from _details(f"{escape(finding.code)} {escape(finding.name)}", body[:-1])
+        yield from _details(f"{raw(finding.code)} {raw(finding.name)}", body[:-1])
 
 
 def _tendencies(findings: Sequence[Finding], most: int) -> Iterator[str]:
@@ -134,10 +149,16 @@ def _tendencies(findings: Sequence[Finding], most: int) -> Iterator[str]:
         yield "Nothing beyond the thresholds."
         return
     rows = [
-        (escape(f.code), escape(f.name), f.found if f.scope == "feature" else escape(f.value), escape(f.message))
+        (
+            escape(f.code),
+            escape(f.name),
+            f.found if f.scope == "feature" else escape(f.value),
+            escape(", ".join(f.named[:5])),
+            escape(f.message),
+        )
         for f in findings[:most]
     ]
-    yield from table(("code", "name", "features found of judged, or value", "finding"), rows)
+    yield from table(("code", "name", "found of judged, or value", "names", "finding"), rows)
     yield from _more(len(findings) - most, "finding")
 
 

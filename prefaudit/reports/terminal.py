@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prefaudit.reports.digest import Digest, Effect, Finding, digest
+from prefaudit.reports.digest import digest
 from prefaudit.reports.paint import Line, fit, paint
+from prefaudit.reports.parts import DATASET, Digest, Effect, Finding
 from prefaudit.reports.sides import show
 from prefaudit.reports.words import cells, clean, clip, count, pad, some, wrap
 
@@ -26,6 +27,7 @@ class Room:
     """How many entries each section may show."""
 
     failures: int = 3
+    read: int = 6
     unknown: int = 4
     fix: int = 8
     predictable: int = 4
@@ -38,7 +40,7 @@ class Room:
 CUTS = (
     *("effects", "effects", "unknown", "predictable", "next", "fix"),
     *("effects", "unknown", "predictable", "next", "fix", "effects", "wrapped"),
-    *("effects", "fix", "failures", "fix", "unknown", "predictable", "next", "fix"),
+    *("effects", "fix", "failures", "read", "read", "fix", "unknown", "predictable", "next", "fix"),
 )
 
 
@@ -94,8 +96,9 @@ def _read(said: Digest, room: Room, width: int) -> Iterator[Line]:
     lines = list(_text(first, width - len("READ"), INDENT, room.wrapped))
     yield [("READ", HEAD), *lines[0]]
     yield from lines[1:]
-    for line in rest:
+    for line in rest[: room.read - 1]:
         yield from _text(line, width, INDENT, room.wrapped)
+    yield from _more(len(said.read) - room.read, "note", width)
 
 
 def _text(text: str, width: int, indent: str, most: int, style: str = "") -> Iterator[Line]:
@@ -137,12 +140,20 @@ def _findings(findings: Sequence[Finding], most: int, width: int) -> Iterator[Li
     shown = findings[:most]
     name = min(max(cells(f.name) for f in shown), 22)
     code = max(cells(f.code) for f in shown)
-    found = max(cells(f.found) for f in shown)
+    found = max((cells(f.found) for f in shown if f.scope == "pair"), default=0)
     rate = max(cells(f.rate) for f in shown)
     for f in shown:
         word, style = SEVERITY.get(f.severity, (f.severity, ""))
         line: Line = [(INDENT + pad(clip(word, 5), 5) + " ", style), (pad(f.code, code) + " ", HEAD)]
         line.append((pad(clip(f.name, name), name) + INDENT, ""))
+        if f.scope != "pair":
+            said = (
+                ("" if f.found == DATASET else f"{f.found}: ")
+                + (f.message or f.value)
+                + (f" ({', '.join(f.named)})" if f.named else "")
+            )
+            yield fit([*line, (clip(said, width - sum(cells(text) for text, _ in line)), "")], width)
+            continue
         line.append((pad(f.found, found, right=True) + INDENT + pad(f.rate, rate), ""))
         left = width - sum(cells(text) for text, _ in line) - len(INDENT)
         yield fit([*line, (INDENT + _rows(f, left), DIM)], width)
@@ -150,9 +161,9 @@ def _findings(findings: Sequence[Finding], most: int, width: int) -> Iterator[Li
 
 
 def _rows(finding: Finding, left: int) -> str:
-    """As many row numbers as fit, whole; for a finding about the dataset what was measured."""
+    """As many row numbers as fit, each whole."""
     if not finding.rows:
-        return clip(finding.value, left) if finding.scope != "pair" else ""
+        return ""
     text = finding.rows[0]
     for row in finding.rows[1:]:
         if cells(f"{text}, {row}") > left:
@@ -165,9 +176,11 @@ def _tendencies(findings: Sequence[Finding], room: Room, width: int) -> Iterator
     if not findings:
         yield [(f"{INDENT}nothing beyond the thresholds", "")]
     for f in findings[: room.predictable]:
-        said = f.message or f.name
-        facts = f"{f.found} {'features' if f.scope == 'feature' else 'judged'}" if f.scope == "feature" else f.value
-        yield from _text(f"{f.code} {said}" + (f"; {facts}" if facts else ""), width, INDENT, room.wrapped)
+        about = f.found + (f" ({', '.join(f.named)})" if f.named else "")
+        facts = about if f.scope == "feature" else f.value
+        yield from _text(
+            f"{f.code} {f.message or f.name}" + (f"; {facts}" if facts else ""), width, INDENT, room.wrapped
+        )
     yield from _more(len(findings) - room.predictable, "finding", width)
 
 
@@ -201,9 +214,9 @@ def _effects(said: Digest, most: int, width: int) -> Iterator[Line]:
             line = INDENT + INDENT.join(parts)
             yield fit([(line, "")] if i else [(name, HEAD), (line[len(name) :], DIM)], width)
     left = len(said.effects) - most
-    notes = [*said.effects_notes, *([f"{some(left, 'more feature')} in the other reports"] if left > 0 else [])]
-    if len(notes) > 1 and left > 0:
-        notes = [*notes[:-2], f"{notes[-2]}; {notes[-1]}"]
+    notes = list(said.effects_notes)
+    if left > 0:
+        notes = [*notes[:-1], f"{count(left)} more not shown" + (f"; {notes[-1]}" if notes else "")]
     for note in notes:
         yield from _text(note, width, INDENT, 1 if len(notes) > 1 else 2)
 
@@ -218,9 +231,9 @@ def _next(said: Digest, most: int, width: int) -> Iterator[Line]:
     shown = said.next[:most]
     size = max((cells(s.command) for s in shown), default=0)
     for step in shown:
-        why = step.why + (f" ({step.rows})" if step.rows else "")
-        if len(INDENT) * 2 + size + cells(why) <= width:
-            yield [(INDENT + pad(step.command, size), HEAD), (INDENT + why, "")]
+        why = (f"{step.rows}: " if step.rows else "") + step.why
+        if len(INDENT) * 2 + size + cells(why) <= width or 2 * size <= width:
+            yield fit([(INDENT + pad(step.command, size), HEAD), (INDENT + why, "")], width)
             continue
         # A command is there to be copied: it stays whole, and its reason goes below.
         yield [(INDENT + step.command, HEAD)]
