@@ -56,6 +56,7 @@ _OTHER: dict[str, pl.DataType] = {
     "pair.reasoning_sides": pl.Int64(),
     "dup.group": pl.Int64(),
     "dup.kind": pl.String(),
+    "dup.repeats": pl.Int64(),
 }
 
 
