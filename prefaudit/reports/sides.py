@@ -15,6 +15,7 @@ BESIDE = 100  # columns from which the two answers stand side by side
 GAP = "   "
 INDENT = "  "
 FOLD = 12  # lines of a text that are shown
+TAIL = 3  # of these at its end: how an answer breaks off is often the finding
 TEXT = 20_000  # characters of a text that are looked at
 PROMPT = 4  # lines of the prompt
 
@@ -118,11 +119,14 @@ def _answer(name: str, text: str | None, parts: Marked, size: int, color: bool) 
 def _folded(pieces: Sequence[tuple[str, str]], size: int, most: int, indent: str) -> Iterator[Line]:
     """The pieces as lines of at most `size` columns, and how many were left out."""
     lines = _wrap(pieces, size)
-    keep = most if len(lines) > most + 1 else len(lines)
-    for line in lines[:keep]:
+    left = len(lines) - most
+    head = len(lines) if left <= 1 else most - min(TAIL, most // 2)
+    for i, line in enumerate(lines):
+        if head <= i < head + left:
+            if i == head:
+                yield [(f"{indent}… {some(left, 'line')} left out", "dim")]
+            continue
         yield [(indent, ""), *line] if indent else line
-    if len(lines) > keep:
-        yield [(f"{indent}… {some(len(lines) - keep, 'more line')}", "dim")]
 
 
 def _wrap(pieces: Sequence[tuple[str, str]], size: int) -> list[Line]:

@@ -57,9 +57,12 @@ def test_a_lone_reply_an_empty_one_and_no_rows() -> None:
 
 
 def test_long_texts_are_folded_and_say_so() -> None:
-    text = show([{**PAIR, "chosen": "word " * 5000, "prompt": "line\n" * 50}], None, width=80)
+    text = show([{**PAIR, "chosen": "word " * 3000 + "the very end", "prompt": "line\n" * 50}], None, width=80)
     assert len(text.splitlines()) < 45
-    assert "more lines" in text
+    assert "    … 46 lines left out\n" in text
+    assert "the very end\n" in text
+    whole = show([{**PAIR, "chosen": "\n".join(f"line {i}" for i in range(13))}], None)
+    assert "left out" not in whole and "line 12\n" in whole
 
 
 @pytest.mark.parametrize("width", [40, 80, 100, 160])
