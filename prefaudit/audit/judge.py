@@ -152,7 +152,7 @@ class _Differences(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         chosen, rejected = self._features[name]
-        return chosen - rejected
+        return np.asarray(chosen - rejected)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._features)
@@ -221,7 +221,7 @@ def _report(opened: Opened, store: Store, measures: Measures, statistics: Statis
             results: list[dict[str, Any]], options: Options) -> dict[str, Any]:  # fmt: skip
     dataset = _dataset(opened, store, statistics)
     failed = bool(measures.failed) or any(r["status"] == "error" for r in results)
-    gate = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != "never" else ()  # type: ignore[arg-type]
+    gate = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != "never" else ()
     fails = any(r["status"] == "fired" and r["severity"] in gate for r in results)
     named = list(dict.fromkeys(row for r in results for row in r["examples"]))
     return {

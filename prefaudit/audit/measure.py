@@ -52,6 +52,7 @@ class Measures:
     seed: int
     failed: dict[str, str] = field(default_factory=dict)
     _loaded: dict[str, Apply] = field(default_factory=dict)
+    _recent: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict)
 
     def print_of(self, extractor: Extractor) -> str:
         """The fingerprint under which the columns lie: of the recipe and of the pairs it measures."""
@@ -104,9 +105,9 @@ class Measures:
             return
         columns = ["row", *extractor.reads]
         frame = pairs.select(columns) if pairs is not None else self.store.read("pairs", number, columns)
-        for need in self.extractors:
-            if need.name in extractor.needs:
-                frame = frame.hstack(self.store.read(self.kind(need), number).drop("row").get_columns())
+        if extractor.needs:
+            needed = [(e.name, self._result(e, number)) for e in self.extractors if e.name in extractor.needs]
+            frame = frame.hstack(merge(needed, frame["row"]).drop("row").get_columns())
         try:
             if name not in self._loaded:
                 self._loaded[name] = extractor.load(state)
@@ -119,6 +120,12 @@ class Measures:
             self.failed[name] = f"{type(error).__name__}: {error}"
             return
         write_frame(path, result)
+        self._recent = {k: v for k, v in self._recent.items() if k[1] == number} | {(name, number): result}
+
+    def _result(self, extractor: Extractor, number: int) -> pl.DataFrame:
+        """What an extractor said of a part: just now, or as it lies in the folder."""
+        recent = self._recent.get((extractor.name, number))
+        return self.store.read(self.kind(extractor), number) if recent is None else recent
 
     def pairs(self, columns: list[str]) -> Iterable[pl.DataFrame]:
         """Every part of the pairs in order, just these columns: what `fit` is given."""

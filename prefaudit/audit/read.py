@@ -38,7 +38,7 @@ def open_source(data: Any, options: Options) -> Opened:
         FormatError: no layout fits, or several do.
     """
     source = sources.open(data, seed=options.seed, memory=options.memory)
-    detected = formats.detect(source.columns, source.sample(1000), options.format, dict(options.map))
+    detected = formats.detect(dict(source.columns), source.sample(1000), options.format, dict(options.map))
     part_rows = options.part_rows or max(512, PAIRS_A_PART // max(1, detected.layout.pairs_per_row))
     recipe = fingerprint("pairs", VERSION, detected.layout.name, detected.mapping, source.fingerprint, part_rows,
                          options.sample, options.seed if options.sample else 0)  # fmt: skip
