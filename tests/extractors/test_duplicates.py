@@ -1,0 +1,93 @@
+"""Duplicates and conflicts on small frames whose answer is plain."""
+
+import polars as pl
+import pytest
+
+from prefaudit.core import Extractor
+from prefaudit.extractors.duplicates import Duplicates
+from tests.extractors.test_groups import frame, parts
+
+PROMPT = "What is the capital of Peru?"
+
+
+def found(rows, labels=None, size=10**9):
+    made = frame(rows)
+    if labels:
+        made = made.with_columns(label=pl.Series(labels))
+    apply = Duplicates().load(Duplicates().fit(parts(made, size), 0))
+    out = apply(made.select("row"))
+    assert out.columns == ["row", "dup", "conflict"] and out["row"].equals(made["row"])
+    return [(d and (d["group"], d["kind"]), c) for _, d, c in out.iter_rows()]
+
+
+def test_it_is_an_extractor():
+    assert isinstance(Duplicates(), Extractor)
+
+
+def test_nothing_repeats():
+    rows = [(PROMPT, "Lima", "Quito"), (PROMPT, "Lima", "Cusco"), ("Other", "Lima", "Quito")]
+    assert found(rows) == [(None, None)] * 3
+
+
+def test_exact_normalised_and_the_other_way_round():
+    rows = [
+        (PROMPT, "Lima", "Quito"),
+        (PROMPT, "Lima", "Quito"),
+        (PROMPT.lower(), "lima.", "Quito!"),
+        (PROMPT, "Quito", "Lima"),
+        ("Alone", "x", "y"),
+    ]
+    assert found(rows) == [
+        ((0, "exact"), 0),
+        ((0, "exact"), 0),
+        ((0, "normalised"), 0),
+        ((0, "swapped"), 0),
+        (None, None),
+    ]
+
+
+def test_agreeing_repeats_are_no_conflict():
+    rows = [(PROMPT, "Lima", "Quito"), (PROMPT, "Lima", "quito")]
+    assert found(rows) == [((0, "normalised"), None), ((0, "normalised"), None)]
+
+
+def test_ties_take_no_side():
+    rows = [(PROMPT, "Lima", "Quito"), (PROMPT, "Quito", "Lima"), (PROMPT, "Lima", "Quito")]
+    assert [c for _, c in found(rows, ["chosen", "tie", "both_bad"])] == [None, None, None]
+    assert [c for _, c in found(rows, ["chosen", "chosen", "tie"])] == [0, 0, None]
+    assert [d for d, _ in found(rows[:2], ["tie", "tie"])] == [(0, "swapped"), (0, "swapped")]
+
+
+def test_conflicts_after_normalisation():
+    rows = [(PROMPT, "It is Lima", "It is Quito"), ("what is the capital of peru", "It is quito.", "It is lima.")]
+    assert found(rows) == [((0, "normalised"), 0), ((0, "normalised"), 0)]
+
+
+def test_two_equal_answers_are_no_conflict():
+    rows = [(PROMPT, "Lima", "Lima"), (PROMPT, "Lima", "Lima")]
+    assert found(rows) == [((0, "exact"), None), ((0, "exact"), None)]
+
+
+def test_answers_of_marks_only_are_told_apart():
+    rows = [(PROMPT, "!", "?"), (PROMPT, "?", "!"), (PROMPT, "...", "?")]
+    assert found(rows) == [((0, "swapped"), 0), ((0, "swapped"), 0), (None, None)]
+
+
+def test_missing_sides_and_prompts_are_no_duplicates():
+    rows = [(PROMPT, None, "Lima"), (PROMPT, None, "Lima"), (None, "a", "b")]
+    assert found(rows) == [(None, None)] * 3
+
+
+def test_ids_follow_first_rows():
+    rows = [("A b", "1", "2"), ("C d", "3", "4"), ("C d", "4", "3"), ("A b", "2", "1")]
+    assert [(d[0], c) for d, c in found(rows)] == [(0, 0), (1, 1), (1, 1), (0, 0)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_parts_change_nothing(size):
+    rows = [(f"Prompt {k % 3}", f"Answer {k % 2}", f"Answer {(k + 1) % 2 if k % 5 else 7}") for k in range(30)]
+    assert found(rows, size=size) == found(rows)
+
+
+def test_no_rows():
+    assert found([]) == []
