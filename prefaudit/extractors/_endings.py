@@ -30,7 +30,8 @@ def truncated(texts: pl.Series, words: pl.Series, unclosed: pl.Series) -> pl.Ser
         unclosed: whether a code fence is left open.
     """
     tail = texts.str.tail(TAIL).str.strip_chars_end().alias("tail")
-    result = np.array(unclosed.to_numpy(), bool)
+    # Prose after a fence that was only spoken of ends in a full stop; code does not.
+    result = (unclosed & ~tail.str.contains(r"\w[.!?]\z")).to_numpy().astype(bool)
     # Most texts end in a full stop, a quote, a bracket: only these endings can be a cut.
     maybe = tail.str.tail(1).str.contains(r"[\p{Latin}0-9,，、:：(\[.)*\-•]")
     sure = tail.str.tail(1).is_in([".", ")", "*"]) & (tail.str.tail(5).str.contains(r"[^\d\s.)*•\-][.)*]$"))
@@ -56,7 +57,7 @@ def _cut(tail: pl.Series, count: pl.Series) -> np.ndarray:
     marker = line.str.contains(r"^\s*(?:[2-9][.)]|1\d[.)]|[-*•])$") & (words >= 20)
     heading = line.str.contains(r"^#{1,6} \S") & (words >= 20)
     # A prose line without its full stop, after sentences that had theirs.
-    prose = line.str.contains(r"[\p{Latin}0-9]$") & ~line.str.contains(r"(?:https?://|www\.|@)\S*$") & ~item
+    prose = line.str.contains(r"[\p{Latin}0-9]$") & ~line.str.contains(r"(?:https?://|www\.|[@#])\S*$") & ~item
     finished = before.str.contains(r"[.!?:]\W*$") | line.str.contains(r"\p{L}[.!?][\"')]* \S")
     long = (pl.col("line_words") >= LONG_LINE) & (words >= PROSE) & (pl.col("ends") >= 3)
     cut = comma | colon | opened | dangling | marker | heading | (prose & long & finished)

@@ -48,6 +48,7 @@ def english(texts: pl.Series) -> pl.Series:
 
 
 def _careful(frame: pl.DataFrame) -> pl.Series:
+    frame = frame.with_columns(pl.col("head").str.strip_chars())
     size, chars = pl.col("head").str.len_bytes(), pl.col("head").str.len_chars()
     frame = frame.with_columns(
         n=pl.col("head").str.count_matches(" ", literal=True) + 1,

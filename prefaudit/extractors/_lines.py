@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prefaudit.extractors._flat import NEWLINE, RETURN, SPACE, TAB, Flat, Ints, Mask
+from prefaudit.extractors._flat import NEWLINE, RETURN, SPACE, TAB, Bytes, Flat, Ints, Mask
 
 INDENT = 24  # deeper than this a line is code or prose, not a list
 BULLET = np.array([0xE2, 0x80, 0xA2], np.uint8)  # the character •
@@ -24,36 +24,44 @@ class Lines:
     fence_marks: Ints  # backticks that belong to fences
 
 
+def _blank(byte: Bytes) -> Mask:
+    mask: Mask = (byte == SPACE) | (byte == TAB)
+    return mask
+
+
 def _past_indent(flat: Flat, begin: Ints) -> Ints:
     at = begin.copy()
     active = np.arange(len(at))
     for _ in range(INDENT):
         byte = flat.data[at[active]]
-        active = active[(byte == SPACE) | (byte == TAB)]
+        active = active[_blank(byte)]
         if not len(active):
             break
         at[active] += 1
     return at
 
 
-def _listed(flat: Flat, at: Ints, first: np.ndarray) -> Mask:
-    """Items begin with - * + or •, or one to three digits and . or ), and then a space."""
+def _listed(flat: Flat, at: Ints, first: Bytes) -> Mask:
+    """Items begin with - * + or •, or one to three digits and . or ), then a space (not after •), then something."""
     data = flat.data
-    found = np.zeros(len(at), bool)
+    after = np.zeros(len(at), np.int64)  # where the item's text begins; 0 for no item
     mark = np.flatnonzero((first == 45) | (first == 42) | (first == 43))
-    found[mark] = (data[at[mark] + 1] == SPACE) | (data[at[mark] + 1] == TAB)
+    after[mark] = np.where(_blank(data[at[mark] + 1]), at[mark] + 2, 0)
     mark = np.flatnonzero(first == BULLET[0])
-    found[mark] = (data[at[mark] + 1] == BULLET[1]) & (data[at[mark] + 2] == BULLET[2])
+    after[mark] = np.where((data[at[mark] + 1] == BULLET[1]) & (data[at[mark] + 2] == BULLET[2]), at[mark] + 3, 0)
     number = np.flatnonzero((first >= 48) & (first <= 57))
-    after = at[number] + 1
+    end = at[number] + 1
     for _ in range(2):
-        after += (data[after] >= 48) & (data[after] <= 57)
-    closed = (data[after] == 46) | (data[after] == 41)
-    found[number] = closed & ((data[after + 1] == SPACE) | (data[after + 1] == TAB))
+        end += (data[end] >= 48) & (data[end] <= 57)
+    closed = (data[end] == 46) | (data[end] == 41)
+    after[number] = np.where(closed & _blank(data[end + 1]), end + 2, 0)
+    item = np.flatnonzero(after)
+    found = np.zeros(len(at), bool)
+    found[item] = data[_past_indent(flat, after[item])] > SPACE
     return found
 
 
-def _headed(flat: Flat, begin: Ints, at: Ints, first: np.ndarray) -> Mask:
+def _headed(flat: Flat, begin: Ints, at: Ints, first: Bytes) -> Mask:
     """Headers begin with one to six # and a space, indented by at most three."""
     found = np.zeros(len(at), bool)
     mark = np.flatnonzero((first == 35) & (at - begin <= 3))

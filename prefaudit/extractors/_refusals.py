@@ -74,6 +74,7 @@ GOES_ON = (
     r"\bgenerally (?:speaking)?|\bsome (?:general )?(?:tips|steps|ways|"
     r"things)|\bi can (?:provide|offer|give|share) (?:you )?(?:with )?(?:some|general|a few))"
 )
+IDIOM = r"(?i)\bcan(?:'t|not) (?:help (?:but|\w+ing)|wait|(?:recommend|stress|emphasi[sz]e|thank)\b[^.!?\n]{0,60}\benough|tell you how)\b"
 ITEM = r"\n\s*(?:[-*•]|\d{1,2}[.)])\s"
 
 
@@ -97,6 +98,7 @@ def refusals(texts: pl.Series) -> pl.Series:
 
 def _score(head: pl.Series, texts: pl.Series) -> pl.Series:
     t, opening = pl.col("head"), pl.col("head").str.head(OPENING)
+    head = head.str.replace_all(IDIOM, "")
     frame = pl.DataFrame(
         {"head": head, "long": texts.str.len_chars(), "items": texts.str.head(1500).str.count_matches(ITEM)}
     )

@@ -43,10 +43,12 @@ THEMES: dict[str, tuple[str, ...]] = {
         "insult", "threatening",
     ),
     "sexual": (
-        "porn", "pornography", "pornographic", "sexually explicit", "explicit sexual", "child porn", "revenge porn", "erotic",
+        "porn", "pornography", "pornographic", "sexually explicit", "explicit sexual", "child porn", "revenge porn",
+        "erotic",
     ),
     "deceit": (
-        "fake news", "fake review", "fake reviews", "disinformation", "misinformation", "conspiracy", "defraud", "spam", "impersonate",
+        "fake news", "fake review", "fake reviews", "disinformation", "misinformation", "conspiracy", "defraud",
+        "spam", "impersonate",
     ),
     "unlawful": (
         "illegal", "illegally", "getting caught", "get away with", "undetected", "bypass", "tamper", "obscene",

@@ -91,7 +91,7 @@ def measure(texts: pl.Series) -> pl.DataFrame:
     ask, cry, me = _marks(flat)
     ticks = texts.str.count_matches("`", literal=True).to_numpy().astype(np.int64)
     code = (lines.fences + 1) // 2 + np.maximum(ticks - lines.fence_marks, 0) // 2
-    bold = _where(texts, texts.str.contains("**", literal=True), r"\*\*[^*\n]+\*\*")
+    bold = _where(texts, texts.str.contains("**", literal=True), r"\*\*[^*\s](?:[^*\n]*[^*\s])?\*\*")
     links = texts.str.count_matches("](", literal=True).to_numpy()
     marks = lines.lists + lines.headers + lines.table + code + bold.to_numpy() + links
     columns = {
