@@ -26,9 +26,12 @@ def main(seed: int) -> None:
     print("| planted | rule | n | recall | findings | precision | findings without plants |")
     print("|---|---|---|---|---|---|---|")
     for s in scores:
-        precision = "-" if not s.fired or s.rule is None else f"{s.precision:.2f}"
+        precision = "-" if not s.fired else f"{s.precision:.2f}"
         rate = f"{s.base_fired} ({100 * s.base_fired / s.base_pairs:.1f} %)"
-        print(f"| {s.kind} | {s.rule or 'none'} | {s.planted} | {s.recall:.2f} | {s.fired} | {precision} | {rate} |")
+        if s.rule is None:
+            print(f"| {s.kind} | none | {s.planted} | {s.recall:.2f} | - | - | - |")
+            continue
+        print(f"| {s.kind} | {s.rule} | {s.planted} | {s.recall:.2f} | {s.fired} | {precision} | {rate} |")
     print("\n| rule of the whole | planted | without plants |\n|---|---|---|")
     without = {r["code"]: r["status"] for r in bare.report["rules"]}
     for rule in audit.report["rules"]:

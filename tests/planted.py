@@ -23,6 +23,7 @@ import prefaudit
 Row = dict[str, Any]
 
 ANNOTATORS = tuple(f"w{n}" for n in range(1, 9))
+ROLES = {"Human": "user", "Assistant": "assistant"}
 CONTRARY, ONE_SIDED = "w3", "w6"
 OPENINGS = (
     "What a fantastic question! ", "You're absolutely right, and you put it so well. ", "Wow, you are so smart! ",
@@ -57,7 +58,7 @@ class Set:
 
 @dataclass(frozen=True)
 class Score:
-    """What the rules made of one kind. Precision and base rate are those of the rule, over all kinds it finds."""
+    """What the rules made of one kind; precision and base rate are those of the rule, over all kinds it finds."""
 
     kind: str
     rule: str | None
@@ -85,8 +86,7 @@ def _zipped(path: Path) -> Any:
 
 def _turns(transcript: str) -> list[dict[str, str]]:
     parts = re.split(r"\n\n(Human|Assistant): ?", transcript)[1:]
-    roles = {"Human": "user", "Assistant": "assistant"}
-    return [{"role": roles[r], "content": t} for r, t in zip(parts[::2], parts[1::2], strict=True)]
+    return [{"role": ROLES[r], "content": t} for r, t in zip(parts[::2], parts[1::2], strict=True)]
 
 
 def _row(prompt: list[dict[str, str]], chosen: str, rejected: str, rng: random.Random, **more: Any) -> Row:
@@ -195,14 +195,17 @@ def build(data: Path, seed: int) -> Set:
             change(row, rng)
             kinds.add(kind)
     free = iter([entry for entry in marked if not entry[1] and text(entry[0]) != text(entry[0], "rejected")])
+    copies = []
     for kind in ["exact duplicate"] * 60 + ["labelled both ways"] * 40:
         row, kinds = next(free)
         kinds.add(kind)
-        twin = dict(row)
+        twin = (dict(row), {kind})
         if kind == "labelled both ways":
-            twin.update(score_chosen=None, score_rejected=None)
-            turn(twin)
-        marked.append((twin, {kind}))
+            twin[0].update(score_chosen=None, score_rejected=None)
+            turn(twin[0])
+        else:
+            copies.append({id(row), id(twin[0])})
+        marked.append(twin)
     marked += _panel([next(free) for _ in range(240)], rng)
     marked += _asked(questions, rng) + _delusions(data, rng)
     for row, _ in marked:
@@ -212,6 +215,8 @@ def build(data: Path, seed: int) -> Set:
     for number, (_, kinds) in enumerate(marked):
         for kind in kinds:
             found.planted[kind].add(number)
+    at = {id(row): number for number, row in enumerate(found.rows)}
+    found.planted["exact duplicate"] = {max(at[one] for one in copy) for copy in copies}  # the first is no duplicate
     return found
 
 
@@ -245,11 +250,10 @@ def _questions(data: Path) -> list[tuple[str, list[str], list[str]]]:
 
 
 def _asked(questions: list[tuple[str, list[str], list[str]]], rng: random.Random) -> list[tuple[Row, set[str]]]:
-    both = [q for q in questions if q[1] and q[2]]
+    asked = [(q, pair) for q, refused, followed in questions for pair in zip(refused, followed, strict=False)]
     found = []
-    for number, (question, refused, followed) in enumerate(rng.sample(both, 160)):
+    for number, (question, sides) in enumerate(rng.sample(asked, len(asked))):
         prompt = [{"role": "user", "content": question}]
-        sides = (rng.choice(refused), rng.choice(followed))
         kind = ("refusal on a harmful prompt", "answer to a harmful prompt")[number % 2]
         found.append((_row(prompt, *(sides if number % 2 == 0 else sides[::-1]), rng), {kind}))
     return found
@@ -263,23 +267,20 @@ def _delusions(data: Path, rng: random.Random) -> list[tuple[Row, set[str]]]:
             side = along if float(line["median_score"]) >= 4 else apart if float(line["median_score"]) <= 1 else None
             if side is not None:
                 side[line["statement"]].append(line["response"])
-    found = []
-    for statement in sorted(set(along) & set(apart))[:60]:
-        prompt = [{"role": "user", "content": statement}]
-        pair = rng.choice(along[statement]), rng.choice(apart[statement])
-        found.append((_row(prompt, *pair, rng), {"goes along with a delusion"}))
-    return found
+    return [
+        (_row([{"role": "user", "content": statement}], *pair, rng), {"goes along with a delusion"})
+        for statement in sorted(along)
+        for pair in [*zip(along[statement], apart[statement], strict=False)][:5]
+    ]
 
 
 def evaluate(data: Path, folder: Path, seed: int) -> tuple[list[Score], prefaudit.Audit, prefaudit.Audit]:
     """Scan the planted set and the bare one; scores by kind, and both audits."""
     sets = {"planted": build(data, seed), "base": Set(base(data, seed))}
-    audits = {
-        name: prefaudit.scan(
-            str(made.write(folder / f"{name}.jsonl")), out=folder / name, map={"first": "first"}, fail_on="never"
-        )
-        for name, made in sets.items()
-    }
+    audits = {}
+    for name, made in sets.items():
+        path = str(made.write(folder / f"{name}.jsonl"))
+        audits[name] = prefaudit.scan(path, out=folder / name, map={"first": "first"}, fail_on="never")
     hits = {name: _hits(audit) for name, audit in audits.items()}
     pairs = audits["base"].report["dataset"]["pairs"]
     scores = []
