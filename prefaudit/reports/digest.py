@@ -241,17 +241,19 @@ def _effect(effect: dict[str, Any]) -> Effect:
         ends = pair_of(effect.get("win_interval")) or pair_of((effect.get("win_low"), effect.get("win_high")))
         win = hundred(effect["win_rate"]) + (f" [{hundred(ends[0])}, {hundred(ends[1])}]" if ends else "")
     interval = pair_of(effect.get("interval")) or pair_of((effect.get("low"), effect.get("high")))
-    delta = effect.get("delta_win")
+    # An estimate whose uncertainty is not known is not shown as one; the note says why there is no interval.
+    told = known(effect.get("delta_win")) and interval is not None
+    delta = effect["delta_win"] if told else None
     return Effect(
         label=label.removeprefix("more "),
         family=clean(effect.get("family") or "", 40),
         win=win,
         held=points(delta, interval),
-        joint=points(effect.get("delta_joint")),
+        joint=points(effect.get("delta_joint")) if told else NONE,
         differs=percent(prevalence),
         n=count(n),
         note=clean(effect.get("note") or "", 200),
-        estimate=float(delta) if delta is not None and known(delta) else None,
+        estimate=None if delta is None else float(delta),
         interval=interval,
     )
 

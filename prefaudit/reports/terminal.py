@@ -81,7 +81,7 @@ def _layout(said: Digest, room: Room, width: int) -> Iterator[Line]:
     yield from _section("HELD OUT", said.held_n and f"{said.held_n}, each judged by a fit without its group", width)
     yield from _held_out(said, width)
     yield []
-    yield from _effects(said, room.effects, width)
+    yield from _effects(said, room, width)
     yield from _section("NEXT", "", width)
     yield from _next(said, room.next, width)
 
@@ -194,9 +194,9 @@ def _held_out(said: Digest, width: int) -> Iterator[Line]:
         yield from _text(note, width, INDENT, 1)
 
 
-def _effects(said: Digest, most: int, width: int) -> Iterator[Line]:
+def _effects(said: Digest, room: Room, width: int) -> Iterator[Line]:
     name = "CHOSEN HAS MORE"
-    most = _most(said.effects, most)
+    most = _most(said.effects, room.effects)
     shown = said.effects[:most]
     if not shown:
         yield [(name, HEAD)]
@@ -218,7 +218,7 @@ def _effects(said: Digest, most: int, width: int) -> Iterator[Line]:
     if left > 0:
         notes = [*notes[:-1], f"{count(left)} more not shown" + (f"; {notes[-1]}" if notes else "")]
     for note in notes:
-        yield from _text(note, width, INDENT, 1 if len(notes) > 1 else 2)
+        yield from _text(note, width, INDENT, room.wrapped)
 
 
 def _row(effect: Effect) -> list[str]:

@@ -134,6 +134,16 @@ def test_what_is_missing_is_said() -> None:
     assert "not estimated for 2 features: length is what is held" in reports.render("terminal", failing())
 
 
+def test_an_effect_without_an_interval_is_not_shown() -> None:
+    report = failing()
+    for e in report["effects"]:
+        e.update(low=None, high=None, interval=None, note="fewer than 40 groups")
+    for form in ("terminal", "markdown", "html"):
+        text = reports.render(form, report)
+        assert "17.6" not in text and "15.1" not in text
+        assert "not estimated for 10 features: fewer than 40 groups" in text
+
+
 def test_an_error_is_never_called_merely_predictable() -> None:
     for scope in ("pair", "dataset", "feature"):
         said = digesting.digest({"rules": [rule("LEN010", "x", "error", scope=scope)]})
