@@ -44,13 +44,12 @@ def _batches(path: Path, name: str) -> Iterator[tuple[int, pa.RecordBatch]]:
 
 
 def _reader(path: Path, stream: Stream) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    source = pa.PythonFile(stream, mode="r") if stream.compression else pa.memory_map(str(path))
-    is_file = head(path, stream.name, len(MAGIC)) == MAGIC
-    if is_file and not stream.compression:
+    if head(path, stream.name, len(MAGIC)) == MAGIC:
+        # A file's footer is at its end: a compressed one has to be held in memory.
+        source = pa.BufferReader(stream.read()) if stream.compression else pa.memory_map(str(path))
         file = pa.ipc.open_file(source)
         return file.schema, (file.get_batch(i) for i in range(file.num_record_batches))
-    if is_file:  # without the footer at its end, a file is its magic and a stream
-        source.read(8)
+    source = pa.PythonFile(stream, mode="r") if stream.compression else pa.memory_map(str(path))
     reader = pa.ipc.open_stream(source)
     return reader.schema, iter(reader)
 

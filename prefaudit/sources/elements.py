@@ -134,18 +134,20 @@ def texts(stream: Readable, name: str, start: int = 0, size: int = BLOCK) -> Ite
     Raises:
         SourceError: brackets or quotes do not close, or there is text after the end.
     """
-    block = without_bom(stream.read(size), name)
-    body = block.lstrip(SPACE)
+    block, body, line = without_bom(stream.read(max(size, 4)), name), b"", 1
+    while block and not (body := block.lstrip(SPACE)):
+        line, block = line + block.count(b"\n"), stream.read(size)
+    line += block[: len(block) - len(body)].count(b"\n")
     array = body.startswith(b"[")
-    splitter = Splitter(name, array, 1 + block[: len(block) - len(body)].count(b"\n"))
+    splitter = Splitter(name, array, line)
     block = body[1:] if array else body
-    while block:
-        more = stream.read(size)
+    more = stream.read(size)
+    while block or more:
         held = block[len(block.rstrip(b"\\")) :] if more else b""  # an escape is never cut in two
         found = splitter.feed(block[: len(block) - len(held)])
         if found is not None:
             if start < len(found):
                 yield found.from_row(start)
             start = max(0, start - len(found))
-        block = held + more
+        block, more = held + more, stream.read(size) if more else b""
     splitter.finish()

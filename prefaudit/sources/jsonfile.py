@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
+from prefaudit.core import SourceError
 from prefaudit.sources import elements, lines
 from prefaudit.sources.base import Chunk, Kind
 from prefaudit.sources.lines import Texts
@@ -61,7 +63,7 @@ class JsonReader:
     def columns(self) -> dict[str, Kind]:
         """Keys of about a thousand first rows and of rows from over the file, in order of first sight."""
         if self._columns is None:
-            found = dict.fromkeys(key for some in self._some(1000) for key in keys(self.con, some.values))
+            found = dict.fromkeys(key for some in self._some(1000) for key in self._keys(some))
             self._columns = dict.fromkeys(found, "json")
         return self._columns
 
@@ -79,14 +81,30 @@ class JsonReader:
         mine = [c for c in columns if c in self.columns()]
         with Stream(self.path, self.name) as stream:
             for texts in self._texts(stream, self.name, start):
-                yield chunk(self.con, texts, mine, start, self.unit)
+                yield self._chunk(texts, mine, start)
                 start += len(texts)
 
     def sample(self, columns: list[str], n: int, seed: int) -> pa.Table:
         """Rows from the beginning, and from over the file where it is not compressed JSON Lines."""
         mine = [c for c in columns if c in self.columns()]
-        some = [chunk(self.con, texts, mine, 0, self.unit).table for texts in self._some(n)]
+        some = [self._chunk(texts, mine, 0).table for texts in self._some(n)]
         return pa.concat_tables(some) if some else pa.table({c: [] for c in mine})
+
+    def _keys(self, texts: Texts) -> list[str]:
+        with self._enough(texts):
+            return keys(self.con, texts.values)
+
+    def _chunk(self, texts: Texts, columns: list[str], first: int) -> Chunk:
+        with self._enough(texts):
+            return chunk(self.con, texts, columns, first, self.unit)
+
+    @contextmanager
+    def _enough(self, texts: Texts) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.OutOfMemoryException as e:
+            told = f"{self.name}: the JSON text at line {texts.line[0]} needs more memory than is allowed"
+            raise SourceError(told, "raise it by --memory") from e
 
     def _some(self, n: int) -> Iterator[Texts]:
         with Stream(self.path, self.name) as stream:

@@ -6,10 +6,13 @@ import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from prefaudit.sources.base import NO_SKIPS, Chunk, ask, decoded, large, skips
 from prefaudit.sources.lines import Texts
 
+SHORT = 1 << 20  # bytes: where there is any text this short, the longer ones are not asked for their keys
+LONG = 16 << 20  # bytes: a row this long may need more memory than there is
 OBJECT = "(ltrim(l, ' \t\r\n') like '{%')"
 
 
@@ -21,12 +24,10 @@ def path(key: str) -> str:
 
 def keys(con: duckdb.DuckDBPyConnection, texts: pa.Array) -> list[str]:
     """Keys of JSON objects in order of first sight; texts that are no valid UTF-8 or JSON objects have none."""
-    lines = pa.table({"l": decoded(con, texts)})
-    sql = f"""
-        select k from (select i, unnest(json_keys(l)) k, generate_subscripts(json_keys(l), 1) j
-            from (select l, row_number() over () i from given where case when json_valid(l) then {OBJECT} end))
-        group by k order by min((i, j))"""
-    return [key for key in ask(con, lines, sql)["k"].to_pylist() if key]
+    short = texts.filter(pc.less_equal(pc.binary_length(texts), SHORT))
+    lines = pa.table({"l": decoded(con, short if len(short) else texts)})
+    found = ask(con, lines, "select try(json_keys(l)) k from given")["k"].combine_chunks().flatten()
+    return [key for key in dict.fromkeys(found.to_pylist()) if key]
 
 
 def chunk(con: duckdb.DuckDBPyConnection, texts: Texts, columns: list[str], first: int, unit: str) -> Chunk:
@@ -38,7 +39,26 @@ def chunk(con: duckdb.DuckDBPyConnection, texts: Texts, columns: list[str], firs
         columns: Keys to take; a key that a row does not have, null and NaN are null.
         first: Number of the first row in the file.
         unit: What a row is called in a reason: line or element.
+
+    Raises:
+        duckdb.OutOfMemoryException: a document needs more memory than the connection has (a line is skipped then).
     """
+    try:
+        return _parsed(con, texts, columns, first, unit)
+    except duckdb.OutOfMemoryException:
+        fits = pc.less_equal(pc.binary_length(texts.values), LONG).to_numpy(zero_copy_only=False)
+        if fits.all() or unit != "line":
+            raise
+        bad = skips(first + np.flatnonzero(~fits), texts.line[~fits], f"{unit} needs more memory than is allowed")
+        rest = Texts(texts.values.filter(pa.array(fits)), texts.line[fits])
+        told = _parsed(con, rest, columns, 0, unit)
+        at = first + np.flatnonzero(fits)
+        moved = told.skipped.with_columns(row=pl.Series(at[told.skipped["row"].to_numpy()], dtype=pl.Int64))
+        skipped = pl.concat([moved, bad]).sort("row")
+        return Chunk(told.table, at[told.row], told.line, first, len(texts), skipped)
+
+
+def _parsed(con: duckdb.DuckDBPyConnection, texts: Texts, columns: list[str], first: int, unit: str) -> Chunk:
     row = np.arange(first, first + len(texts), dtype=np.int64)
     line, skipped = texts.line, NO_SKIPS
     try:

@@ -69,12 +69,19 @@ class Source:
         return sum(c for c in self._counts if c is not None)
 
     def sample(self, n: int, seed: int = 0) -> pa.Table:
-        """About n readable rows (columns as in `columns`), from over the whole source where that is cheap."""
+        """About n readable rows (columns as in `columns`), from over the whole source where that is cheap.
+
+        Raises:
+            SourceError: there is no row at all.
+        """
         step = max(1, len(self._readers) // 8)
         some = self._readers[::step][:8]
         each = -(-n // len(some))
         tables = [self._complete(r.sample(list(self._names), each, seed)) for r in some]
-        return pa.concat_tables(tables).slice(0, max(n, 1))
+        found = pa.concat_tables(tables).slice(0, max(n, 1))
+        if not found.num_rows and not self.count():
+            raise SourceError(f"{self.paths[0]}: no rows in it")
+        return found
 
     def read(self, part_rows: int, start_row: int = 0) -> Iterator[Part]:
         """The rows from `start_row` on, `part_rows` source rows a part, rows that cannot be read counted too.
