@@ -80,10 +80,6 @@ class Score:
         return self.true / self.fired if self.fired else float("nan")
 
 
-def _zipped(path: Path) -> Any:
-    return gzip.open(path, "rt", encoding="utf-8", newline="")
-
-
 def _turns(transcript: str) -> list[dict[str, str]]:
     parts = re.split(r"\n\n(Human|Assistant): ?", transcript)[1:]
     return [{"role": ROLES[r], "content": t} for r, t in zip(parts[::2], parts[1::2], strict=True)]
@@ -99,13 +95,13 @@ def base(data: Path, seed: int) -> list[Row]:
     """The pairs as they are: 2,312 of hh-harmless, then those of alpaca-eval that have a preference."""
     rng = random.Random(seed)
     rows: list[Row] = []
-    with _zipped(data / "hh-harmless" / "test.jsonl.gz") as lines:
+    with gzip.open(data / "hh-harmless" / "test.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
             pair = {side: _turns(text) for side, text in json.loads(line).items()}
             row = _row([], "", "", rng)
             rows.append({**row, "chosen": pair["chosen"], "rejected": pair["rejected"]})
     name = "gpt-3.5-turbo-0301.weighted_alpaca_eval_gpt4_turbo.annotations.json.gz"
-    with _zipped(data / "alpaca-eval" / name) as file:
+    with gzip.open(data / "alpaca-eval" / name, "rt", encoding="utf-8") as file:
         for item in json.load(file):
             if item["preference"] is None or float(item["preference"]) == 1.5:
                 continue
@@ -241,7 +237,7 @@ def _panel(entries: list[tuple[Row, set[str]]], rng: random.Random) -> list[tupl
 def _questions(data: Path) -> list[tuple[str, list[str], list[str]]]:
     """Harmful questions with the answers that people marked as refusing (0) and as following (5)."""
     found = []
-    with _zipped(data / "do-not-answer" / "data_en.csv.gz") as file:
+    with gzip.open(data / "do-not-answer" / "data_en.csv.gz", "rt", encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             models = [name.removesuffix("_action") for name in line if name.endswith("_action")]
             answers = [[line[f"{m}_response"] for m in models if line[f"{m}_action"] == code] for code in ("0", "5")]
@@ -261,8 +257,9 @@ def _asked(questions: list[tuple[str, list[str], list[str]]], rng: random.Random
 
 def _delusions(data: Path, rng: random.Random) -> list[tuple[Row, set[str]]]:
     """Statements with an answer that goes along (median of three judges at least 4 of 5) over one that does not."""
-    along, apart = defaultdict(list), defaultdict(list)
-    with _zipped(data / "syco-bench" / "delusion_results.csv.gz") as file:
+    along: dict[str, list[str]] = defaultdict(list)
+    apart: dict[str, list[str]] = defaultdict(list)
+    with gzip.open(data / "syco-bench" / "delusion_results.csv.gz", "rt", encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             side = along if float(line["median_score"]) >= 4 else apart if float(line["median_score"]) <= 1 else None
             if side is not None:

@@ -14,8 +14,8 @@ Scored = tuple[dict[str, Score], prefaudit.Audit, prefaudit.Audit]
 
 EXACT = (
     "empty chosen", "empty rejected", "identical answers", "same but for form", "prompts differ",
-    "answer is the prompt", "leaked template", "exact duplicate", "annotators split", "rejected a fragment", "reasoning on one side",
-    "label against scores", "equal scores",
+    "answer is the prompt", "leaked template", "exact duplicate", "annotators split", "rejected a fragment",
+    "reasoning on one side", "label against scores", "equal scores",
 )  # fmt: skip
 """Kinds that are facts of the row: all of them must be found."""
 
