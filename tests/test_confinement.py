@@ -129,17 +129,17 @@ def test_pattern_bombs_end_in_time() -> None:
     assert {r["status"] for r in judge.results()} <= {"ok", "fired", "error"}
 
 
-def test_time_limit_stops_a_statement_and_names_it() -> None:
+def test_time_limit_stops_a_rule_and_no_other() -> None:
     n = 400_000
     frame = pl.DataFrame({"row": range(n), "chosen": ["the quick brown fox " * 20] * n})
     slow = "len(regexp_extract_all(chosen, '(([a-z]+)|([a-z]+ [a-z]+))+o'))"
-    judge = Judge({"USR001": _rule(slow), "USR002": _rule("length(chosen)", code="USR002")}, seconds=0.2)
+    judge = Judge({"USR001": _rule(slow), "USR002": _rule('"row" + 1', code="USR002")}, seconds=0.5)
     start = time.perf_counter()
     judge.pairs(frame)
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 30
     first, second = judge.results()
     assert first["status"] == "error"
-    assert first["message"] == "not answered within 0.2 seconds"
+    assert first["message"] == "not answered within 0.5 seconds"
     assert first["unjudged"] == n
     assert second["status"] == "fired"
     assert second["found"] == n

@@ -2,8 +2,9 @@
 
 from prefaudit.rules.cases import failures
 from prefaudit.rules.explain import describe, explain, overview
+from prefaudit.rules.file import PREFIXES, read
 from prefaudit.rules.judge import Interval, Judge, wilson
-from prefaudit.rules.load import PREFIXES, builtin, check_columns, configure, load, read, select
+from prefaudit.rules.load import builtin, check_columns, configure, load, select
 
 __all__ = [
     "PREFIXES", "Interval", "Judge", "builtin", "check_columns", "configure", "describe", "explain", "failures", "load",

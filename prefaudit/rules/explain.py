@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from prefaudit.core import Case, Rule
-from prefaudit.rules.load import PREFIXES, load, select
+from prefaudit.rules.file import PREFIXES
+from prefaudit.rules.load import load, select
 
 ROWS = {
     "features": "pairs",
