@@ -49,7 +49,9 @@ def test_every_source_row_is_in_a_pair_or_skipped(demo: prefaudit.Audit) -> None
     used = set(pairs["source_row"]) | set(pairs["other_source_row"].drop_nulls())
     assert used.isdisjoint(skipped["source_row"])
     assert sorted(used | set(skipped["source_row"])) == list(range(demo.report["dataset"]["rows"]))
-    assert sum(demo.report["dataset"]["skipped_reasons"].values()) == demo.report["dataset"]["skipped"] == skipped.height
+    assert (
+        sum(demo.report["dataset"]["skipped_reasons"].values()) == demo.report["dataset"]["skipped"] == skipped.height
+    )
 
 
 def test_findings_and_report_tell_the_same(demo: prefaudit.Audit) -> None:
@@ -106,7 +108,10 @@ def test_map_reads_the_pairs_anew(tmp_path: Path) -> None:
     data = tmp_path / "d.jsonl"
     data.write_text("\n".join(map(json.dumps, rows)))
     assert prefaudit.scan(str(data), tmp_path / "a").pairs().collect()["annotator"].null_count() == 5
-    assert prefaudit.scan(str(data), tmp_path / "a", map={"annotator": "worker"}).pairs().collect()["annotator"].to_list() == ["w"] * 5
+    assert (
+        prefaudit.scan(str(data), tmp_path / "a", map={"annotator": "worker"}).pairs().collect()["annotator"].to_list()
+        == ["w"] * 5
+    )
 
 
 def test_sample_is_seeded_and_counted(data: Path, tmp_path: Path) -> None:
@@ -208,7 +213,9 @@ def test_twenty_random_kills_leave_the_same_bytes(data: Path, tmp_path: Path) ->
 
     def files(folder: Path) -> dict[str, bytes]:
         own = ("run.json", ".lock")
-        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name not in own}
+        return {
+            str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name not in own
+        }
 
     assert files(wild).keys() == files(calm).keys()
     assert [name for name, content in files(wild).items() if files(calm)[name] != content] == []

@@ -33,7 +33,9 @@ def imports(path: Path) -> set[str]:
 
 
 def test_every_room_is_on_a_line() -> None:
-    rooms = {p.stem for p in ROOT.iterdir() if (p.suffix == ".py" or (p / "__init__.py").exists()) and p.stem != "__init__"}
+    rooms = {
+        p.stem for p in ROOT.iterdir() if (p.suffix == ".py" or (p / "__init__.py").exists()) and p.stem != "__init__"
+    }
     assert rooms == set(LEVEL)
 
 

@@ -58,12 +58,12 @@ def commands(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     fired = [r for r in results if r["status"] == "fired"]
     fired.sort(key=lambda r: (SEVERITIES.index(r["severity"]), -r["found"], r["code"]))
     steps = [
-        {"command": f"prefaudit show DIR {r['code']}", "why": f"{r['name']}: {r['remedy']}", "rows": r["found"]}
+        {"command": f"prefaudit show DIR {r['code']}", "why": r["name"], "rows": r["found"]}
         for r in fired
         if r["scope"] == "pair" and r["severity"] != "info"
     ]
     steps += [
-        {"command": f"prefaudit rule {r['code']}", "why": f"{r['name']}: {r['remedy']}", "rows": None}
+        {"command": f"prefaudit rule {r['code']}", "why": r["name"], "rows": None}
         for r in fired
         if r["scope"] != "pair" and r["severity"] != "info"
     ]

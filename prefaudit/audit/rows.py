@@ -27,8 +27,10 @@ def fetch(store: Store, wanted: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def example(row: dict[str, Any], most: int = 2000) -> dict[str, Any]:
-    """A pair as the report shows it: the prompt as text, everything cut to `most` characters."""
+    """A pair as the report shows it: texts cut to `most` characters, the prompt from the left, where it is answered."""
     prompt = "\n".join(f"{m['role']}: {m['content'] or ''}" for m in row["prompt"] or [])
-    texts = {"prompt": prompt, "chosen": row["chosen"], "rejected": row["rejected"]}
-    cut = {name: text if text is None or len(text) <= most else text[:most] + "…" for name, text in texts.items()}
-    return {**cut, **{name: row[name] for name in ("source_row", "label", "annotator", "source")}}
+    answers = {
+        name: row[name] if len(row[name] or "") <= most else row[name][:most] + "…" for name in ("chosen", "rejected")
+    }
+    shown = {"prompt": prompt if len(prompt) <= most else "…" + prompt[-most:], **answers}
+    return {**shown, **{name: row[name] for name in ("source_row", "label", "annotator", "source")}}
