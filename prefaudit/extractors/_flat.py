@@ -13,6 +13,7 @@ Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 NEWLINE, SPACE, TAB, RETURN = 10, 32, 9, 13
+BLOCK = 1 << 20  # bytes looked at together: temporary arrays stay in the cache
 MARGIN = 64  # bytes after the last text, so that looking ahead never leaves the array
 
 
@@ -33,17 +34,35 @@ class Flat:
         self.starts: Ints = np.frombuffer(offsets, np.int64)[: n + 1]
         self.n = n
 
+    def word_starts(self) -> Ints:
+        """Runs of bytes above the space in each text: its whitespace-separated tokens.
+
+        One bit a byte where a run begins, then population counts of 64 bits at a time.
+        """
+        end = int(self.starts[-1])
+        words = np.zeros(end // 64 + 2, "<u8")
+        bits = words.view(np.uint8)
+        for at in range(0, end, BLOCK):
+            white = self.data[at : min(at + BLOCK, end) + 1] <= SPACE
+            packed = np.packbits(np.greater(white[:-1], white[1:]), bitorder="little")
+            bits[at // 8 : at // 8 + len(packed)] = packed
+        return self._bits(words)
+
     def total(self, mask: Mask) -> Ints:
-        """How often a mask over the bytes is true in each text, by population counts of 64 bytes at a time."""
+        """How often a mask over the bytes is true in each text."""
         packed = np.packbits(mask, bitorder="little")
         words = np.zeros(len(packed) // 8 + 2, "<u8")
         words.view(np.uint8)[: len(packed)] = packed
+        return self._bits(words)
+
+    def _bits(self, words: npt.NDArray[np.uint64]) -> Ints:
+        """How many bits are set between the starts of the texts, bit i of the words being byte i of the data."""
         before = np.zeros(len(words) + 1, np.int64)
         np.cumsum(np.bitwise_count(words), out=before[1:])
         word, bit = self.starts >> 6, (self.starts & 63).astype(np.uint64)
         head = words[word] & ((np.uint64(1) << bit) - np.uint64(1))
-        total: Ints = np.diff(before[word] + np.bitwise_count(head))
-        return total
+        counts: Ints = np.diff(before[word] + np.bitwise_count(head))
+        return counts
 
     def count(self, positions: Ints) -> Ints:
         """How many of the sorted positions lie in each text."""
@@ -51,14 +70,9 @@ class Flat:
 
     def find(self, byte: int) -> Ints:
         """The positions of a byte in all texts, the line feed that precedes each text included."""
-        return np.flatnonzero(self.data[: self.starts[-1]] == byte)
-
-
-def words(flat: Flat) -> Ints:
-    """Runs of bytes above the space: whitespace-separated tokens of each text."""
-    white = flat.data <= SPACE
-    begins = np.greater(white[:-1], white[1:])
-    return flat.total(begins)
+        end = int(self.starts[-1])
+        blocks = [np.flatnonzero(self.data[at : min(at + BLOCK, end)] == byte) + at for at in range(0, end, BLOCK)]
+        return np.concatenate(blocks) if blocks else np.zeros(0, np.int64)
 
 
 def is_word(byte: Any) -> Mask:

@@ -74,7 +74,10 @@ GOES_ON = (
     r"\bgenerally (?:speaking)?|\bsome (?:general )?(?:tips|steps|ways|"
     r"things)|\bi can (?:provide|offer|give|share) (?:you )?(?:with )?(?:some|general|a few))"
 )
-IDIOM = r"(?i)\bcan(?:'t|not) (?:help (?:but|\w+ing)|wait|(?:recommend|stress|emphasi[sz]e|thank)\b[^.!?\n]{0,60}\benough|tell you how)\b"
+IDIOM = (
+    r"(?i)\bcan(?:'t|not) (?:help (?:but|\w+ing)|wait|(?:recommend|stress|emphasi[sz]e|thank)\b"
+    r"[^.!?\n]{0,60}\benough|tell you how)\b"
+)
 ITEM = r"\n\s*(?:[-*•]|\d{1,2}[.)])\s"
 
 

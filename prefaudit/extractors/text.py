@@ -10,7 +10,6 @@ import polars as pl
 from polars.datatypes import DataType
 
 from prefaudit.core import Apply, Parts
-from prefaudit.extractors import _flat
 from prefaudit.extractors._endings import closing_question, truncated
 from prefaudit.extractors._flat import Flat, Ints, is_word
 from prefaudit.extractors._language import english
@@ -49,7 +48,7 @@ def _where(texts: pl.Series, mask: pl.Series, pattern: str) -> pl.Series:
 
 def _words(texts: pl.Series, flat: Flat, wide: pl.Series) -> pl.Series:
     """Whitespace-separated tokens, and every Han or kana character a word of its own."""
-    counts = _flat.words(flat)
+    counts = flat.word_starts()
     index = np.flatnonzero(wide.to_numpy())
     if len(index):
         some = texts.gather(index)
