@@ -6,8 +6,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prefaudit.extractors._flat import Flat
-
 Keys = NDArray[np.uint64]
 Bytes = NDArray[np.uint8]
 
@@ -35,13 +33,13 @@ def normal_keys(texts: pl.Series) -> tuple[Keys, NDArray[np.int64]]:
     Returns:
         n keys, 0 where nothing is left, and n byte counts.
     """
-    flat = Flat(texts.fill_null("").str.to_lowercase())
-    mask = _KEPT[flat.data]
-    at = np.flatnonzero(flat.data == 0xE2)
-    at = at[flat.data[at + 1] == 0x80]
+    data, starts = _buffers(texts.fill_null("").str.to_lowercase().rechunk())
+    mask = _KEPT[data]
+    at = np.flatnonzero(data == 0xE2)  # the first of three bytes
+    at = at[data[at + 1] == 0x80]
     mask[at] = mask[at + 1] = mask[at + 2] = False
-    sizes = flat.total(mask)
-    keys = _strings(flat.data[: flat.starts[-1]][mask[: flat.starts[-1]]], sizes).hash(7).to_numpy().copy()
+    sizes = _totals(mask, starts)
+    keys = _strings(data[mask], sizes).hash(7).to_numpy().copy()
     keys[sizes == 0] = 0
     return keys, sizes
 
@@ -77,19 +75,29 @@ def end_keys(texts: pl.Series) -> Keys:
         return np.zeros(0, np.uint64)
     keys, whole = (np.concatenate(x) for x in zip(*pieces, strict=True))
     if whole.any():
-        flat = Flat(column.filter(pl.Series(whole)))
-        mask = _ASCII[flat.data]
-        sizes = flat.total(mask)
-        data = flat.data[: flat.starts[-1]][mask[: flat.starts[-1]]]
-        keys[whole] = _ends(data, np.concatenate([[0], np.cumsum(sizes)]))[0]
+        data, starts = _buffers(column.filter(pl.Series(whole)).rechunk())
+        mask = _ASCII[data]
+        keys[whole] = _ends(data[mask], np.concatenate([[0], np.cumsum(_totals(mask, starts))]))[0]
     return keys
 
 
 def _buffers(column: pl.Series) -> tuple[Bytes, NDArray[np.int64]]:
+    """The bytes of all texts of one chunk, and the n + 1 positions at which they begin and end, the first of them 0."""
     array = column.to_arrow()
     _, offsets, data = array.buffers()
     starts = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return (np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)), starts
+    held = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
+    return held[starts[0] : starts[-1]], starts - starts[0]
+
+
+def _totals(mask: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often the mask is true in each text, by population counts of 64 bytes at a time."""
+    words = np.zeros(len(mask) // 64 + 2, "<u8")
+    packed = np.packbits(mask, bitorder="little")
+    words.view(np.uint8)[: len(packed)] = packed
+    before = np.concatenate([[0], np.cumsum(np.bitwise_count(words), dtype=np.int64)])
+    word, bit = starts >> 6, (starts & 63).astype(np.uint64)
+    return np.diff(before[word] + np.bitwise_count(words[word] & ((np.uint64(1) << bit) - np.uint64(1))))
 
 
 def _ends(data: Bytes, starts: NDArray[np.int64]) -> tuple[Keys, NDArray[np.bool_]]:
