@@ -77,7 +77,7 @@ def _mix(x: NDArray[np.uint32], a: np.uint32, b: np.uint32) -> NDArray[np.uint32
 
 
 def candidates(band: NDArray[np.uint32]) -> tuple[Ints, Ints]:
-    """Pairs of texts that share a band: in each bucket every text with the two that follow it.
+    """Pairs of texts that share a band: in each bucket every text with the one that follows it.
 
     Within a bucket texts are ordered by the next band, so that the most alike stand side by side.
     """
@@ -85,12 +85,13 @@ def candidates(band: NDArray[np.uint32]) -> tuple[Ints, Ints]:
     for k in range(BANDS):
         order = np.lexsort((band[:, (k + 1) % BANDS], band[:, k]))
         key = band[order, k]
-        for step in (1, 2):
-            same = np.flatnonzero((key[step:] == key[:-step]) & (key[step:] != 0))
-            found.append(np.stack([order[same], order[same + step]]))
+        same = np.flatnonzero((key[1:] == key[:-1]) & (key[1:] != 0))
+        found.append(np.stack([order[same], order[same + 1]]))
     pairs = np.sort(np.concatenate(found, axis=1), axis=0)
-    pairs = np.unique(pairs, axis=1) if pairs.shape[1] else pairs
-    return pairs[0].astype(np.int64), pairs[1].astype(np.int64)
+    pairs = pairs[:, np.lexsort(pairs)]
+    new = np.ones(pairs.shape[1], bool)
+    new[1:] = (pairs[:, 1:] != pairs[:, :-1]).any(0)
+    return pairs[0, new].astype(np.int64), pairs[1, new].astype(np.int64)
 
 
 def jaccard(tokens: NDArray[np.uint32], offsets: Ints, left: Ints, right: Ints) -> NDArray[np.float64]:
@@ -124,4 +125,6 @@ def _sets(tokens: NDArray[np.uint32], offsets: Ints, texts: Ints) -> Keys:
     within = np.arange(len(edge)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     token = tokens[np.repeat(offsets[texts], sizes) + within]
     keys = np.sort((edge.astype(np.uint64) << np.uint64(32)) | token)
-    return keys[np.concatenate([[True], keys[1:] != keys[:-1]])]  # np.unique hashes, ten times slower here
+    first = np.ones(len(keys), bool)
+    first[1:] = keys[1:] != keys[:-1]
+    return np.asarray(keys[first])  # np.unique hashes, ten times slower here

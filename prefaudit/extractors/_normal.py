@@ -97,7 +97,8 @@ def _totals(mask: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.in
     words.view(np.uint8)[: len(packed)] = packed
     before = np.concatenate([[0], np.cumsum(np.bitwise_count(words), dtype=np.int64)])
     word, bit = starts >> 6, (starts & 63).astype(np.uint64)
-    return np.diff(before[word] + np.bitwise_count(words[word] & ((np.uint64(1) << bit) - np.uint64(1))))
+    head = words[word] & ((np.uint64(1) << bit) - np.uint64(1))
+    return np.asarray(np.diff(before[word] + np.bitwise_count(head)), dtype=np.int64)
 
 
 def _ends(data: Bytes, starts: NDArray[np.int64]) -> tuple[Keys, NDArray[np.bool_]]:

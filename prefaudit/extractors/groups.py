@@ -54,7 +54,7 @@ class Groups:
         row, prompt, turn = (np.concatenate([getattr(p, k) for p in found]) for k in ("row", "prompt", "turn"))
         ends = np.concatenate([p.ends for p in found])
         answers = _rare(_answers(ends, parts, self.least_answer), prompt, self.boilerplate)
-        turn = _rare(turn[:, None], prompt, max(self.opener, len(np.unique(prompt)) // 100))
+        turn = _rare(turn[:, None], prompt, max(self.opener, pl.Series(prompt).n_unique() // 100))
         keys = [prompt, turn, answers]
         if self.near:
             keys.append(self._near(prompt, found, parts))
