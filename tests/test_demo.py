@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,10 @@ def test_only_the_bad_annotator_disagrees_and_only_one_is_one_sided(audit: prefa
 
 def test_most_of_the_longer_answers_win(audit: prefaudit.Audit) -> None:
     assert audit.report["baselines"]["longer_wins"] > 0.7
+
+
+def test_the_docs_list_what_is_planted() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "demo.md").read_text("utf-8")
+    table = {kind: (count, rule) for kind, count, rule in re.findall(r"^\| (\w+) \| (\d+|-) \| (\w+) \|", page, re.M)}
+    counts = {kind: len(entry.get("rows", entry.get("lines"))) for kind, entry in DEFECTS.items()}
+    assert table == {kind: (str(n or "-"), DEFECTS[kind]["rule"] or "none") for kind, n in counts.items()}
