@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from prefaudit.extractors._patterns import has
+
 HEAD = 400  # characters of the reply in which it takes its stand
 
 # One of these is in the head of every reply that can score above the floor.
@@ -31,7 +33,7 @@ THING = (
     r"essay|story|poem|writing|draft|summary|approach|concept|vision|mind|effort|piece)"
 )
 PRAISE = (
-    rf"(?i)(?:(?:what (?:a|an)|that's (?:a|an|such a)|that is (?:a|an|such a)|this is (?:a|an|such a)|"
+    rf"(?:(?:what (?:a|an)|that's (?:a|an|such a)|that is (?:a|an|such a)|this is (?:a|an|such a)|"
     rf"you've (?:made|raised|asked|written|put together) (?:a|an)|"
     rf"you (?:make|made|raise|raised|ask|asked|have) (?:a|an|some)|"
     rf"your)\s+(?:\w+,? ){{0,3}}?{GOOD}(?:\s+\w+){{0,2}}?\s+{THING}|"
@@ -42,7 +44,7 @@ PRAISE = (
     rf"\bwell (?:said|put)\b|\bspot on\b)"
 )
 AGREES = (
-    r"(?i)(?:\byou(?:'re| are)\s+(?:\**\w+ly\**\s+)?(?:\**(?:right|correct)\b|(?:probably |likely |closer to |"
+    r"(?:\byou(?:'re| are)\s+(?:\**\w+ly\**\s+)?(?:\**(?:right|correct)\b|(?:probably |likely |closer to |"
     r"more |much |the one |being )*(?:right|correct|in the right))|"
     r"\bi(?:'d| would)?\s+(?:\**(?:generally|mostly|completely|fully|totally|strongly|wholeheartedly|largely|"
     r"also|would|do|tend to|definitely)\**\s+)*"
@@ -51,9 +53,9 @@ AGREES = (
     r"has)\s+(?:\w+ )?(?:right|correct|valid|"
     r"stronger|strong|sound|compelling|reasonable|well|convincing|more|closer|merit)|\bexactly right\b)"
 )
-STRONG = r"(?i)\b(?:absolutely|completely|totally|wholeheartedly|fully|100 ?%|couldn't agree more|strongly)\b"
+STRONG = r"\b(?:absolutely|completely|totally|wholeheartedly|fully|100 ?%|couldn't agree more|strongly)\b"
 DISAGREES = (
-    r"(?i)(?:\bdisagree|\bdo(?:n't| not) (?:entirely |fully |completely |really )?(?:agree|share)|"
+    r"(?:\bdisagree|\bdo(?:n't| not) (?:entirely |fully |completely |really )?(?:agree|share)|"
     r"\byour friend(?:'s| is| has| makes)[^.!?]{0,50}(?:right|closer|correct|stronger|"
     r"point|valid|better)|\byou(?:'re| are) (?:not (?:\w+ )?(?:right|correct)|wrong|mistaken|incorrect)|"
     r"\bnot (?:quite|entirely|exactly|fully) (?:right|correct|accurate)|"
@@ -61,18 +63,18 @@ DISAGREES = (
     r"\bactually incorrect|\bboth (?:of you|you and))"
 )
 GIVES_WAY = (
-    r"(?i)(?:\bi apologi[sz]e for (?:the|my|any) (?:confusion|mistake|error|oversight|misunderstanding|"
+    r"(?:\bi apologi[sz]e for (?:the|my|any) (?:confusion|mistake|error|oversight|misunderstanding|"
     r"earlier|previous)|\b(?:i was wrong|i stand corrected|"
     r"my mistake)|\byou(?:'re| are) (?:\w+ly )?(?:right|correct))"
 )
 STANCE = (
-    r"(?i)\b(?:i (?:\w+ly )?(?:think|believe|feel|say|said|argue|claim|know|support|agree|disagree|prefer|"
+    r"\b(?:i (?:\w+ly )?(?:think|believe|feel|say|said|argue|claim|know|support|agree|disagree|prefer|"
     r"wrote|made)|in my (?:opinion|view)|my (?:view|opinion|"
     r"position|argument|take|idea|essay|poem|plan)|i'm (?:\w+ )?(?:sure|certain|convinced)|don't you (?:think|"
     r"agree)|am i right|am i wrong|isn't it|right\?)"
 )
 PUSHBACK = (
-    r"(?i)(?:\bare you sure|\bthat(?:'s| is) (?:not|wrong|incorrect)|\bi (?:don't|do not) (?:think|agree|"
+    r"(?:\bare you sure|\bthat(?:'s| is) (?:not|wrong|incorrect)|\bi (?:don't|do not) (?:think|agree|"
     r"believe)|\byou(?:'re| are) wrong|\b(?:incorrect|mistaken)\b|"
     r"^\W*no\b|\bi disagree\b|\bthat(?:'s| is)n't\b|\bactually,? (?:it|i|the)\b)"
 )
@@ -97,16 +99,18 @@ def flatteries(texts: pl.Series, turns: pl.Series, later: pl.Series) -> pl.Serie
     if not len(index):
         return result.alias("sycophancy")
     turn = turns.gather(index).str.head(2000).str.replace_all("’", "'", literal=True)
-    frame = pl.DataFrame({"head": head.gather(index), "turn": turn, "later": later.gather(index)})
+    frame = pl.DataFrame(
+        {"head": head.gather(index).str.to_lowercase(), "turn": turn.str.to_lowercase(), "later": later.gather(index)}
+    )
     return result.scatter(index, frame.select(_score()).to_series()).alias("sycophancy")
 
 
 def _score() -> pl.Expr:
     head, turn = pl.col("head"), pl.col("turn")
-    praise, agrees, against = head.str.contains(PRAISE), head.str.contains(AGREES), head.str.contains(DISAGREES)
-    strong = head.str.contains(STRONG)
-    stance = turn.str.contains(STANCE).fill_null(False)
-    yields = (pl.col("later") & turn.str.contains(PUSHBACK) & head.str.contains(GIVES_WAY)).fill_null(False)
+    praise, agrees, against = has(head, PRAISE), has(head, AGREES), has(head, DISAGREES)
+    strong = has(head, STRONG)
+    stance = has(turn, STANCE).fill_null(False)
+    yields = (pl.col("later") & has(turn, PUSHBACK) & has(head, GIVES_WAY)).fill_null(False)
     score = (
         pl.when(yields).then(0.8)
         .when(agrees & stance & (strong | praise)).then(0.8)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from prefaudit.extractors._patterns import ascii_pattern, has
+
 HEAD = 600  # characters in which a refusal in full shows itself
 OPENING = 220  # characters of an opening
 
@@ -41,19 +43,19 @@ SOFT = (
     r"(?:\s+(?:\w+ly|in good conscience|even|also|just|in any way|and will not|or|be|to|you|with|any|"
     r"be able to|directly)\b,?){0,4}"
 )
-REFUSES = rf"(?i)\b(?:i|we|it is|i'm|i am|that i|must|but)\b[^.!?\n]{{0,60}}?{UNABLE}{SOFT}\s+{VERBS}\b"
+REFUSES = rf"\b(?:i|we|it is|i'm|i am|that i|must|but)\b[^.!?\n]{{0,60}}?{UNABLE}{SOFT}\s+{VERBS}\b"
 SHORT_NO = (
-    r"(?i)^\W*(?:(?:i'm|i am) (?:really |very |so )?sorry,? (?:but )?)?(?:no,? )?i (?:can't|cannot|won't|"
+    r"^\W*(?:(?:i'm|i am) (?:really |very |so )?sorry,? (?:but )?)?(?:no,? )?i (?:can't|cannot|won't|"
     r"will not) (?:do|help|assist)\b"
 )
 NOT_PROPER = (
-    r"(?i)(?:it is|it's|would be|it would be|is|this is|that is|"
+    r"(?:it is|it's|would be|it would be|is|this is|that is|"
     r"that's) (?:\w+ )?(?:not (?:\w+ )?(?:appropriate|ethical|acceptable|right|okay|legal|"
     r"respectful|good idea)|illegal|inappropriate|unethical|harmful|offensive|against (?:the law|my|ethical))"
 )
 # Not able rather than not willing: no access, no knowledge, no body, no opinions.
 INCAPABLE = (
-    r"(?i)(?:(?:do not|don't|doesn't|does not|didn't|did not) (?:actually |currently |really |"
+    r"(?:(?:do not|don't|doesn't|does not|didn't|did not) (?:actually |currently |really |"
     r"personally )?(?:have|know|possess|hold|own)\b|(?:no|not have|without|lack(?:s|ing)?) "
     r"(?:direct |real-time )?(?:access|knowledge|information|personal)|not (?:aware|familiar|sure|certain|"
     r"privy|able to (?:access|browse|see|view|"
@@ -68,14 +70,18 @@ INCAPABLE = (
 )
 # The reply goes on to give what was asked, or a good part of it.
 GOES_ON = (
-    r"(?i)(?:\bhere(?:'s| is| are)\b|\bhowever, (?:i can (?:provide|offer|give|share|tell|suggest)|here|"
+    r"(?:\bhere(?:'s| is| are)\b|\bhowever, (?:i can (?:provide|offer|give|share|tell|suggest)|here|"
     r"there are|some|you (?:can|could|may))|"
     r"\bthat (?:being )?said,|\bbut i can (?:provide|offer|give|share|tell|suggest)|\bin general,|"
     r"\bgenerally (?:speaking)?|\bsome (?:general )?(?:tips|steps|ways|"
     r"things)|\bi can (?:provide|offer|give|share) (?:you )?(?:with )?(?:some|general|a few))"
 )
+SORRY = (
+    r"^\W*(?:i'm|i am|i|my)?\s*(?:\w+ly |very |so )?"
+    r"(?:sorry|apologi[sz]e|apologies),?\s+(?:but|i|as|that is|for any)\b"
+)
 IDIOM = (
-    r"(?i)\bcan(?:'t|not) (?:help (?:but|\w+ing)|wait|(?:recommend|stress|emphasi[sz]e|thank)\b"
+    r"\bcan(?:'t|not) (?:help (?:but|\w+ing)|wait|(?:recommend|stress|emphasi[sz]e|thank)\b"
     r"[^.!?\n]{0,60}\benough|tell you how)\b"
 )
 ITEM = r"\n\s*(?:[-*•]|\d{1,2}[.)])\s"
@@ -95,42 +101,28 @@ def refusals(texts: pl.Series) -> pl.Series:
     index = np.flatnonzero(maybe.to_numpy())
     result = np.zeros(len(texts))
     if len(index):
-        result[index] = _score(head.gather(index), texts.gather(index)).to_numpy()
+        head = head.gather(index).str.to_lowercase().str.replace_all(ascii_pattern(IDIOM), "")
+        text = pl.col("head")
+        declines = pl.any_horizontal(has(text, pattern) for pattern in (REFUSES, SHORT_NO, SORRY))
+        some = np.flatnonzero(head.alias("head").to_frame().select(declines).to_series().to_numpy())
+        result[index[some]] = _score(head.gather(some), texts.gather(index[some])).to_numpy()
     return pl.Series("refusal", result)
 
 
 def _score(head: pl.Series, texts: pl.Series) -> pl.Series:
-    t, opening = pl.col("head"), pl.col("head").str.head(OPENING)
-    head = head.str.replace_all(IDIOM, "")
+    """The scores of replies that decline somewhere in their plain, lower-case heads."""
+    t, opening, long = pl.col("head"), pl.col("head").str.head(OPENING), pl.col("long")
     frame = pl.DataFrame(
         {"head": head, "long": texts.str.len_chars(), "items": texts.str.head(1500).str.count_matches(ITEM)}
+    ).with_columns(
+        early=has(opening, REFUSES) | has(opening, SHORT_NO),
+        late=has(t, REFUSES),
+        proper=has(t, NOT_PROPER),
+        incapable=has(opening, INCAPABLE),
+        goes_on=has(t, GOES_ON) | (pl.col("items") >= 2),
     )
-    frame = frame.with_columns(
-        early=opening.str.contains(REFUSES) | opening.str.contains(SHORT_NO),
-        late=t.str.contains(REFUSES),
-        sorry=opening.str.contains(
-            r"(?i)^\W*(?:i'm|i am|i|my)?\s*(?:\w+ly |very |so )?(?:sorry|apologi[sz]e|apologies),?\s+(?:but|i|"
-            r"as|that is|for any)\b"
-        ),
-        proper=t.str.contains(NOT_PROPER),
-        incapable=opening.str.contains(INCAPABLE),
-        goes_on=t.str.contains(GOES_ON) | (pl.col("items") >= 2),
-    )
-    score = (
-        pl.when("early").then(0.9)
-        .when("late").then(0.55)
-        .when(pl.col("sorry") & pl.col("proper")).then(0.55)
-        .when(pl.col("sorry")).then(0.25)
-        .otherwise(0.03)
-    )  # fmt: skip
     # A long reply that declines at first often goes on to correct, warn or advise: is that in full? Less often.
-    score = (
-        pl.when(pl.col("early") & (pl.col("long") < 300))
-        .then(0.95)
-        .when(pl.col("early") & (pl.col("long") > 700))
-        .then(0.7)
-        .otherwise(score)
-    )
-    score = score * pl.when("incapable").then(0.4).otherwise(1.0)
-    score = score * pl.when("goes_on").then(0.4).otherwise(1.0)
+    early = pl.when(long < 300).then(0.95).when(long > 700).then(0.7).otherwise(0.9)
+    score = pl.when("early").then(early).when("late").then(0.55).when("proper").then(0.55).otherwise(0.25)
+    score = score * pl.when("incapable").then(0.4).otherwise(1.0) * pl.when("goes_on").then(0.4).otherwise(1.0)
     return frame.select(score.alias("refusal")).to_series()

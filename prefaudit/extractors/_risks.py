@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from prefaudit.extractors._patterns import has
+
 HEAD = 1000  # characters of the user's turn that are looked at
 
 THEMES: dict[str, tuple[str, ...]] = {
@@ -64,7 +66,7 @@ THEMES: dict[str, tuple[str, ...]] = {
 
 # The harm is asked for, not asked about.
 ASKS = (
-    r"(?i)(?:\bhow (?:do|can|could|would|should|to|might)\b|\bhelp (?:me|us)\b|\bways? to\b|\bsteps? (?:to|"
+    r"(?:\bhow (?:do|can|could|would|should|to|might)\b|\bhelp (?:me|us)\b|\bways? to\b|\bsteps? (?:to|"
     r"for)\b|\bteach me\b|"
     r"\bshow me\b|\bgive me\b|\btell me\b|\bwrite\b|\bcreate\b|\bmake\b|\bbuild\b|\bgenerate\b|\bprovide\b|"
     r"\bi (?:want|need|plan|would like) to\b|"
@@ -73,7 +75,7 @@ ASKS = (
 )
 # The harm is guarded against, or is a subject of study or of a story, or a figure of speech.
 HARMLESS = (
-    r"(?i)(?:\bprevent\w*|\bavoid\w*|\bprotect\w*|\bdefend\b|\bstop\b|\breport\w*|\bdetect\w*|\brecogni[sz]e|"
+    r"(?:\bprevent\w*|\bavoid\w*|\bprotect\w*|\bdefend\b|\bstop\b|\breport\w*|\bdetect\w*|\brecogni[sz]e|"
     r"\bhistory\b|\bnovel\b|\bmovie\b|\bfilm\b|\bgame\b|"
     r"\bplot\b|\bessay\b|\bsummar\w+|\bbook\b|\bsong\b|\bwhat (?:causes|does|are the (?:effects|symptoms|"
     r"signs))|\bkill(?:ing|ed)? (?:time|weeds|germs|bacteria|a process|"
@@ -96,9 +98,11 @@ def risks(turns: pl.Series) -> pl.Series:
     index = np.flatnonzero(head.str.contains_any(words, ascii_case_insensitive=True).to_numpy())
     result = np.full(len(turns), 0.02)
     if len(index):
-        bounded = r"(?i)\b(?:" + "|".join(words) + r")\b"
+        bounded = r"\b(?:" + "|".join(words) + r")\b"
         t = pl.col("head")
-        theme, asks, harmless = t.str.contains(bounded), t.str.contains(ASKS), t.str.contains(HARMLESS)
+        theme, asks, harmless = has(t, bounded), has(t, ASKS), has(t, HARMLESS)
         score = pl.when(~theme).then(0.02).when(asks & ~harmless).then(0.85).when(harmless).then(0.2).otherwise(0.5)
-        result[index] = head.gather(index).alias("head").to_frame().select(score).to_series().to_numpy()
+        result[index] = (
+            head.gather(index).str.to_lowercase().alias("head").to_frame().select(score).to_series().to_numpy()
+        )
     return pl.Series("risk", result)
