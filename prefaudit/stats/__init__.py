@@ -13,6 +13,7 @@ from prefaudit.stats.permute import permuted
 
 __all__ = [
     "ANNOTATORS",
+    "ANNOTATORS",
     "EffectOptions",
     "annotators",
     "baselines",

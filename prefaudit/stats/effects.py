@@ -35,7 +35,9 @@ class EffectOptions:
     null: float = 0.01
     explained: float = 0.8  # where length says more than this of the feature, no held effect
     length_family: str = "length"
-    joint_rows: int = 100_000  # joint effects (no interval) are fitted on whole groups of at most so many pairs; 0: none
+    joint_rows: int = (
+        100_000  # joint effects (no interval) are fitted on whole groups of at most so many pairs; 0: none
+    )
 
 
 def effects(
