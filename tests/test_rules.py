@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from prefaudit.core import EFFECTS, FINDINGS, PAIRS, Rule, RuleError, UsageError
+from prefaudit.extractors import EXTRACTORS
 from prefaudit.rules import Judge, builtin, check_columns, configure, describe, failures, load, read, select, wilson
-from prefaudit.rules.sql import AGGREGATES, FUNCTIONS
+from prefaudit.rules.sql import AGGREGATES, FUNCTIONS, Parser
 from prefaudit.rules.tables import SMALL
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -385,6 +386,20 @@ def test_every_rule_is_asked_at_once_of_a_canonical_part() -> None:
     judge = Judge(RULES)
     assert judge.pairs(frame).is_empty()
     assert {r["status"] for r in judge.results()} == {"unjudged"}
+
+
+def test_built_in_rules_name_what_is_measured() -> None:
+    """Every column a built-in pair rule names is in PAIRS or written by an extractor that it says it needs."""
+    written: dict[str, set[str]] = {}
+    for extractor in EXTRACTORS:
+        names = written.setdefault(extractor.name, set())
+        for root, kind in extractor().columns.items():
+            names |= {root, *(f"{root}.{f.name}" for f in kind.fields)} if isinstance(kind, pl.Struct) else {root}
+    parser = Parser()
+    for rule in RULES.values():
+        assert set(rule.needs) <= written.keys(), rule.code
+        if rule.scope == "pair":
+            check_columns(rule, set(PAIRS).union(*(written[n] for n in rule.needs)), parser)
 
 
 def test_describe() -> None:

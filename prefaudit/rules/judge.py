@@ -135,7 +135,8 @@ class Judge:
         except Failure:
             for tally in tallies:
                 try:
-                    answer = self._ask(statement([tally]), table, [tally])
+                    own = narrow(table, {"row", *tally.columns})
+                    answer = self._ask(statement([tally]), own, [tally])
                 except Failure as e:
                     _fail(tally, e, table.height)
                     continue
