@@ -69,9 +69,9 @@ ARENA_140K = Layout(
 
 def _mt_bench(c: Columns) -> Reading:
     def upto(name: str) -> str:
-        turns = f"list_transform([{c[name].json}], lambda js: {sql.turns('js', 'assistant')})[1]"
-        cut = f"({turns})[1:2 * coalesce({c['turn'].number}, 99)::bigint]"
-        return f"(list_transform([{cut}], lambda m: {sql.last_turn('m')})[1])"
+        both = f"{{'j': {c[name].json}, 'n': coalesce({c['turn'].number}, 99)::bigint}}"
+        seen = f"({sql.turns('talk.j', 'assistant')})[1:2 * talk.n]"
+        return sql.let(both, "talk", sql.let(seen, "m", sql.last_turn("m")))
 
     return replace(
         _battle(c, "conversation_a", "conversation_b"), a=upto("conversation_a"), b=upto("conversation_b"),

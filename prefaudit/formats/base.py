@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from prefaudit.formats import sql
-from prefaudit.formats.sql import ANSWER, MSGS, PROMPT, quote
+from prefaudit.formats.sql import ANSWER, MSGS, PROMPT
 
 PLACE = ("source_row", "file", "line", "group_row", "group_size", "group_index")
 """Columns of a part that say where a row stands; they are never data."""
@@ -22,21 +22,18 @@ PairDict = dict[str, Any]
 
 @dataclass(frozen=True)
 class Col:
-    """One source column as SQL. `kind` is text or json; a decoded column is a text that holds JSON."""
+    """One source column as SQL. `raw` is its identifier, `kind` text or json; a decoded column's text holds JSON,
+    and a JSON column of `strings` holds nothing but strings and nulls in the part at hand."""
 
-    name: str
+    raw: str
     kind: str
     decoded: bool = False
-
-    @property
-    def raw(self) -> str:
-        """The column itself."""
-        return quote(self.name)
+    strings: bool = False
 
     @property
     def plain(self) -> bool:
-        """Whether the column is text as it stands."""
-        return self.kind == "text" and not self.decoded
+        """Whether the column is nothing but text."""
+        return (self.kind == "text" or self.strings) and not self.decoded
 
     @property
     def json(self) -> str:
@@ -48,13 +45,22 @@ class Col:
         return f"to_json({self.raw})" if self.kind == "text" else f"{self.raw}::json"
 
     @property
+    def _value(self) -> str:
+        """JSON that need not be checked once more."""
+        return self.raw if self.kind == "json" and not self.decoded else self.json
+
+    @property
     def text(self) -> str:
         """The value as text: strings and scalars; null for lists, objects and null."""
+        if self.strings:
+            return f"({self.raw}->>'$')"
         return self.raw if self.kind == "text" else f"pf_scalar({self.raw})"
 
     @property
     def string(self) -> str:
         """The value where it is a string, else null."""
+        if self.strings:
+            return f"({self.raw}->>'$')"
         return self.raw if self.kind == "text" else f"pf_string({self.raw})"
 
     @property
@@ -74,32 +80,44 @@ class Col:
     def prompt(self) -> str:
         """The value as PROMPT."""
         if self.plain:
-            text = f"case when {self.raw} is null then [] else {sql.prompt_text(self.raw)} end"
-            return f"{{'m': {text}, 'bad': null}}::{PROMPT}"
-        return _once(self.json, sql.prompt_json)
+            text = f"case when txt is null then []::{MSGS} else {sql.prompt_text('txt')} end"
+            return sql.let(self.text, "txt", f"{{'m': {text}, 'bad': null}}::{PROMPT}")
+        return _once(self._value, sql.prompt_json)
 
     @property
     def answer(self) -> str:
         """The value as ANSWER."""
         if self.plain:
-            return f"case when {self.raw} is null then null else pf_plain({self.raw}) end"
-        return _once(self.json, sql.answer_json)
+            return f"case when {self.text} is null then null else pf_plain({self.text}) end"
+        return _once(self._value, sql.answer_json)
 
 
 def _once(value: str, build: Callable[[str], str]) -> str:
     return f"(list_transform([{value}], lambda js: {build('js')})[1])"
 
 
+def alias(columns: dict[str, str], name: str) -> str:
+    """The SQL name of a source column: its place, so that no name a dataset gives can clash with ours."""
+    return f"col_{list(columns).index(name)}"
+
+
+def aliased(table: pa.Table, columns: dict[str, str]) -> pa.Table:
+    """The table with its source columns under their SQL names."""
+    names = {name: f"col_{n}" for n, name in enumerate(columns)}
+    return table.rename_columns([names.get(name, name) for name in table.column_names])
+
+
 class Columns:
     """The source's columns under the names a layout gives them; remembers which were asked for."""
 
     def __init__(self, kinds: dict[str, str], renames: dict[str, str], decoded: Iterable[str] = (),
-                 options: dict[str, str] | None = None) -> None:  # fmt: skip
+                 options: dict[str, str] | None = None, strings: Iterable[str] = ()) -> None:  # fmt: skip
         """`renames` maps a layout's column name to the source's; `options` are what detection read from values."""
         self.kinds = kinds
         self.renames = renames
         self.decoded = frozenset(decoded)
         self.options = options or {}
+        self.strings = frozenset(strings)
         self.used: set[str] = set()
 
     def real(self, name: str) -> str:
@@ -112,7 +130,7 @@ class Columns:
     def __getitem__(self, name: str) -> Col:
         real = self.real(name)
         self.used.add(real)
-        return Col(real, self.kinds[real], real in self.decoded)
+        return Col(alias(self.kinds, real), self.kinds[real], real in self.decoded, real in self.strings)
 
     def get(self, *names: str) -> Col | None:
         """The first of these columns that the source has, or None."""
@@ -328,9 +346,9 @@ class Detected:
     kept: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
 
-    def view(self) -> Columns:
-        """The columns as the layout names them."""
-        return Columns(self.columns, renames(self.layout, self.mapping), self.decoded, self.options)
+    def view(self, strings: Iterable[str] = ()) -> Columns:
+        """The columns as the layout names them; `strings` are JSON columns that hold nothing but strings."""
+        return Columns(self.columns, renames(self.layout, self.mapping), self.decoded, self.options, strings)
 
 
 def renames(layout: Layout, mapping: dict[str, str]) -> dict[str, str]:
@@ -347,9 +365,9 @@ def sides(c: Columns, a: str, b: str, prompt: str | None = None) -> Reading:
         prompt=asked.prompt if asked else f"{{'m': [], 'bad': null}}::{PROMPT}",
         a=first.answer,
         b=second.answer,
-        text_a=first.raw if plain else None,
-        text_b=second.raw if plain else None,
-        text_prompt=asked.raw if asked and asked.plain else None,
+        text_a=first.text if plain else None,
+        text_b=second.text if plain else None,
+        text_prompt=asked.text if asked and asked.plain else None,
     )
 
 

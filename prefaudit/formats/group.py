@@ -16,7 +16,7 @@ import pyarrow as pa
 from prefaudit.core import FormatError
 from prefaudit.duck import BASE
 from prefaudit.formats import sql
-from prefaudit.formats.base import Detected
+from prefaudit.formats.base import Detected, aliased
 
 PART_ROWS = 8_192
 GROUP_ROWS = 1_024
@@ -60,10 +60,17 @@ def regroup(con: duckdb.DuckDBPyConnection, detected: Detected, tables: Iterable
         try:
             disk.execute("set enable_progress_bar = false")
             sql.prepare(disk)
-            if _fill(disk, f"({key(detected.view())})::varchar", tables):
-                yield from _emit(disk, part_rows)
+            named = (aliased(table, detected.columns) for table in tables)
+            if _fill(disk, f"({key(detected.view())})::varchar", named):
+                for part in _emit(disk, part_rows):
+                    yield _restored(part, detected)
         finally:
             disk.close()
+
+
+def _restored(part: pa.Table, detected: Detected) -> pa.Table:
+    names = {f"col_{n}": name for n, name in enumerate(detected.columns)}
+    return part.rename_columns([names.get(name, name) for name in part.column_names])
 
 
 def _fill(disk: duckdb.DuckDBPyConnection, key: str, tables: Iterable[pa.Table]) -> bool:

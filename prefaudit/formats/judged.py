@@ -188,7 +188,7 @@ ICAI = judged(
     needs=("preferred_text",), label=by_word("preferred_text"), verified=True, carries=("tie",),
     verdict=lambda w, p: {"preferred_text": {"a": "text_a", "b": "text_b", "tie": "tie"}[w]},
     models=("model_a", "model_b"), also=lambda p: {"input": last_user(p)},
-    read=lambda c, r: replace(r, prompt=found.prompt, text_prompt=found.raw if found.plain else None)
+    read=lambda c, r: replace(r, prompt=found.prompt, text_prompt=found.text if found.plain else None)
     if (found := c.get("input", "prompt", "instruction")) else r, fields={"prompt": "input"},
     fits=words_fit("preferred_text"),
 )  # fmt: skip

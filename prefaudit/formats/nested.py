@@ -100,8 +100,7 @@ def _talk(text: str, side: str) -> str:
         f"list_transform({zipped}, lambda z: {{'role': case when z[1] = 'User' then 'user' else 'assistant' end, "
         "'content': trim(z[2], chr(10)), 'reasoning': null::varchar})"
     )
-    last = f"(list_transform([list_transform([{body}], lambda talk: {turns})[1]], lambda m: {sql.last_turn('m')})[1])"
-    return last
+    return sql.let(body, "talk", sql.let(turns, "m", sql.last_turn("m")))
 
 
 def _fastchat(c: Columns) -> Reading:

@@ -9,11 +9,12 @@ from dataclasses import replace
 import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from prefaudit.core import PAIRS, SKIPPED
 from prefaudit.formats import sql
-from prefaudit.formats.base import PLACE, Columns, Detected, Reading
-from prefaudit.formats.sql import MSGS, VOTES, quote
+from prefaudit.formats.base import PLACE, Columns, Detected, Reading, alias, aliased
+from prefaudit.formats.sql import MSGS, VOTES
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "margin": ("margin",),
@@ -76,8 +77,8 @@ def kept_sql(detected: Detected) -> str:
     pieces = []
     for name in detected.kept:
         key = sql.literal(sql_key(name) + ":")
-        value = f"to_json({quote(name)})::varchar" if detected.columns[name] == "text" \
-            else f"nullif({quote(name)}, 'null')"  # fmt: skip
+        raw = alias(detected.columns, name)
+        value = f"to_json({raw})::varchar" if detected.columns[name] == "text" else f"nullif({raw}, 'null')"
         pieces.append(f"{key} || {value}")
     if not pieces:
         return "null"
@@ -89,9 +90,13 @@ def sql_key(name: str) -> str:
     return json.dumps(name, ensure_ascii=False)
 
 
-def statement(detected: Detected) -> str:
-    """The SQL from table `part` to candidate pairs: the PAIRS columns but `row`, and `reason` (null for a pair)."""
-    c = detected.view()
+def statement(detected: Detected, strings: frozenset[str] = frozenset()) -> tuple[str, dict[str, str]]:
+    """The SQL from table `part` to candidate pairs: the PAIRS columns but `row`, and `reason` (null for a pair).
+
+    The second value names the source columns that are the answers as they stand: for them the SQL gives text only
+    where reasoning was cut, so that no answer is copied for nothing.
+    """
+    c = detected.view(strings)
     r = reading(detected, c)
     fixed = mapped(detected, c)
     plain = r.text_a is not None and r.text_b is not None
@@ -104,7 +109,16 @@ def statement(detected: Detected) -> str:
         {r.first} as a_first, {r.margin} as margin, {r.score_a} as score_a, {r.score_b} as score_b,
         {r.source} as source, {r.annotator} as annotator, {r.model_a} as model_a, {r.model_b} as model_b,
         {r.votes} as votes, {extra} as extra, {r.reason} as own{final} from {r.table}"""
-    return _oriented(raw, r, plain, plain and r.text_prompt is not None, fixed)
+    straight = _straight(detected, r) if plain else {}
+    return _oriented(raw, r, plain, plain and r.text_prompt is not None, fixed, bool(straight)), straight
+
+
+def _straight(detected: Detected, r: Reading) -> dict[str, str]:
+    """Answer to source column, where rows map one to one and the answers are text columns untouched."""
+    texts = {alias(detected.columns, name): name for name, kind in detected.columns.items() if kind == "text"}
+    if r.label != "'a'" or r.table != "part" or r.text_a not in texts or r.text_b not in texts:
+        return {}
+    return {"chosen": texts[r.text_a], "rejected": texts[r.text_b]}
 
 
 def _reason(r: Reading, plain: bool, plain_prompt: bool) -> str:
@@ -122,7 +136,8 @@ def _reason(r: Reading, plain: bool, plain_prompt: bool) -> str:
     return f"case {' '.join(whens)} end"
 
 
-def _oriented(raw: str, r: Reading, plain: bool, plain_prompt: bool, fixed: dict[str, str]) -> str:
+def _oriented(raw: str, r: Reading, plain: bool, plain_prompt: bool, fixed: dict[str, str],
+              straight: bool) -> str:  # fmt: skip
     constant = r.label == "'a'"
 
     def pick(x: str, y: str) -> str:
@@ -163,7 +178,7 @@ def _oriented(raw: str, r: Reading, plain: bool, plain_prompt: bool, fixed: dict
         {given("model_chosen", pick("model_a", "model_b"))} as model_chosen,
         {given("model_rejected", pick("model_b", "model_a"))} as model_rejected,
         {votes} as votes, extra, {_reason(r, plain, plain_prompt)} as reason from ({raw})"""
-    return _finished(picked, keys)
+    return _finished(picked, keys, straight, plain_prompt)
 
 
 def _prompts(r: Reading, plain: bool, plain_prompt: bool, pick: Callable[[str, str], str]) -> tuple[str, str]:
@@ -182,19 +197,35 @@ def _prompts(r: Reading, plain: bool, plain_prompt: bool, pick: Callable[[str, s
     return pick(before_a, before_b), pick(before_b, before_a)
 
 
-def _finished(picked: str, keys: str) -> str:
+def _finished(picked: str, keys: str, straight: bool, plain_prompt: bool) -> str:
     cut = ", ".join(
-        f"case when pf_thinks({s}) then pf_spoken({s}) else {s} end as {s}, "
+        f"case when pf_thinks({s}) then pf_spoken({s}) {'' if straight else f'else {s}'} end as {s}_cut, "
         f"coalesce({s}_said, case when pf_thinks({s}) then pf_thought({s}) end) as {s}_reasoning"
         for s in ("chosen", "rejected")
     )
-    spoken = f"select * exclude (chosen, rejected, chosen_said, rejected_said), {cut} from ({picked})"
-    kept = ", ".join(c for c in PAIRS if c not in ("row", "source_row", "other_source_row", "rejected_prompt")
+    texts = ", ".join(f"coalesce({s}_cut, {s}) as {s}_text" for s in ("chosen", "rejected"))
+    spoken = f"select *, {texts} from (select *, {cut} from ({picked}))"
+    kept = ", ".join(f"{c}_cut as {c}" if c in ("chosen", "rejected") else c for c in PAIRS
+                     if c not in ("row", "source_row", "other_source_row", "rejected_prompt")
                      and not c.startswith("hash_"))  # fmt: skip
+    asked = sql.hash_messages("prompt")
+    if plain_prompt:
+        asked = f"case when len(prompt) = 1 then md5_number_lower('user' || chr(31) || prompt[1].content) else {asked} end"
     return f"""select source_row{keys}, case when other_row <> source_row then other_row end as other_source_row,
         case when other_prompt <> prompt then other_prompt end as rejected_prompt, {kept},
-        {sql.hash_messages("prompt")} as hash_prompt, md5_number_lower(chosen) as hash_chosen,
-        md5_number_lower(rejected) as hash_rejected, reason from ({spoken})"""
+        {asked} as hash_prompt, md5_number_lower(chosen_text) as hash_chosen,
+        md5_number_lower(rejected_text) as hash_rejected, reason from ({spoken})"""
+
+
+def _strings(part: pa.Table, detected: Detected) -> frozenset[str]:
+    """JSON columns that hold nothing but strings and nulls in this part: they need no case for other values."""
+    out = []
+    for name, kind in detected.columns.items():
+        if kind == "json" and name not in detected.decoded and name not in detected.kept:
+            other = pc.invert(pc.or_(pc.starts_with(part[name], '"'), pc.equal(part[name], "null")))
+            if not pc.any(other).as_py():
+                out.append(name)
+    return frozenset(out)
 
 
 def to_pairs(
@@ -214,20 +245,22 @@ def to_pairs(
         SKIPPED: every source row of the part is in one of them.
     """
     sql.prepare(con)
-    con.register("part", part)
+    query, straight = statement(detected, _strings(part, detected))
+    con.register("part", aliased(part, detected.columns))
     try:
-        found = con.sql(statement(detected)).to_arrow_table()
+        found = con.sql(query).to_arrow_table()
     finally:
         con.unregister("part")
-    frame = pl.from_arrow(found)
-    assert isinstance(frame, pl.DataFrame)
+    frame = pl.DataFrame(found)
+    for side, column in straight.items():
+        whole = pl.Series(side, part[column])
+        cut = frame[side]
+        frame = frame.with_columns(whole if cut.null_count() == frame.height else cut.fill_null(whole).alias(side))
     return _split(frame, _places(part), first_row)
 
 
 def _places(part: pa.Table) -> pl.DataFrame:
-    place = pl.from_arrow(part.select(["source_row", "file", "line"]))
-    assert isinstance(place, pl.DataFrame)
-    return place.cast({"source_row": pl.Int64, "file": pl.String, "line": pl.Int64})
+    return pl.DataFrame(part.select(["source_row", "file", "line"])).cast({"source_row": pl.Int64, "file": pl.String, "line": pl.Int64})
 
 
 def _split(frame: pl.DataFrame, places: pl.DataFrame, first_row: int) -> tuple[pl.DataFrame, pl.DataFrame]:

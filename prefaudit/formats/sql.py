@@ -84,17 +84,12 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
     _ready.add(con)
 
 
-def quote(name: str) -> str:
-    """A column name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def literal(text: str) -> str:
     """A text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def _let(value: str, name: str, body: str) -> str:
+def let(value: str, name: str, body: str) -> str:
     """`body` with `name` bound to `value`, so that the value is computed once."""
     return f"(list_transform([{value}], lambda {name}: {body})[1])"
 
@@ -106,7 +101,7 @@ def content(j: str) -> str:
         "when coalesce(part->>'$.type', '') in ('thinking', 'reasoning') then '' else coalesce(part->>'$.text', "
         "part->>'$.content', '[' || coalesce(part->>'$.type', 'part') || ']') end"
     )
-    return _let(
+    return let(
         j, "said",
         "case json_type(said) when 'VARCHAR' then said->>'$' when 'NULL' then null when 'ARRAY' then array_to_string("
         f"list_transform(json_extract(said, '$[*]'), lambda part: {part}), '') "
@@ -129,7 +124,7 @@ def turns(j: str, last: str) -> str:
     said = content(
         "coalesce(nullif(msg.content, 'null'::json), nullif(msg.\"value\", 'null'::json), msg.\"text\", 'null'::json)"
     )
-    strings = _let(
+    strings = let(
         f"""json_transform({j}, '["VARCHAR"]')""", "texts",
         f"list_transform(texts, lambda t, i: {{'role': case when (len(texts) - i) % 2 = 0 then '{last}' "
         f"else '{other}' end, 'content': coalesce(t, ''), 'reasoning': null::varchar}})",
@@ -169,7 +164,7 @@ def transcript(t: str) -> str:
         "'content': z[2]})"
     )
     closed = "case when m[-1].role = 'assistant' and trim(m[-1].content) = '' then m[:-2] else m end"
-    return _let(_let(whole, "whole", said), "m", closed)
+    return let(let(whole, "whole", said), "m", closed)
 
 
 def prompt_text(t: str) -> str:
@@ -179,16 +174,16 @@ def prompt_text(t: str) -> str:
 
 def prompt_json(j: str) -> str:
     """SQL: PROMPT of any JSON value."""
-    listed = _let(
+    listed = let(
         turns(j, "user"), "m",
         f"{{'m': {bare('m')}, 'bad': case when len(list_filter(m, lambda turn: turn.role is null)) > 0 "
         f"then '{BAD_PROMPT}' end}}::{PROMPT}",
     )  # fmt: skip
-    text = _let(f"{j}->>'$'", "t", prompt_text("t"))
+    text = let(f"{j}->>'$'", "t", prompt_text("t"))
     single = f"{{'m': {bare(turns(_wrapped(j), 'user'))}, 'bad': null}}::{PROMPT}"
     return (
-        f"case when {j} is null or json_type({j}) = 'NULL' then {{'m': []::{MSGS}, 'bad': null}}::{PROMPT} "
-        f"when json_type({j}) = 'VARCHAR' then {{'m': {text}, 'bad': null}}::{PROMPT} "
+        f"case when {j} is null or {j}::varchar = 'null' then {{'m': []::{MSGS}, 'bad': null}}::{PROMPT} "
+        f"when starts_with({j}::varchar, '\"') then {{'m': {text}, 'bad': null}}::{PROMPT} "
         f"when json_type({j}) = 'ARRAY' then {listed} "
         f"when json_type({j}) = 'OBJECT' and pf_is_message({j}) then {single} "
         f"else {{'m': []::{MSGS}, 'bad': '{BAD_PROMPT}'}}::{PROMPT} end"
@@ -211,17 +206,17 @@ def last_turn(m: str) -> str:
 def answer_json(j: str) -> str:
     """SQL: ANSWER of any JSON value; null where it is null."""
     return (
-        f"case when {j} is null or json_type({j}) = 'NULL' then null::{ANSWER} "
-        f"when json_type({j}) = 'VARCHAR' then pf_plain({j}->>'$') "
-        f"when json_type({j}) = 'ARRAY' then {_let(turns(j, 'assistant'), 'm', last_turn('m'))} "
+        f"case when {j} is null or {j}::varchar = 'null' then null::{ANSWER} "
+        f"when starts_with({j}::varchar, '\"') then pf_plain({j}->>'$') "
+        f"when json_type({j}) = 'ARRAY' then {let(turns(j, 'assistant'), 'm', last_turn('m'))} "
         f"when json_type({j}) = 'OBJECT' and pf_is_message({j}) then "
-        f"{_let(turns(_wrapped(j), 'assistant'), 'm', last_turn('m'))} else pf_bad('{NOT_TEXT}') end"
+        f"{let(turns(_wrapped(j), 'assistant'), 'm', last_turn('m'))} else pf_bad('{NOT_TEXT}') end"
     )
 
 
 def answer_transcript(t: str) -> str:
     """SQL: ANSWER of a whole transcript: what follows its last "\\n\\nAssistant:"."""
-    cut = _let(
+    cut = let(
         f"regexp_extract({t}, '(?s)^(.*)\\n\\nAssistant:(.*)$', ['head', 'tail'])", "cut",
         f"{{'context': {transcript('cut.head')}, 'text': case when starts_with(cut.tail, ' ') then cut.tail[2:] "
         f"else cut.tail end, 'reasoning': null, 'bad': null}}::{ANSWER}",
