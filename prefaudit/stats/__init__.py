@@ -13,7 +13,6 @@ from prefaudit.stats.permute import permuted
 
 __all__ = [
     "ANNOTATORS",
-    "ANNOTATORS",
     "EffectOptions",
     "annotators",
     "baselines",
