@@ -125,9 +125,10 @@ def checked(values: Mapping[str, Any]) -> Options:
         if key not in known:
             raise unknown("option", key, known)
     lists = {"select", "ignore", "with_", "without", "rules"}
-    options = Options(
-        **{k: (v,) if k in lists and isinstance(v, str) else tuple(v) if k in lists else v for k, v in values.items()}
-    )
+    given: dict[str, Any] = {}
+    for key, value in values.items():
+        given[key] = (value,) if key in lists and isinstance(value, str) else tuple(value) if key in lists else value
+    options = Options(**given)
     if options.fail_on not in ("error", "warning", "never"):
         raise UsageError(f"--fail-on cannot be {options.fail_on!r}", "choose error, warning or never")
     for name in ("sample", "workers", "part_rows"):

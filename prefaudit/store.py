@@ -91,19 +91,14 @@ class Store:
         """Make the folder ours for the data with this fingerprint.
 
         Raises:
-            AuditError: it is a file, holds something that is no audit, or the audit of other data (without force).
+            AuditError: it holds the audit of other data (without force).
         """
-        if self.folder.exists() and not self.folder.is_dir():
-            raise AuditError(f"{self.folder} is a file, not a folder", "name another folder with -o")
         run = self.run()
-        if self.folder.is_dir() and any(p.name != ".lock" for p in self.folder.iterdir()):
-            if not run:
-                raise AuditError(f"{self.folder} is not empty and holds no audit", "name another folder with -o")
-            if force:
-                self.clear()
-            elif run.get("fingerprint") != fingerprint:
-                raise AuditError(f"{self.folder} holds the audit of other data", "name another folder with -o, "
-                                 "or replace it with --force")  # fmt: skip
+        if run and force:
+            self.clear()
+        elif run and run.get("fingerprint") != fingerprint:
+            raise AuditError(f"{self.folder} holds the audit of other data", "name another folder with -o, "
+                             "or replace it with --force")  # fmt: skip
         if not self.run():
             write_bytes(self.folder / "run.json", json.dumps({"fingerprint": fingerprint}).encode())
 
@@ -121,8 +116,13 @@ class Store:
         """Hold the folder for one scan; the lock goes with the process, however it ends.
 
         Raises:
-            AuditError: another process holds it (named), or the folder cannot be made.
+            AuditError: it is a file or holds something that is no audit, another process holds it (named), or it
+                cannot be made.
         """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise AuditError(f"{self.folder} is a file, not a folder", "name another folder with -o")
+        if self.folder.is_dir() and not self.run() and any(p.name != ".lock" for p in self.folder.iterdir()):
+            raise AuditError(f"{self.folder} is not empty and holds no audit", "name another folder with -o")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             handle = (self.folder / ".lock").open("a+")
@@ -176,14 +176,17 @@ class Store:
         """Where a part lies: kind is `pairs`, `skipped` or `features/<name>-<fingerprint>`."""
         return self.folder / kind / f"part-{number:05d}.parquet"
 
-    def begin_pairs(self, recipe: str) -> bool:
-        """Ready the folder for pairs made by this recipe; True where they are all there already."""
-        have = self.load("pairs/recipe.json")
-        if have != {"recipe": recipe}:
-            for name in ("pairs", "skipped"):
+    def begin_pairs(self, recipe: str, part_rows: int) -> bool:
+        """Ready the folder for pairs made by this recipe; True where they are all there already.
+
+        Pairs of another recipe, or cut into other parts, go, and what was measured of them too.
+        """
+        want = {"recipe": recipe, "part_rows": part_rows}
+        if self.load("pairs/recipe.json") != want:
+            for name in ("features", "stats", "skipped", "pairs"):
                 if (self.folder / name).is_dir():
                     shutil.rmtree(self.folder / name)
-            self.save("pairs/recipe.json", {"recipe": recipe})
+            self.save("pairs/recipe.json", want)
         return (self.folder / "pairs/complete.json").exists()
 
     def progressed(self) -> Progressed:

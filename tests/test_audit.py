@@ -104,12 +104,12 @@ def test_missing_part_alone_is_measured_again(tmp_path: Path) -> None:
 
 
 def test_map_reads_the_pairs_anew(tmp_path: Path) -> None:
-    rows = [{"prompt": f"p{i}", "chosen": f"yes {i}", "rejected": f"no {i}", "worker": "w"} for i in range(5)]
+    rows = [{"prompt": f"p{i}", "chosen": f"yes {i}", "rejected": f"no {i}", "who": "w"} for i in range(5)]
     data = tmp_path / "d.jsonl"
     data.write_text("\n".join(map(json.dumps, rows)))
     assert prefaudit.scan(str(data), tmp_path / "a").pairs().collect()["annotator"].null_count() == 5
     assert (
-        prefaudit.scan(str(data), tmp_path / "a", map={"annotator": "worker"}).pairs().collect()["annotator"].to_list()
+        prefaudit.scan(str(data), tmp_path / "a", map={"annotator": "who"}).pairs().collect()["annotator"].to_list()
         == ["w"] * 5
     )
 

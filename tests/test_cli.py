@@ -129,7 +129,8 @@ def test_every_output_format_to_a_file(good: Path) -> None:
 
 
 def test_standard_input_and_default_folder(good: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "prefaudit", "scan", "-"], stdin=good.open(), capture_output=True, text=True,
+    words = [sys.executable, "-m", "prefaudit", "scan", "-"]
+    done = subprocess.run(words, stdin=good.open(), capture_output=True, text=True,
                           cwd=good.parent)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [p.name.rsplit("-", 1)[0] for p in (good.parent / ".prefaudit").iterdir()] == ["stdin"]

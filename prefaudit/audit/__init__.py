@@ -184,7 +184,7 @@ def _run_facts(started: float) -> dict[str, Any]:
 
 def _default_folder(source: Any) -> Path:
     first = str(source.paths[0]) if source.paths else "frame"
-    stem = Path(first.rstrip("/").split("/")[-1]).name.split(".")[0] or "stdin"
+    stem = "stdin" if first == "-" else first.rstrip("/").split("/")[-1].split(".")[0]
     stem = re.sub(r"[^\w-]+", "_", stem) or "data"
     return Path(".prefaudit") / f"{stem}-{source.fingerprint}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +11,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from prefaudit import formats, sources
+from prefaudit import __version__, formats, sources
 from prefaudit.config import Options
 from prefaudit.core import SKIPPED, Progress, fingerprint
 from prefaudit.duck import connect
 from prefaudit.store import Store
 
 PAIRS_A_PART = 32_768
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,20 @@ def open_source(data: Any, options: Options) -> Opened:
     source = sources.open(data, seed=options.seed, memory=options.memory)
     detected = formats.detect(dict(source.columns), source.sample(1000), options.format, dict(options.map))
     part_rows = options.part_rows or max(512, PAIRS_A_PART // max(1, detected.layout.pairs_per_row))
-    recipe = fingerprint("pairs", VERSION, detected.layout.name, detected.mapping, source.fingerprint, part_rows,
-                         options.sample, options.seed if options.sample else 0)  # fmt: skip
+    sampled = (options.sample, options.seed if options.sample else 0)
+    recipe = fingerprint("pairs", __version__, detected.layout.name, detected.mapping, source.fingerprint, sampled)
     return Opened(source, detected, part_rows, recipe)
 
 
 def read(opened: Opened, store: Store, options: Options, measure: Callable[[int, pl.DataFrame], None],
          progress: Progress) -> None:  # fmt: skip
     """Write the parts that are missing, and hand each to `measure` while it is in memory."""
-    if store.begin_pairs(opened.recipe):
+    if store.begin_pairs(opened.recipe, opened.part_rows):
         return
     done = store.progressed()
     progress.start("read and measure", opened.source.rows)
     progress.step(done.rows)
-    con = connect(options.memory, options.workers or 2)
+    con = connect(options.memory, options.workers or os.cpu_count() or 1)
     wanted, total = _sampled(opened.source, options)
     number, rows, pairs = done.parts, done.rows, done.pairs
     for part in _parts(opened, con, done.parts, wanted):
@@ -72,7 +72,7 @@ def _sampled(source: sources.Source, options: Options) -> tuple[np.ndarray | Non
     """The source rows of --sample, sorted, and how many there are in all; None for all of them."""
     if options.sample is None:
         return None, None
-    total = source.rows if source.rows is not None else sum(part.rows for part in source.read(PAIRS_A_PART))
+    total = source.count()
     chosen = np.random.default_rng(options.seed).choice(total, min(options.sample, total), replace=False)
     return np.sort(chosen), total
 

@@ -168,7 +168,7 @@ def fail(message: str, hint: str) -> NoReturn:
     """Say on stderr what went wrong and what to do, and exit with 2."""
     from prefaudit.reports.terminal import clean
 
-    sys.stderr.write(f"error: {clean(message)}\n" + (f"hint: {clean(hint)}\n" if hint else ""))
+    sys.stderr.write(f"error: {clean(message, limit=2000)}\n" + (f"hint: {clean(hint, limit=2000)}\n" if hint else ""))
     raise typer.Exit(2)
 
 
