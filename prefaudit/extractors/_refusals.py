@@ -122,7 +122,7 @@ def _score(head: pl.Series, texts: pl.Series) -> pl.Series:
         goes_on=has(t, GOES_ON) | (pl.col("items") >= 2),
     )
     # A long reply that declines at first often goes on to correct, warn or advise: is that in full? Less often.
-    early = pl.when(long < 300).then(0.95).when(long > 700).then(0.7).otherwise(0.9)
+    early = pl.when(long < 300).then(0.95).when(long > 700).then(0.6).otherwise(0.8)
     score = pl.when("early").then(early).when("late").then(0.55).when("proper").then(0.55).otherwise(0.25)
     score = score * pl.when("incapable").then(0.4).otherwise(1.0) * pl.when("goes_on").then(0.4).otherwise(1.0)
     return frame.select(score.alias("refusal")).to_series()
