@@ -1,0 +1,223 @@
+"""The commands that write a dataset: filter, relabel, split, review; and diff."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from prefaudit.cli.common import (
+    Config,
+    Data,
+    Debug,
+    Format,
+    Ignore,
+    Map,
+    Memory,
+    Quiet,
+    Rules,
+    Seed,
+    Select,
+    With,
+    Without,
+    Workers,
+    codes,
+    errors,
+    mapping,
+    progress,
+    say,
+    threads,
+)
+
+if TYPE_CHECKING:
+    from prefaudit.config import Options
+    from prefaudit.repair.filtering import Where
+    from prefaudit.repair.result import Repair
+
+To = Annotated[Path | None, typer.Option("-o", "--out", metavar="OUT", help="Where to write; never over the source.")]
+Codes = Annotated[list[str] | None, typer.Option("--drop", metavar="CODES", help="Drop what these rules name.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Drop also what could not be judged, and conflicts.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen and write nothing.")]
+Ledger = Annotated[
+    Path | None, typer.Option("--ledger", metavar="PATH", help="The ledger [default: OUT's name with .ledger.parquet].")
+]
+Control = Annotated[
+    bool, typer.Option("--control", help="Write a second dataset: as many rows at random, for comparison.")
+]
+Layout = Annotated[
+    str | None,
+    typer.Option("--to", metavar="LAYOUT", help="trl, hh, sharegpt, kto or annotated-pairs [default: as read]."),
+]
+Audit = Annotated[
+    Path | None, typer.Option("--audit", metavar="DIR", help="Audit folder [default: .prefaudit/NAME-FINGERPRINT].")
+]
+Reviewed = Annotated[
+    Path | None, typer.Option("--reviewed", metavar="FILE", help="A review sheet that was filled in; it is obeyed.")
+]
+MaxDrop = Annotated[
+    float | None, typer.Option("--max-drop", metavar="F", help="Exit 1 and write nothing if more than this share goes.")
+]
+Overwrite = Annotated[bool, typer.Option("--force", help="Overwrite the output and its ledger.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (filter, relabel, split, review, diff):
+        app.command()(command)
+
+
+def filter(
+    data: Data, out: To = None, drop: Codes = None,
+    keep: Annotated[str | None, typer.Option("--keep", metavar="SQL", help="Keep pairs for which this holds.")] = None,
+    min_strength: Annotated[
+        float | None, typer.Option("--min-strength", metavar="X", help="The least strength.mean that stays.")
+    ] = None,
+    min_consensus: Annotated[
+        float | None, typer.Option("--min-consensus", metavar="X", help="The least consensus.mean that stays.")
+    ] = None,
+    drop_worst: Annotated[
+        float | None, typer.Option("--drop-worst", metavar="F", help="Drop this share of the pairs, the worst --by.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="WHAT", help="strength, a rule code, or SQL over the features.")
+    ] = None,
+    max_drop: MaxDrop = None, strict: Strict = False, control: Control = False, to: Layout = None,
+    reviewed: Reviewed = None, dry_run: DryRun = False, ledger: Ledger = None, audit: Audit = None,
+    force: Overwrite = False, format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None,
+    with_: With = None, without: Without = None, rules: Rules = None, seed: Seed = None, workers: Workers = None,
+    memory: Memory = None, config: Config = None, quiet: Quiet = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """A dataset without the pairs that evidence speaks against, in the layout it came in, and a ledger."""
+    with errors(debug):
+        from prefaudit.repair import filtering
+        from prefaudit.repair.choose import Selection
+
+        options = _options(config, workers, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
+                           with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
+                           workers=workers, memory=memory)  # fmt: skip
+        where = _where(out, ledger, control, force, dry_run, to, audit)
+        selection = Selection(codes(drop), keep, min_strength, min_consensus, drop_worst, by, strict)
+        with progress(quiet) as bars:
+            made = filtering.run(data, where, selection, options, max_drop=max_drop, reviewed=reviewed, progress=bars)
+        _tell(made, where, quiet)
+
+
+def relabel(
+    data: Data, out: To = None,
+    flip: Annotated[
+        list[str] | None, typer.Option("--flip", metavar="CODES", help="Turn round the labels these rules call wrong.")
+    ] = None,
+    flip_below: Annotated[
+        float | None, typer.Option("--flip-below", metavar="X", help="Turn round labels of a strength below this.")
+    ] = None,
+    drop: Codes = None,
+    soft: Annotated[bool, typer.Option("--soft", help="Add the probability of each label as a column.")] = False,
+    margin: Annotated[bool, typer.Option("--margin", help="Add a margin as trainers read it.")] = False,
+    strict: Strict = False, control: Control = False, to: Layout = None, reviewed: Reviewed = None,
+    dry_run: DryRun = False, ledger: Ledger = None, audit: Audit = None, force: Overwrite = False,
+    format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None, with_: With = None,
+    without: Without = None, rules: Rules = None, seed: Seed = None, workers: Workers = None, memory: Memory = None,
+    config: Config = None, quiet: Quiet = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Turn round labels that evidence calls wrong, soften them, or give them margins; and a ledger."""
+    with errors(debug):
+        from prefaudit.repair import relabelling
+
+        options = _options(config, workers, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
+                           with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
+                           workers=workers, memory=memory)  # fmt: skip
+        where = _where(out, ledger, control, force, dry_run, to, audit)
+        wanted = relabelling.Relabelling(codes(flip), flip_below, codes(drop), soft, margin, strict)
+        with progress(quiet) as bars:
+            made = relabelling.run(data, where, wanted, options, reviewed=reviewed, progress=bars)
+        _tell(made, where, quiet)
+
+
+def split(
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the pieces.")],
+    test: Annotated[float, typer.Option("--test", metavar="F", help="Share of the test piece.")] = 0.1,
+    validation: Annotated[float, typer.Option("--validation", metavar="F", help="Share of the validation piece.")] = 0.0,
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", metavar="DATA", help="Only say what leaks between this split and DATA; repeatable."),
+    ] = None,
+    audit: Audit = None, force: Overwrite = False, dry_run: DryRun = False, format: Format = None, map: Map = None,
+    seed: Seed = None, workers: Workers = None, memory: Memory = None, config: Config = None, quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:  # fmt: skip
+    """Train and test pieces that share no conversation, near-duplicate prompt or answer."""
+    with errors(debug):
+        from prefaudit.repair import splitting
+
+        options = _options(config, workers, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
+        with progress(quiet) as bars:
+            if against:
+                say(splitting.leakage(data, against, options, progress=bars).words)
+                return
+            made = splitting.run(data, out, options, test=test, validation=validation, audit=audit, force=force,
+                                 dry_run=dry_run, progress=bars)  # fmt: skip
+        if not quiet:
+            say(made.words)
+
+
+def review(
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.csv", help="The sheet to fill in.")],
+    n: Annotated[int, typer.Option("--n", "-n", metavar="N", help="Pairs to look at.")] = 100,
+    by: Annotated[
+        str, typer.Option("--by", metavar="WHAT", help="random, strength, or a rule code: half of them fired.")
+    ] = "random",
+    audit: Audit = None, force: Overwrite = False, format: Format = None, map: Map = None, seed: Seed = None,
+    workers: Workers = None, memory: Memory = None, config: Config = None, quiet: Quiet = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """A sheet of pairs to judge by hand, blinded and in random order, with their sampling weights."""
+    with errors(debug):
+        from prefaudit.repair import reviewing
+
+        options = _options(config, workers, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
+        with progress(quiet) as bars:
+            told = reviewing.write(data, out, options, n=n, by=by, audit=audit, force=force, progress=bars)
+        if not quiet:
+            say(told)
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="An audit folder, or a dataset.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    format: Format = None, map: Map = None, seed: Seed = None, workers: Workers = None, memory: Memory = None,
+    config: Config = None, quiet: Quiet = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """What differs between two audits or datasets: rows, findings, biases, and what each source lost."""
+    with errors(debug):
+        from prefaudit.repair import differing
+
+        options = _options(config, workers, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
+        with progress(quiet) as bars:
+            say(differing.text(differing.compare(before, after, options, progress=bars)))
+
+
+def _options(config: Path | None, workers: int | None, **given: Any) -> Options:
+    from prefaudit import config as configuration
+
+    threads(workers)
+    return configuration.load(config, {**given, "fail_on": "never"})
+
+
+def _where(out: Path | None, ledger: Path | None, control: bool, force: bool, dry_run: bool, to: str | None,
+           audit: Path | None) -> Where:  # fmt: skip
+    from prefaudit.core import UsageError
+    from prefaudit.repair.filtering import Where
+
+    if out is None and not dry_run:
+        raise UsageError("no output named", "say where to write with -o OUT, or --dry-run to write nothing")
+    return Where(out, ledger, control, force, dry_run, to, audit)
+
+
+def _tell(made: Repair, where: Where, quiet: bool) -> None:
+    from prefaudit.repair.words import table
+
+    if not quiet:
+        say(table(made, str(where.out), where.dry_run))
+    raise typer.Exit(made.exit_code)

@@ -1,0 +1,210 @@
+"""`prefaudit relabel`: labels turned round, softened, or given margins, in the layout they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from prefaudit.config import Options
+from prefaudit.core import Progress, UsageError
+from prefaudit.repair import choose, filtering, flipping, layouts, ledger, reviewing, session
+from prefaudit.repair.choose import FLIPPING, Reason, Selection
+from prefaudit.repair.cut import Bools, Cut, Floats
+from prefaudit.repair.evidence import Evidence, no_strength
+from prefaudit.repair.filtering import Where
+from prefaudit.repair.fold import fold, of_rows
+from prefaudit.repair.result import Repair
+from prefaudit.repair.rewrite import Edits
+from prefaudit.repair.strength import probability
+
+UNDECIDED = {"LBL002": "says that nothing supports the label, not that the other side is right"}
+PROBABILITY, MARGIN = "label_probability", "margin"
+
+
+@dataclass(frozen=True)
+class Relabelling:
+    """What to do; see `prefaudit.relabel`."""
+
+    flip: tuple[str, ...] = ()
+    flip_below: float | None = None
+    drop: tuple[str, ...] = ()
+    soft: bool = False
+    margin: bool = False
+    strict: bool = False
+
+
+def relabel(data: Any, out: str | Path | None, *, flip: Sequence[str] = (), flip_below: float | None = None,
+            drop: Sequence[str] = (), soft: bool = False, margin: bool = False, strict: bool = False,
+            **more: Any) -> Repair:  # fmt: skip
+    """Write a dataset with labels turned round, softened or given margins.
+
+    Args:
+        data: as for `prefaudit.scan`.
+        out: where to; None only with dry_run.
+        flip: codes of rules whose finding says that the label is wrong: LBL, STR, PRN, LNS by name.
+        flip_below: labels with a `strength.mean` below this are turned round.
+        drop: as for `filter`.
+        soft: add the column `label_probability`, that the label is right (docs/repair.md has the loss).
+        margin: add the column `margin`, as TRL's RewardTrainer and OpenRLHF read it.
+        strict: as for `filter`; of what is turned round it changes nothing.
+        more: control, dry_run, ledger, force, to, audit, reviewed, progress, and the options of `scan`.
+
+    Returns:
+        Repair; `flipped` counts pairs.
+
+    Raises:
+        AuditError: the job cannot be done, or a rule is named whose finding does not say that the label is wrong.
+    """
+    wanted = Relabelling(filtering.codes(flip), flip_below, filtering.codes(drop), soft, margin, strict)
+    progress, reviewed = more.pop("progress", None), more.pop("reviewed", None)
+    where = filtering.where_of(out, more)
+    return run(data, where, wanted, filtering.options_of(more), reviewed=reviewed, progress=progress)
+
+
+def run(data: Any, where: Where, wanted: Relabelling, options: Options, *, reviewed: Path | None = None,
+        progress: Progress | None = None) -> Repair:  # fmt: skip
+    """`relabel` for callers that hold its parts already."""
+    if not (wanted.flip or wanted.flip_below is not None or wanted.drop or wanted.soft or wanted.margin or reviewed):
+        raise UsageError("nothing to do", "name rules with --flip, or --flip-below X, --soft, --margin")
+    opening = session.open_data(data, options)
+    filtering.check_targets(opening[1], where)
+    work = session.begin(data, options, where.audit, progress or Progress(), opening)
+    evidence = work.evidence
+    review = reviewing.read(reviewed, evidence) if reviewed else reviewing.NONE
+    dropping = choose.choose(evidence, Selection(drop=wanted.drop, strict=wanted.strict, obey=review.unusable))
+    if where.to is not None:
+        dropping += layouts.cannot(evidence, where.to)
+    gone = filtering.union(dropping, evidence.pairs)
+    flips = _spared(_flips(evidence, wanted), review) + _reviewed(review)
+    turn = filtering.union(flips, evidence.pairs) & ~gone & (evidence.label == "chosen").to_numpy()
+    added = _added(work, wanted, turn, where)
+    return _finish(work, where, (dropping, flips), (gone, turn), added)
+
+
+def _flips(evidence: Evidence, wanted: Relabelling) -> list[Reason]:
+    reasons = []
+    for named in wanted.flip:
+        codes = evidence.codes((named,), "--flip")
+        wrong = [c for c in codes if c[:3] not in FLIPPING or (c in UNDECIDED and c == named)]
+        if wrong:
+            why = UNDECIDED.get(wrong[0], "does not say that the label is wrong")
+            raise UsageError(f"--flip {named}: {wrong[0]} {why}", "drop what it names: prefaudit filter --drop "
+                             f"{wrong[0]}; to flip, name a rule of {', '.join(FLIPPING)}")  # fmt: skip
+        for code in (c for c in codes if c not in UNDECIDED):
+            rows, values = evidence.fired(code)
+            reasons.append(Reason(code, rows, values, evidence.known[code].name,
+                                  int(evidence.asked[code]["unjudged"])))  # fmt: skip
+    if wanted.flip_below is not None:
+        if evidence.strength is None:
+            raise no_strength("--flip-below")
+        rows = np.flatnonzero(evidence.strength < wanted.flip_below)
+        words = f"strength below {wanted.flip_below:g}"
+        unknown = int(np.isnan(evidence.strength).sum())
+        reasons.append(Reason("STRENGTH", rows, evidence.strength[rows], words, unknown))
+    return reasons
+
+
+def _spared(reasons: list[Reason], review: reviewing.Review) -> list[Reason]:
+    """The reasons less the pairs whose label a reviewer confirmed."""
+    out = []
+    for reason in reasons:
+        stay = ~np.isin(reason.rows, np.asarray(review.confirmed, np.int64))
+        out.append(replace(reason, rows=reason.rows[stay], values=reason.values[stay],
+                           spared=reason.spared + int((~stay).sum())))  # fmt: skip
+    return out
+
+
+def _reviewed(review: reviewing.Review) -> list[Reason]:
+    if not review.contrary:
+        return []
+    rows = np.asarray(review.contrary, np.int64)
+    return [Reason("REVIEW", rows, np.full(len(rows), np.nan), "a reviewer preferred the other answer")]
+
+
+def _added(work: session.Session, wanted: Relabelling, turn: Bools, where: Where) -> dict[str, Floats]:
+    """Columns of numbers by pair: what is known of the label as it is written, turned ones turned."""
+    if not (wanted.soft or wanted.margin):
+        return {}
+    evidence = work.evidence
+    if where.to is None and (evidence.pairs > evidence.rows or work.opened.detected.layout.pairs_per_row > 1
+                             or work.opened.detected.layout.regroups):  # fmt: skip
+        raise UsageError(
+            f"--{'soft' if wanted.soft else 'margin'}: in layout {work.opened.detected.layout.name} a row is not one pair",
+            "write one pair a row with --to trl",
+        )
+    if evidence.strength is None:
+        raise no_strength("--soft" if wanted.soft else "--margin")
+    side = np.where(turn, -1.0, 1.0)
+    found = {}
+    if wanted.margin:
+        found[MARGIN] = np.round(np.nan_to_num(evidence.strength * side), 6) + 0.0
+    if wanted.soft:
+        p = probability(evidence.pair_columns("label", "votes"), evidence.strength)
+        found[PROBABILITY] = np.round(np.where(turn, 1 - p, p), 6)
+    return found
+
+
+def _finish(work: session.Session, where: Where, reasons: tuple[list[Reason], list[Reason]], masks: tuple[Bools, Bools],
+            added: dict[str, Floats]) -> Repair:  # fmt: skip
+    from prefaudit.repair import words
+
+    evidence, (dropping, flips), (gone, turn) = work.evidence, reasons, masks
+    folded = fold(evidence, gone)
+    really = gone if where.to is not None else of_rows(evidence, folded.drop) & gone
+    edits = flipping.flip(work, turn) if turn.any() and where.to is None else None
+    done = turn.copy() if where.to is not None else np.zeros(evidence.pairs, bool)
+    if edits is not None:
+        done[edits.done] = True
+    left = ~folded.drop & ~folded.skipped
+    lines = _lines(evidence, reasons, (gone, really, turn, done), added)
+    repair = Repair(
+        read=evidence.rows, kept=int(left.sum()), dropped=int(folded.drop.sum()), flipped=int(done.sum()),
+        skipped=int(folded.skipped.sum()), ledger=lines,
+        pairs={"read": evidence.pairs, "kept": evidence.pairs - int(really.sum()), "dropped": int(really.sum()),
+               "cannot_be_said": int((gone & ~really).sum()), "cannot_be_flipped": int((turn & ~done).sum())},
+        softened=int((~really).sum()) if added else 0,
+        rules=tuple(filtering.facts(r) for r in [*dropping, *flips]),
+    )  # fmt: skip
+    repair = words.measured(work, repair, [*dropping, *flips], really, done)
+    if where.dry_run or where.out is None:
+        return repair
+    if repair.dropped and not repair.kept:
+        raise UsageError("nothing would be left: every row is dropped", "see --dry-run for what takes them")
+    filtering.deliver(work, where, _cut(work, left, edits, added), repair, filtering.Changes(really, done, added))
+    return replace(repair, out=where.out, ledger_path=where.ledger_path)
+
+
+def _cut(work: session.Session, left: Bools, edits: Edits | None, added: dict[str, Floats]) -> Cut:
+    by_row = {}
+    for name, numbers in added.items():
+        column = np.full(work.evidence.rows, np.nan)
+        column[work.evidence.source_row] = numbers
+        by_row[name] = column
+    if edits is None:
+        return Cut(left, added=by_row)
+    return Cut(left, edits.rows, edits.values, edits.text, by_row)
+
+
+def _lines(evidence: Evidence, reasons: tuple[list[Reason], list[Reason]], masks: tuple[Bools, ...],
+           added: dict[str, Floats]) -> pl.DataFrame:  # fmt: skip
+    (dropping, flips), (gone, really, turn, done) = reasons, masks
+    flipped = ledger.taken(evidence, flips, np.flatnonzero(done), "flipped")
+    flipped = flipped.with_columns(hash_after=ledger.turned(flipped["hash_before"]))
+    stuck = ledger.taken(evidence, flips, np.flatnonzero(turn & ~done), "kept")
+    stuck = stuck.with_columns(why=pl.format("{}; the layout cannot turn this label round without another", "why"))
+    frames = [ledger.taken(evidence, dropping, np.flatnonzero(really), "dropped"), flipped, stuck]
+    kept = ledger.taken(evidence, dropping, np.flatnonzero(gone & ~really), "kept")
+    frames.append(kept.with_columns(why=pl.format("{}; its answers have other comparisons", "why")))
+    for name, numbers in added.items():
+        action = "margin" if name == MARGIN else "softened"
+        rows = np.flatnonzero(~really)
+        reason = Reason(action.upper(), rows, numbers[rows], f"column {name}")
+        new = ledger.taken(evidence, [reason], rows, action)
+        after = pl.when(pl.Series(done[rows])).then(ledger.turned(new["hash_before"])).otherwise("hash_before")
+        frames.append(new.with_columns(hash_after=after))
+    return pl.concat([pl.concat(frames).sort("row", maintain_order=True), ledger.skipped(evidence)])

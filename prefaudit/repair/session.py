@@ -1,0 +1,96 @@
+"""One repair, from what the user named to an audit and back: opening, checking that the source stays what it was."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from prefaudit.audit import run
+from prefaudit.audit import read as reading
+from prefaudit.config import Options
+from prefaudit.core import Progress, SourceError, UsageError
+from prefaudit.repair import output
+from prefaudit.repair.evidence import Evidence
+from prefaudit.sources.remote import standard_input
+
+
+@dataclass(frozen=True)
+class Session:
+    """A source, its audit, and what is needed to write it again."""
+
+    opened: reading.Opened
+    origin: output.Origin
+    evidence: Evidence
+    options: Options
+    held: Any  # the copy of standard input, as long as it is needed
+
+    def parts(self, rows: Any) -> Iterator[pa.Table]:
+        """The named source rows (ascending), as the sources room gives them: columns of text and JSON text."""
+        import numpy as np
+
+        for part in self.opened.source.read(self.opened.part_rows):
+            low, high = np.searchsorted(rows, [part.first, part.first + part.rows])
+            if high > low:
+                inside = np.isin(part.table["source_row"].to_numpy(), rows[low:high])
+                yield part.table.filter(pa.array(inside))
+
+
+def open_data(data: Any, options: Options) -> tuple[reading.Opened, output.Origin, Any, Any]:
+    """Open the source, standard input by way of a copy that can be read twice.
+
+    Returns:
+        The opened source, its origin, what to give to the audit as data, and what must be held on to.
+    """
+    if options.sample is not None:
+        raise UsageError("--sample does not go with a repair", "a repair speaks of every row; leave --sample out")
+    held: Any = None
+    if data == "-" or (isinstance(data, list | tuple) and list(data) == ["-"]):
+        held = tempfile.TemporaryDirectory(prefix="prefaudit-")
+        data = str(standard_input(Path(held.name))[0].path)
+    elif isinstance(data, list | tuple) and len(data) == 1:
+        data = data[0]
+    opened = reading.open_source(data, options)
+    return opened, output.origin(opened.source, data), data, held
+
+
+def begin(data: Any, options: Options, audit: str | Path | None, progress: Progress,
+          opening: tuple[reading.Opened, output.Origin, Any, Any]) -> Session:  # fmt: skip
+    """Audit the data, or open the audit that is there.
+
+    Raises:
+        SourceError: the data has changed since it was scanned, or while it was.
+    """
+    opened, origin, data, held = opening
+    if audit is None:
+        _same_as_scanned(opened)
+    made = run(data, audit, options, progress=progress)
+    origin.unchanged()
+    return Session(opened, origin, Evidence(made, options), options, held)
+
+
+def _same_as_scanned(opened: reading.Opened) -> None:
+    """Refuse data of which an audit of this place speaks, but of its former content."""
+    source = opened.source
+    if not source.files:
+        return
+    from prefaudit.audit import _default_folder
+
+    stem = _default_folder(source) if any(Path(".prefaudit").glob("*/report.json")) else None
+    if stem is None or (stem / "report.json").exists():
+        return
+    name = stem.name.rsplit("-", 1)[0]
+    for report in sorted(Path(".prefaudit").glob("*/report.json")):
+        if report.parent.name.rsplit("-", 1)[0] != name:
+            continue
+        import json
+
+        if json.loads(report.read_text(encoding="utf8"))["dataset"]["paths"] == list(source.paths):
+            raise SourceError(
+                f"{source.paths[0]} has changed since it was scanned: {report.parent} speaks of its former content",
+                f"look at it first: prefaudit scan {source.paths[0]}",
+            )

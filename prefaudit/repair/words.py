@@ -1,0 +1,68 @@
+"""What is said of a repair: the most important first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from prefaudit.repair import honest
+from prefaudit.repair.choose import Reason
+from prefaudit.repair.cut import Bools
+from prefaudit.repair.result import Repair
+from prefaudit.repair.session import Session
+
+
+def measured(work: Session, repair: Repair, reasons: Sequence[Reason], gone: Bools,
+             turned: Bools | None = None) -> Repair:  # fmt: skip
+    """The repair with what it does to the data, measured, and the sentences that say so."""
+    said: list[str] = []
+    told = honest.measure(work.evidence, gone, [r.code for r in reasons], work.options.seed)
+    said += told.pop("warnings", [])
+    for rule in repair.rules:
+        said += [f"{rule['code']}: {note}" for note in rule["notes"]]
+        if rule["unjudged"]:
+            said.append(f"{rule['code']} could not judge {rule['unjudged']:,} pairs; without --strict they are kept")
+    said += told.pop("words", [])
+    if repair.pairs.get("cannot_be_said"):
+        said.append(
+            f"{repair.pairs['cannot_be_said']:,} pairs stay because their answers have other comparisons in the same "
+            "row; the ledger names them as kept"
+        )
+    if repair.pairs.get("cannot_be_flipped"):
+        said.append(
+            f"{repair.pairs['cannot_be_flipped']:,} labels stay as they are: the layout cannot turn them round alone; "
+            "the ledger names them as kept"
+        )
+    if repair.skipped:
+        said.append(
+            f"{repair.skipped:,} skipped rows gave no pair and are not written; the ledger gives the reason of each"
+        )
+    return replace(repair, words=(*said,), measured=told)
+
+
+def table(repair: Repair, name: str, dry: bool = False) -> str:
+    """The summary as text."""
+    lines = [*repair.words[:1]]
+    lines.append(f"read {repair.read:,} = kept {repair.kept:,} + dropped {repair.dropped:,} + skipped {repair.skipped:,}"
+                 "  (source rows)")  # fmt: skip
+    pairs = repair.pairs
+    if pairs:
+        extra = f", flipped {repair.flipped:,}" if repair.flipped else ""
+        extra += f", changed {repair.softened:,}" if repair.softened else ""
+        extra += f", rows rewritten {pairs['rows_rewritten']:,}" if pairs.get("rows_rewritten") else ""
+        lines.append(f"pairs {pairs['read']:,}: kept {pairs['kept']:,}, dropped {pairs['dropped']:,}{extra}")
+    if repair.rules:
+        lines.append("")
+        lines.append(f"{'by':<9}{'pairs':>10}{'spared':>10}{'unjudged':>10}  what")
+        for rule in repair.rules:
+            lines.append(
+                f"{rule['code']:<9}{rule['pairs']:>10,}{rule['spared']:>10,}{rule['unjudged']:>10,}  {rule['words']}"
+            )
+    lines += ["", *repair.words[1:]] if len(repair.words) > 1 else []
+    if dry:
+        lines += ["", "dry run: nothing was written"]
+    elif repair.out is not None:
+        lines += ["", f"wrote {name} and its ledger {repair.ledger_path}"]
+    else:
+        lines += ["", "nothing was written"]
+    return "\n".join(lines) + "\n"
