@@ -8,7 +8,7 @@ from prefaudit.stats.baselines import baselines
 from prefaudit.stats.cells import length_ratio
 from prefaudit.stats.effects import EffectOptions, effects
 from prefaudit.stats.groups import components, folds, sample_groups
-from prefaudit.stats.intervals import bh, cluster_rate, hierarchical, wilson
+from prefaudit.stats.intervals import bh, bh_families, cluster_rate, wilson
 from prefaudit.stats.permute import permuted
 
 __all__ = [
@@ -17,11 +17,11 @@ __all__ = [
     "annotators",
     "baselines",
     "bh",
+    "bh_families",
     "cluster_rate",
     "components",
     "effects",
     "folds",
-    "hierarchical",
     "length_ratio",
     "permuted",
     "sample_groups",

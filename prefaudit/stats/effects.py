@@ -16,7 +16,7 @@ from prefaudit.core import EFFECTS
 from prefaudit.stats.cells import Cells
 from prefaudit.stats.cluster import Clusters, replication, robust
 from prefaudit.stats.groups import Ints, sample_groups
-from prefaudit.stats.intervals import Floats, hierarchical, p_value, quantile, rate_of_sums
+from prefaudit.stats.intervals import Floats, bh_families, p_value, quantile, rate_of_sums
 from prefaudit.stats.joint import joint_effects
 from prefaudit.stats.logit import Fit, fit
 from prefaudit.stats.signs import Features, Levels
@@ -187,7 +187,7 @@ def judged(rows: list[dict[str, Any]], options: EffectOptions) -> pl.DataFrame:
         p = p_value(np.array([row["delta_win"]]), np.array([row["error"]]), np.array([row["df"]]), null)
         bound = 0.0 if low <= 0 <= high else min(low, high, key=abs)
         row.update(low=max(low, -1.0), high=min(high, 1.0), p=float(p[0]), bound=bound)
-    q = hierarchical(
+    q = bh_families(
         np.array([np.nan if r["p"] is None else r["p"] for r in rows], dtype=np.float64), [r["family"] for r in rows]
     )
     for row, value in zip(rows, q, strict=True):
