@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -26,8 +27,9 @@ LAYOUTS: tuple[Layout, ...] = (
 )
 
 
-def detect(columns: dict[str, str], sample: pa.Table, name: str | None = None,
-           mapping: dict[str, str] | None = None) -> Detected:  # fmt: skip
+def detect(
+    columns: Mapping[str, str], sample: pa.Table, name: str | None = None, mapping: Mapping[str, str] | None = None
+) -> Detected:
     """Find the layout of a source.
 
     Args:
@@ -46,10 +48,16 @@ def detect(columns: dict[str, str], sample: pa.Table, name: str | None = None,
 def table() -> list[dict[str, Any]]:
     """One dict a layout, for `prefaudit formats`: name, title, about, columns, verified, regroups."""
     return [
-        {"name": one.name, "title": one.title, "about": one.about, "columns": list(one.wants),
-         "verified": one.verified, "regroups": one.regroups}
+        {
+            "name": one.name,
+            "title": one.title,
+            "about": one.about,
+            "columns": list(one.wants),
+            "verified": one.verified,
+            "regroups": one.regroups,
+        }
         for one in LAYOUTS
-    ]  # fmt: skip
+    ]
 
 
 __all__ = ["FIELDS", "LAYOUTS", "Detected", "Layout", "detect", "regroup", "table", "to_pairs", "unaccounted"]

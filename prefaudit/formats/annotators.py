@@ -8,7 +8,7 @@ from typing import Any
 from prefaudit.formats import sql
 from prefaudit.formats.base import Columns, Layout, PairDict, Reading, Sample, is_number
 from prefaudit.formats.explicit import last_user
-from prefaudit.formats.judged import judged, majority, shifted
+from prefaudit.formats.judged import judged, majority, placed, shifted
 from prefaudit.formats.sql import VOTES
 
 PEOPLE = ("annotator1", "annotator2", "annotator3")
@@ -27,21 +27,35 @@ def _panda(c: Columns, r: Reading) -> Reading:
     parts = f"string_split({c.text('cmp_key')}, '_')"
     model = {n: f"case when len({parts}) = 2 then {parts}[{n}] end" for n in (1, 2)} if "cmp_key" in c else {}
     return replace(
-        r, votes=_panda_votes(c), prompt=shifted(c["instruction"].text, c.text("input")), text_prompt=None,
-        model_a=model.get(1, "null"), model_b=model.get(2, "null"),
-    )  # fmt: skip
+        r,
+        votes=_panda_votes(c),
+        prompt=shifted(c["instruction"].text, c.text("input")),
+        text_prompt=None,
+        model_a=model.get(1, "null"),
+        model_b=model.get(2, "null"),
+    )
 
 
 PANDALM = judged(
-    "pandalm", "PandaLM", "annotator1 to 3 say 1 (response1), 2 (response2) or 0 (tie): three votes of one pair",
-    a="response1", b="response2", prompt="instruction", needs=PEOPLE, label=lambda c: majority(_panda_votes(c)),
-    read=_panda, verified=True, carries=("tie", "votes"),
+    "pandalm",
+    "PandaLM",
+    "annotator1 to 3 say 1 (response1), 2 (response2) or 0 (tie): three votes of one pair",
+    a="response1",
+    b="response2",
+    prompt="instruction",
+    needs=PEOPLE,
+    label=lambda c: majority(_panda_votes(c)),
+    read=_panda,
+    verified=True,
+    carries=("tie", "votes"),
     verdict=lambda w, p: {name: {"a": 1, "b": 2, "tie": 0}[w] for name in PEOPLE},
     fits=lambda s: "" if s.share("annotator1", is_number) > 0.5 else "'annotator1' holds no numbers",
-)  # fmt: skip
+)
 
-LEVELS = "case when o like 'A-is-clearly%' then 2 when o like 'A-is-slightly%' then 1 when lower(o) = 'tie' then 0 " \
-         "when o like 'B-is-slightly%' then -1 when o like 'B-is-clearly%' then -2 end"  # fmt: skip
+LEVELS = (
+    "case when o like 'A-is-clearly%' then 2 when o like 'A-is-slightly%' then 1 when lower(o) = 'tie' then 0 "
+    "when o like 'B-is-slightly%' then -1 when o like 'B-is-clearly%' then -2 end"
+)
 ANNOTATIONS = ("normal_worker_annotations", "expert_worker_annotations")
 
 
@@ -75,16 +89,23 @@ def _multi_verdict(winner: str, _: PairDict) -> dict[str, Any]:
 
 def _multipref(name: str, prompt: str) -> Layout:
     return judged(
-        name, "MultiPref", f"{prompt}, completion_a, completion_b and lists of annotations with overall_pref: votes",
-        a="completion_a", b="completion_b", prompt=prompt, needs=ANNOTATIONS, models=("model_a", "model_b"),
-        label=lambda c: majority(_multi_votes(c)), read=_multi, verdict=_multi_verdict, carries=("tie", "votes"),
-    )  # fmt: skip
+        name,
+        "MultiPref",
+        f"{prompt}, completion_a, completion_b and lists of annotations with overall_pref: votes",
+        a="completion_a",
+        b="completion_b",
+        prompt=prompt,
+        needs=ANNOTATIONS,
+        models=("model_a", "model_b"),
+        label=lambda c: majority(_multi_votes(c)),
+        read=_multi,
+        verdict=_multi_verdict,
+        carries=("tie", "votes"),
+    )
 
 
 MULTIPREF = _multipref("multipref", "text")
 MULTIPREF_PROMPT = _multipref("multipref-prompt", "prompt")
-
-ENTRY = "e.entry"
 
 
 def _pairs_document(c: Columns) -> Reading:
@@ -94,40 +115,57 @@ def _pairs_document(c: Columns) -> Reading:
         generate_subscripts(json_extract({c["comparisons"].json}, '$[*]'), 1) as k, {default} as judge,
         {c["annotators"].json} as people from part)"""
     return _comparison(
-        "entry", "(try_cast(entry->'$.annotations' as map(varchar, json))[coalesce(judge, '')])->'$.pref'", table, ("k",)
+        "entry",
+        "(try_cast(entry->'$.annotations' as map(varchar, json))[coalesce(judge, '')])->'$.pref'",
+        table,
+        ("k",),
     )
 
 
 def _comparison(j: str, pref: str, table: str, keys: tuple[str, ...]) -> Reading:
     def text(side: str) -> str:
-        return f"(list_transform([coalesce({j}->'$.{side}.text', {j}->'$.{side}')], lambda js: " \
-               f"{sql.answer_json('js')})[1])"  # fmt: skip
+        return (
+            f"(list_transform([coalesce({j}->'$.{side}.text', {j}->'$.{side}')], lambda js: "
+            f"{sql.answer_json('js')})[1])"
+        )
 
     def model(side: str) -> str:
         return f"coalesce({j}->>'$.{side}.model', {j}->>'$.{side}.metadata.model')"
 
     return Reading(
         prompt=f"(list_transform([coalesce({j}->'$.prompt', 'null'::json)], lambda js: {sql.prompt_json('js')})[1])",
-        a=text("response_a"), b=text("response_b"),
+        a=text("response_a"),
+        b=text("response_b"),
         label=f"case lower(pf_scalar({pref})) when 'a' then 'a' when 'b' then 'b' when 'tie' then 'tie' end",
-        table=table, keys=keys, model_a=model("response_a"), model_b=model("response_b"), first="1",
+        table=table,
+        keys=keys,
+        model_a=model("response_a"),
+        model_b=model("response_b"),
+        first="1",
         extra=f"json_object('id', {j}->'$.id', 'metadata', {j}->'$.metadata')::varchar",
-    )  # fmt: skip
+    )
 
 
 def _document_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
-    from prefaudit.formats.judged import placed
-
     comparisons = []
     for n, pair in enumerate(pairs):
         x, y, winner = placed(pair)
-        comparisons.append({
-            "id": str(n), "prompt": last_user(pair), "response_a": {"text": pair[x], "model": pair.get(f"model_{x}")},
-            "response_b": {"text": pair[y], "model": pair.get(f"model_{y}")},
-            "annotations": {"d0": {"pref": winner}},
-        })  # fmt: skip
-    return [{"metadata": {"version": "2.0", "default_annotator": "d0"}, "annotators": {"d0": {"name": "label"}},
-             "comparisons": comparisons}]  # fmt: skip
+        comparisons.append(
+            {
+                "id": str(n),
+                "prompt": last_user(pair),
+                "response_a": {"text": pair[x], "model": pair.get(f"model_{x}")},
+                "response_b": {"text": pair[y], "model": pair.get(f"model_{y}")},
+                "annotations": {"d0": {"pref": winner}},
+            }
+        )
+    return [
+        {
+            "metadata": {"version": "2.0", "default_annotator": "d0"},
+            "annotators": {"d0": {"name": "label"}},
+            "comparisons": comparisons,
+        }
+    ]
 
 
 def _document_fits(sample: Sample) -> str:
@@ -137,20 +175,32 @@ def _document_fits(sample: Sample) -> str:
 
 
 ANNOTATED_PAIRS = Layout(
-    "annotated-pairs", "AnnotatedPairs", "one document: metadata, annotators, comparisons; its default annotator judges",
-    ("metadata", "annotators", "comparisons"), _pairs_document, _document_rows, _document_fits,
-    carries=("tie", "first", "model_chosen", "model_rejected"), verified=True, pairs_per_row=64,
-)  # fmt: skip
+    "annotated-pairs",
+    "AnnotatedPairs",
+    "one document: metadata, annotators, comparisons; its default annotator judges",
+    ("metadata", "annotators", "comparisons"),
+    _pairs_document,
+    _document_rows,
+    _document_fits,
+    carries=("tie", "first", "model_chosen", "model_rejected"),
+    verified=True,
+    pairs_per_row=64,
+)
 
 
 def _comparison_rows(c: Columns) -> Reading:
     said = c["annotations"].json
     pref = f"map_values(try_cast({said} as map(varchar, json)))[1]->'$.pref'"
     return replace(
-        _comparison("entry", "pref", f"""(select source_row, {pref} as pref, json_object(
+        _comparison(
+            "entry",
+            "pref",
+            f"""(select source_row, {pref} as pref, json_object(
             'id', {c.text("id")}, 'prompt', {c["prompt"].json}, 'response_a', {c["response_a"].json},
-            'response_b', {c["response_b"].json}) as entry from part)""", ())
-    )  # fmt: skip
+            'response_b', {c["response_b"].json}) as entry from part)""",
+            (),
+        )
+    )
 
 
 def _flat_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
@@ -158,10 +208,13 @@ def _flat_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
 
 
 COMPARISONS = Layout(
-    "annotated-pairs-rows", "AnnotatedPairs comparisons",
+    "annotated-pairs-rows",
+    "AnnotatedPairs comparisons",
     "response_a{text}, response_b{text}, annotations{id: {pref}}: the first annotator named judges",
-    ("prompt", "response_a", "response_b", "annotations"), _comparison_rows, _flat_rows,
+    ("prompt", "response_a", "response_b", "annotations"),
+    _comparison_rows,
+    _flat_rows,
     carries=("tie", "first", "model_chosen", "model_rejected"),
-)  # fmt: skip
+)
 
 LAYOUTS = (PANDALM, MULTIPREF, MULTIPREF_PROMPT, ANNOTATED_PAIRS, COMPARISONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,9 +19,13 @@ CARRIES = ("tie", "both_bad", "first", "model_chosen", "model_rejected")
 
 def _battle(c: Columns, a: str, b: str) -> Reading:
     return replace(
-        sides(c, a, b), label=by_word("winner")(c), first="1", model_a=c.text("model_a"), model_b=c.text("model_b"),
+        sides(c, a, b),
+        label=by_word("winner")(c),
+        first="1",
+        model_a=c.text("model_a"),
+        model_b=c.text("model_b"),
         annotator=c.text("judge", "judge_hash", "annotator"),
-    )  # fmt: skip
+    )
 
 
 def _conversations(sample: Sample) -> str:
@@ -53,18 +58,28 @@ def _battle_rows(bad: str, parts: bool = False) -> Callable[[list[PairDict]], li
 FIELDS = {"response_a": "conversation_a", "response_b": "conversation_b", "label": "winner"}
 
 ARENA_100K = Layout(
-    "arena", "Chatbot Arena conversations, arena 100k", "conversation_a, conversation_b, model_a, model_b, winner",
+    "arena",
+    "Chatbot Arena conversations, arena 100k",
+    "conversation_a, conversation_b, model_a, model_b, winner",
     ("conversation_a", "conversation_b", "model_a", "model_b", "winner"),
-    lambda c: _battle(c, "conversation_a", "conversation_b"), _battle_rows("tie (bothbad)"), _conversations, FIELDS,
+    lambda c: _battle(c, "conversation_a", "conversation_b"),
+    _battle_rows("tie (bothbad)"),
+    _conversations,
+    FIELDS,
     CARRIES,
-)  # fmt: skip
+)
 
 ARENA_140K = Layout(
-    "arena-140k", "Arena 140k", "conversation_a, conversation_b with content parts, winner, evaluation_session_id",
+    "arena-140k",
+    "Arena 140k",
+    "conversation_a, conversation_b with content parts, winner, evaluation_session_id",
     ("conversation_a", "conversation_b", "model_a", "model_b", "winner", "evaluation_session_id"),
-    lambda c: _battle(c, "conversation_a", "conversation_b"), _battle_rows("both_bad", True), _conversations, FIELDS,
+    lambda c: _battle(c, "conversation_a", "conversation_b"),
+    _battle_rows("both_bad", True),
+    _conversations,
+    FIELDS,
     CARRIES,
-)  # fmt: skip
+)
 
 
 def _mt_bench(c: Columns) -> Reading:
@@ -74,9 +89,12 @@ def _mt_bench(c: Columns) -> Reading:
         return sql.let(both, "talk", sql.let(seen, "m", sql.last_turn("m")))
 
     return replace(
-        _battle(c, "conversation_a", "conversation_b"), a=upto("conversation_a"), b=upto("conversation_b"),
-        text_a=None, text_b=None,
-    )  # fmt: skip
+        _battle(c, "conversation_a", "conversation_b"),
+        a=upto("conversation_a"),
+        b=upto("conversation_b"),
+        text_a=None,
+        text_b=None,
+    )
 
 
 def _mt_bench_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
@@ -92,17 +110,24 @@ def _mt_bench_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
 
 
 MT_BENCH = Layout(
-    "mt-bench", "MT-bench human judgments", "question_id, conversation_a, conversation_b, winner, judge, turn 1 or 2",
-    ("conversation_a", "conversation_b", "model_a", "model_b", "winner", "judge", "turn", "question_id"), _mt_bench,
-    _mt_bench_rows, lambda s: "it has 'tstamp', like Chatbot Arena" if "tstamp" in s else _conversations(s), FIELDS,
+    "mt-bench",
+    "MT-bench human judgments",
+    "question_id, conversation_a, conversation_b, winner, judge, turn 1 or 2",
+    ("conversation_a", "conversation_b", "model_a", "model_b", "winner", "judge", "turn", "question_id"),
+    _mt_bench,
+    _mt_bench_rows,
+    lambda s: "it has 'tstamp', like Chatbot Arena" if "tstamp" in s else _conversations(s),
+    FIELDS,
     ("tie", "first", "model_chosen", "model_rejected", "annotator"),
-)  # fmt: skip
+)
 
 
 def _one_hot(c: Columns) -> str:
     a, b, tie = (c[f"winner_{x}"].number for x in ("model_a", "model_b", "tie"))
-    return f"case when {a} = 1 and {b} = 0 and {tie} = 0 then 'a' when {b} = 1 and {a} = 0 and {tie} = 0 then 'b' " \
-           f"when {tie} = 1 and {a} = 0 and {b} = 0 then 'tie' end"  # fmt: skip
+    return (
+        f"case when {a} = 1 and {b} = 0 and {tie} = 0 then 'a' when {b} = 1 and {a} = 0 and {tie} = 0 then 'b' "
+        f"when {tie} = 1 and {a} = 0 and {b} = 0 then 'tie' end"
+    )
 
 
 def _lists(c: Columns, side: str) -> str:
@@ -123,14 +148,17 @@ def _lists(c: Columns, side: str) -> str:
 
 def _arena_55k(c: Columns) -> Reading:
     return Reading(
-        prompt=NOTHING, a=_lists(c, "response_a"), b=_lists(c, "response_b"), label=_one_hot(c), first="1",
-        model_a=c.text("model_a"), model_b=c.text("model_b"),
-    )  # fmt: skip
+        prompt=NOTHING,
+        a=_lists(c, "response_a"),
+        b=_lists(c, "response_b"),
+        label=_one_hot(c),
+        first="1",
+        model_a=c.text("model_a"),
+        model_b=c.text("model_b"),
+    )
 
 
 def _arena_55k_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
-    import json
-
     out = []
     for pair in pairs:
         x, y, winner = placed(pair)
@@ -144,11 +172,16 @@ def _arena_55k_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
 
 
 ARENA_55K = Layout(
-    "arena-55k", "Arena 55k", "prompt, response_a, response_b: JSON lists in texts; winner_model_a, _model_b, _tie",
-    ("prompt", "response_a", "response_b", "winner_model_a", "winner_model_b", "winner_tie"), _arena_55k,
-    _arena_55k_rows, lambda s: "" if s.share("response_a", is_texts) > 0.5 else "'response_a' does not hold lists",
+    "arena-55k",
+    "Arena 55k",
+    "prompt, response_a, response_b: JSON lists in texts; winner_model_a, _model_b, _tie",
+    ("prompt", "response_a", "response_b", "winner_model_a", "winner_model_b", "winner_tie"),
+    _arena_55k,
+    _arena_55k_rows,
+    lambda s: "" if s.share("response_a", is_texts) > 0.5 else "'response_a' does not hold lists",
     {"prompt": "prompt", "response_a": "response_a", "response_b": "response_b"},
-    ("tie", "first", "model_chosen", "model_rejected"), beats=("judged",),
-)  # fmt: skip
+    ("tie", "first", "model_chosen", "model_rejected"),
+    beats=("judged",),
+)
 
 LAYOUTS = (ARENA_100K, ARENA_140K, MT_BENCH, ARENA_55K)

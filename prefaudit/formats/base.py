@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from prefaudit.formats import sql
-from prefaudit.formats.sql import ANSWER, MSGS, PROMPT
+from prefaudit.formats.sql import MSGS, PROMPT
 
 PLACE = ("source_row", "file", "line", "group_row", "group_size", "group_index")
 """Columns of a part that say where a row stands; they are never data."""
@@ -110,8 +110,14 @@ def aliased(table: pa.Table, columns: dict[str, str]) -> pa.Table:
 class Columns:
     """The source's columns under the names a layout gives them; remembers which were asked for."""
 
-    def __init__(self, kinds: dict[str, str], renames: dict[str, str], decoded: Iterable[str] = (),
-                 options: dict[str, str] | None = None, strings: Iterable[str] = ()) -> None:  # fmt: skip
+    def __init__(
+        self,
+        kinds: dict[str, str],
+        renames: dict[str, str],
+        decoded: Iterable[str] = (),
+        options: dict[str, str] | None = None,
+        strings: Iterable[str] = (),
+    ) -> None:
         """`renames` maps a layout's column name to the source's; `options` are what detection read from values."""
         self.kinds = kinds
         self.renames = renames
@@ -401,15 +407,23 @@ def items(select: str, *, ranked: bool = False, same: str = "") -> Reading:
         f"from items x join items y on x.g = y.g and x.i < y.i and (x.n <= 20 or y.i - x.i <= 10){where})"
     )
     return Reading(
-        prompt="prompt", a="a", b="b", label=sql.compare("sa", "sb"), table=table, keys=("g", "i", "j"),
-        row_a="xr", row_b="yr", margin="abs(sa - sb)" if ranked else "null",
-        score_a="null" if ranked else "sa", score_b="null" if ranked else "sb",
-        source="src", annotator="ann", model_a="ma", model_b="mb",
+        prompt="prompt",
+        a="a",
+        b="b",
+        label=sql.compare("sa", "sb"),
+        table=table,
+        keys=("g", "i", "j"),
+        row_a="xr",
+        row_b="yr",
+        margin="abs(sa - sb)" if ranked else "null",
+        score_a="null" if ranked else "sa",
+        score_b="null" if ranked else "sb",
+        source="src",
+        annotator="ann",
+        model_a="ma",
+        model_b="mb",
         extra="case when ex is null and ey is null then null when ex = ey or ey is null then ex "
-              "else json_object('a', ex::json, 'b', ey::json)::varchar end",
+        "else json_object('a', ex::json, 'b', ey::json)::varchar end",
         reason="case when a.text is not null and b.text is not null and (sa is null or sb is null) "
-               "then 'a score is missing' end",
-    )  # fmt: skip
-
-
-NULL_ANSWER = f"null::{ANSWER}"
+        "then 'a score is missing' end",
+    )

@@ -38,11 +38,17 @@ def _sharegpt_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
 
 
 SHAREGPT = Layout(
-    "sharegpt", "ShareGPT ranking", "conversations{from, value}, chosen, rejected (a turn or a text): LLaMA-Factory, MedicalGPT",
-    ("conversations", "chosen", "rejected"), _sharegpt, _sharegpt_rows,
+    "sharegpt",
+    "ShareGPT ranking",
+    "conversations{from, value}, chosen, rejected (a turn or a text): LLaMA-Factory, MedicalGPT",
+    ("conversations", "chosen", "rejected"),
+    _sharegpt,
+    _sharegpt_rows,
     lambda s: _listed("conversations")(s) or answers(s, "chosen", "rejected"),
-    {"prompt": "conversations", "chosen": "chosen", "rejected": "rejected", "system": "system"}, STRENGTHS, True,
-)  # fmt: skip
+    {"prompt": "conversations", "chosen": "chosen", "rejected": "rejected", "system": "system"},
+    STRENGTHS,
+    True,
+)
 
 
 def _chat(c: Columns) -> Reading:
@@ -50,13 +56,23 @@ def _chat(c: Columns) -> Reading:
 
 
 CHAT = Layout(
-    "axolotl-chat", "Axolotl chat_template", "messages, chosen{role, content}, rejected{role, content}",
-    ("messages", "chosen", "rejected"), _chat,
-    lambda pairs: [{"messages": p["prompt"], **{s: {"role": "assistant", "content": p[s]} for s in ("chosen", "rejected")},
-                    **{f: p.get(f) for f in STRENGTHS}} for p in pairs],
-    lambda s: ("'prompt' is there" if "prompt" in s else _listed("messages")(s) or answers(s, "chosen", "rejected")),
-    {"prompt": "messages", "chosen": "chosen", "rejected": "rejected", "system": "system"}, STRENGTHS,
-)  # fmt: skip
+    "axolotl-chat",
+    "Axolotl chat_template",
+    "messages, chosen{role, content}, rejected{role, content}",
+    ("messages", "chosen", "rejected"),
+    _chat,
+    lambda pairs: [
+        {
+            "messages": p["prompt"],
+            **{s: {"role": "assistant", "content": p[s]} for s in ("chosen", "rejected")},
+            **{f: p.get(f) for f in STRENGTHS},
+        }
+        for p in pairs
+    ],
+    lambda s: "'prompt' is there" if "prompt" in s else _listed("messages")(s) or answers(s, "chosen", "rejected"),
+    {"prompt": "messages", "chosen": "chosen", "rejected": "rejected", "system": "system"},
+    STRENGTHS,
+)
 
 
 def _alpaca(c: Columns) -> Reading:
@@ -73,14 +89,26 @@ def _alpaca(c: Columns) -> Reading:
 
 
 ALPACA = Layout(
-    "alpaca-ranking", "LLaMA-Factory alpaca", "instruction, input, chosen, rejected, (system, history)",
-    ("instruction", "input", "chosen", "rejected"), _alpaca,
-    lambda pairs: [{"instruction": last_user(p), "input": "", "chosen": p["chosen"], "rejected": p["rejected"],
-                    **{f: p.get(f) for f in STRENGTHS}} for p in pairs],
+    "alpaca-ranking",
+    "LLaMA-Factory alpaca",
+    "instruction, input, chosen, rejected, (system, history)",
+    ("instruction", "input", "chosen", "rejected"),
+    _alpaca,
+    lambda pairs: [
+        {
+            "instruction": last_user(p),
+            "input": "",
+            "chosen": p["chosen"],
+            "rejected": p["rejected"],
+            **{f: p.get(f) for f in STRENGTHS},
+        }
+        for p in pairs
+    ],
     lambda s: answers(s, "chosen", "rejected"),
-    {"prompt": "instruction", "chosen": "chosen", "rejected": "rejected", "system": "system"}, STRENGTHS,
+    {"prompt": "instruction", "chosen": "chosen", "rejected": "rejected", "system": "system"},
+    STRENGTHS,
     beats=("axolotl-icr", "instruction"),
-)  # fmt: skip
+)
 
 
 def _swift(rejected: str) -> Layout:
@@ -92,15 +120,26 @@ def _swift(rejected: str) -> Layout:
         for pair in pairs:
             turn = {"role": "assistant", "content": pair["rejected"]}
             other: Any = [*pair["prompt"], turn] if rejected == "rejected_messages" else pair["rejected"]
-            out.append({"messages": [*pair["prompt"], {"role": "assistant", "content": pair["chosen"]}],
-                        rejected: other, "margin": pair.get("margin")})  # fmt: skip
+            out.append(
+                {
+                    "messages": [*pair["prompt"], {"role": "assistant", "content": pair["chosen"]}],
+                    rejected: other,
+                    "margin": pair.get("margin"),
+                }
+            )
         return out
 
     return Layout(
-        f"ms-swift{'-messages' if rejected == 'rejected_messages' else ''}", "ms-swift",
-        f"messages whose last turn is the chosen answer, {rejected}", ("messages", rejected), read, rows,
-        _listed("messages"), {"chosen": "messages", "rejected": rejected}, ("margin",),
-    )  # fmt: skip
+        f"ms-swift{'-messages' if rejected == 'rejected_messages' else ''}",
+        "ms-swift",
+        f"messages whose last turn is the chosen answer, {rejected}",
+        ("messages", rejected),
+        read,
+        rows,
+        _listed("messages"),
+        {"chosen": "messages", "rejected": rejected},
+        ("margin",),
+    )
 
 
 def _one_prompt(layout: Layout) -> Layout:

@@ -4,19 +4,40 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pyarrow as pa
 
-from prefaudit.core import FormatError, UsageError, unknown
+from prefaudit.core import FormatError, unknown
 from prefaudit.formats.base import Detected, Layout, Sample, is_conversation, renames
 from prefaudit.formats.pairs import data_columns, reading
 
 FIELDS = (
-    "prompt", "system", "chosen", "rejected", "response_a", "response_b", "label", "completion", "margin", "source",
-    "annotator", "model_chosen", "model_rejected", "model_a", "model_b", "first", "score_chosen", "score_rejected",
-    "score_a", "score_b", "score", "model", "group",
-)  # fmt: skip
+    "prompt",
+    "system",
+    "chosen",
+    "rejected",
+    "response_a",
+    "response_b",
+    "label",
+    "completion",
+    "margin",
+    "source",
+    "annotator",
+    "model_chosen",
+    "model_rejected",
+    "model_a",
+    "model_b",
+    "first",
+    "score_chosen",
+    "score_rejected",
+    "score_a",
+    "score_b",
+    "score",
+    "model",
+    "group",
+)
 """What --map can name."""
 
 LITERALS = ("label_a", "label_b", "label_tie")
@@ -25,8 +46,13 @@ LITERALS = ("label_a", "label_b", "label_tie")
 LONG = 600
 
 
-def detect(layouts: tuple[Layout, ...], columns: dict[str, str], sample: pa.Table, name: str | None = None,
-           mapping: dict[str, str] | None = None) -> Detected:  # fmt: skip
+def detect(
+    layouts: tuple[Layout, ...],
+    columns: Mapping[str, str],
+    sample: pa.Table,
+    name: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+) -> Detected:
     """Find the layout of a source.
 
     Args:
@@ -40,7 +66,7 @@ def detect(layouts: tuple[Layout, ...], columns: dict[str, str], sample: pa.Tabl
         UsageError: an unknown layout, field or column.
         FormatError: no layout fits, or several do.
     """
-    columns = data_columns(columns)
+    columns = data_columns(dict(columns))
     mapping = dict(mapping or {})
     _check(columns, mapping)
     seen = Sample(sample, columns)
@@ -73,8 +99,9 @@ def _check(columns: dict[str, str], mapping: dict[str, str]) -> None:
             raise unknown("column in --map", column, columns)
 
 
-def _named(layouts: tuple[Layout, ...], name: str, columns: dict[str, str], mapping: dict[str, str],
-           seen: Sample) -> Detected:  # fmt: skip
+def _named(
+    layouts: tuple[Layout, ...], name: str, columns: dict[str, str], mapping: dict[str, str], seen: Sample
+) -> Detected:
     layout = next((one for one in layouts if one.name == name), None)
     if layout is None:
         raise unknown("format", name, [one.name for one in layouts])
@@ -149,8 +176,9 @@ def _listed(columns: dict[str, str]) -> str:
     return ", ".join(names[:24]) + (f" and {len(names) - 24} more" if len(names) > 24 else "")
 
 
-def _nothing(layouts: tuple[Layout, ...], columns: dict[str, str], mapping: dict[str, str],
-             seen: Sample) -> FormatError:  # fmt: skip
+def _nothing(
+    layouts: tuple[Layout, ...], columns: dict[str, str], mapping: dict[str, str], seen: Sample
+) -> FormatError:
     """The error that names the columns seen and the layouts that come nearest."""
 
     def score(layout: Layout) -> tuple[float, int]:
@@ -165,6 +193,3 @@ def _nothing(layouts: tuple[Layout, ...], columns: dict[str, str], mapping: dict
         "name the columns: --map prompt=COLUMN --map chosen=COLUMN --map rejected=COLUMN, or "
         "--map prompt=COLUMN --map response_a=COLUMN --map response_b=COLUMN --map label=COLUMN",
     )
-
-
-__all__ = ["FIELDS", "UsageError", "detect"]

@@ -6,8 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 from prefaudit.formats.base import (
-    Columns, Layout, PairDict, Reading, Sample, is_answer, is_conversation, is_texts, is_transcript, sides, with_system,
-)  # fmt: skip
+    Columns,
+    Layout,
+    PairDict,
+    Reading,
+    Sample,
+    is_answer,
+    is_conversation,
+    is_texts,
+    is_transcript,
+    sides,
+    with_system,
+)
 
 
 def answers(sample: Sample, *names: str) -> str:
@@ -33,10 +43,22 @@ def last_user(pair: PairDict) -> str:
     return "".join(m["content"] for m in pair["prompt"] if m["role"] == "user")
 
 
-def explicit(name: str, title: str, about: str, *, prompt: str = "prompt", chosen: str = "chosen",
-             rejected: str = "rejected", also: tuple[str, ...] = (), carries: tuple[str, ...] = (),
-             messages: bool = False, rename: dict[str, str] | None = None, verified: bool = False,
-             beats: tuple[str, ...] = (), hidden: bool = False) -> Layout:  # fmt: skip
+def explicit(
+    name: str,
+    title: str,
+    about: str,
+    *,
+    prompt: str = "prompt",
+    chosen: str = "chosen",
+    rejected: str = "rejected",
+    also: tuple[str, ...] = (),
+    carries: tuple[str, ...] = (),
+    messages: bool = False,
+    rename: dict[str, str] | None = None,
+    verified: bool = False,
+    beats: tuple[str, ...] = (),
+    hidden: bool = False,
+) -> Layout:
     """A layout of three columns; `also` must be there too, `rename` maps PAIRS columns to the layout's own."""
     names = rename or {}
 
@@ -61,25 +83,39 @@ def explicit(name: str, title: str, about: str, *, prompt: str = "prompt", chose
         return answers(sample, chosen, rejected) or asked(sample, prompt)
 
     return Layout(
-        name, title, about, (prompt, chosen, rejected, *also), read, rows, fits,
+        name,
+        title,
+        about,
+        (prompt, chosen, rejected, *also),
+        read,
+        rows,
+        fits,
         fields={"prompt": prompt, "chosen": chosen, "rejected": rejected, "system": "system"},
-        carries=carries, verified=verified, beats=beats, hidden=hidden,
-    )  # fmt: skip
+        carries=carries,
+        verified=verified,
+        beats=beats,
+        hidden=hidden,
+    )
 
 
 STRENGTHS = ("margin", "score_chosen", "score_rejected", "source", "model_chosen", "model_rejected", "annotator")
 
 TRL = explicit(
-    "trl", "TRL explicit",
+    "trl",
+    "TRL explicit",
     "prompt, chosen, rejected: texts or message lists; also OpenRLHF, Axolotl prompt_pairs and ultra, distilabel",
-    carries=STRENGTHS, messages=True, verified=True,
-)  # fmt: skip
+    carries=STRENGTHS,
+    messages=True,
+    verified=True,
+)
 
 
 def _implicit_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
     return [
         {
-            **{side: [*pair["prompt"], {"role": "assistant", "content": pair[side]}] for side in ("chosen", "rejected")},
+            **{
+                side: [*pair["prompt"], {"role": "assistant", "content": pair[side]}] for side in ("chosen", "rejected")
+            },
             **{f: pair.get(f) for f in STRENGTHS},
         }
         for pair in pairs
@@ -103,19 +139,36 @@ def implicit(name: str, title: str, about: str, chosen: str, rejected: str, *, v
     def rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
         return [{chosen: row.pop("chosen"), rejected: row.pop("rejected"), **row} for row in _implicit_rows(pairs)]
 
-    return Layout(name, title, about, (chosen, rejected), read, rows, fits, {"chosen": chosen, "rejected": rejected},
-                  STRENGTHS, verified)  # fmt: skip
+    return Layout(
+        name,
+        title,
+        about,
+        (chosen, rejected),
+        read,
+        rows,
+        fits,
+        {"chosen": chosen, "rejected": rejected},
+        STRENGTHS,
+        verified,
+    )
 
 
 TRL_IMPLICIT = implicit(
-    "trl-implicit", "TRL implicit", "chosen, rejected: whole message lists; also Skywork, RLHFlow, RewardBench 2",
-    "chosen", "rejected",
-)  # fmt: skip
+    "trl-implicit",
+    "TRL implicit",
+    "chosen, rejected: whole message lists; also Skywork, RLHFlow, RewardBench 2",
+    "chosen",
+    "rejected",
+)
 
 IFBENCH = implicit(
-    "ifbench", "IFBench pairs", "text_chosen, text_rejected: whole message lists", "text_chosen", "text_rejected",
+    "ifbench",
+    "IFBench pairs",
+    "text_chosen, text_rejected: whole message lists",
+    "text_chosen",
+    "text_rejected",
     verified=True,
-)  # fmt: skip
+)
 
 
 def _no_prompt(sample: Sample) -> str:
@@ -129,27 +182,45 @@ def _no_prompt(sample: Sample) -> str:
 
 
 TEXTS = Layout(
-    "texts", "chosen and rejected texts", "chosen, rejected: texts without a prompt (each is read whole)",
-    ("chosen", "rejected"), lambda c: sides(c, "chosen", "rejected"),
-    lambda pairs: [{"chosen": p["chosen"], "rejected": p["rejected"], **{f: p.get(f) for f in STRENGTHS}} for p in pairs],
-    _no_prompt, {"chosen": "chosen", "rejected": "rejected"}, STRENGTHS,
-)  # fmt: skip
+    "texts",
+    "chosen and rejected texts",
+    "chosen, rejected: texts without a prompt (each is read whole)",
+    ("chosen", "rejected"),
+    lambda c: sides(c, "chosen", "rejected"),
+    lambda pairs: [
+        {"chosen": p["chosen"], "rejected": p["rejected"], **{f: p.get(f) for f in STRENGTHS}} for p in pairs
+    ],
+    _no_prompt,
+    {"chosen": "chosen", "rejected": "rejected"},
+    STRENGTHS,
+)
 
 NEMO = explicit(
-    "nemo-aligner", "NeMo-Aligner DPO", "prompt, chosen_response, rejected_response, chosen_reward, rejected_reward",
-    chosen="chosen_response", rejected="rejected_response", carries=("score_chosen", "score_rejected"),
+    "nemo-aligner",
+    "NeMo-Aligner DPO",
+    "prompt, chosen_response, rejected_response, chosen_reward, rejected_reward",
+    chosen="chosen_response",
+    rejected="rejected_response",
+    carries=("score_chosen", "score_rejected"),
     rename={"score_chosen": "chosen_reward", "score_rejected": "rejected_reward"},
-)  # fmt: skip
+)
 AXOLOTL_ARGILLA = explicit(
-    "axolotl-argilla", "Axolotl argilla", "instruction, chosen_response, rejected_response",
-    prompt="instruction", chosen="chosen_response", rejected="rejected_response",
-)  # fmt: skip
+    "axolotl-argilla",
+    "Axolotl argilla",
+    "instruction, chosen_response, rejected_response",
+    prompt="instruction",
+    chosen="chosen_response",
+    rejected="rejected_response",
+)
 INTEL = explicit("axolotl-intel", "Axolotl chatml.intel", "(system), question, chosen, rejected", prompt="question")
 ICR = explicit("axolotl-icr", "Axolotl icr, bradley_terry", "(system), input, chosen, rejected", prompt="input")
 INSTRUCTION = explicit(
-    "instruction", "instruction, chosen, rejected", "instruction, chosen, rejected: Argilla and Axolotl argilla_chat",
-    prompt="instruction", carries=STRENGTHS,
-)  # fmt: skip
+    "instruction",
+    "instruction, chosen, rejected",
+    "instruction, chosen, rejected: Argilla and Axolotl argilla_chat",
+    prompt="instruction",
+    carries=STRENGTHS,
+)
 
 
 def _columns(name: str, about: str, prompt: bool) -> Layout:
@@ -158,13 +229,22 @@ def _columns(name: str, about: str, prompt: bool) -> Layout:
         return with_system(c, replace(reading), "system")
 
     wants = ("prompt", "chosen", "rejected") if prompt else ("chosen", "rejected")
-    return Layout(name, "columns named with --map", about, wants, read, TRL.rows if prompt else TEXTS.rows,
-                  lambda s: answers(s, "chosen", "rejected"), {f: f for f in (*wants, "system")}, STRENGTHS, True,
-                  hidden=True)  # fmt: skip
+    return Layout(
+        name,
+        "columns named with --map",
+        about,
+        wants,
+        read,
+        TRL.rows if prompt else TEXTS.rows,
+        lambda s: answers(s, "chosen", "rejected"),
+        {f: f for f in (*wants, "system")},
+        STRENGTHS,
+        True,
+        hidden=True,
+    )
 
 
 COLUMNS = _columns("columns", "--map prompt=, chosen=, rejected=", True)
 COLUMNS_IMPLICIT = _columns("columns-implicit", "--map chosen=, rejected=", False)
 
-LAYOUTS = (TRL, TRL_IMPLICIT, IFBENCH, TEXTS, NEMO, AXOLOTL_ARGILLA, INTEL, ICR, INSTRUCTION, COLUMNS,
-           COLUMNS_IMPLICIT)  # fmt: skip
+LAYOUTS = (TRL, TRL_IMPLICIT, IFBENCH, TEXTS, NEMO, AXOLOTL_ARGILLA, INTEL, ICR, INSTRUCTION, COLUMNS, COLUMNS_IMPLICIT)

@@ -33,8 +33,9 @@ select source_row, group_index, group_size, pos, min(pos) over (partition by key
 """
 
 
-def regroup(con: duckdb.DuckDBPyConnection, detected: Detected, tables: Iterable[pa.Table],
-            part_rows: int = PART_ROWS) -> Iterator[pa.Table]:  # fmt: skip
+def regroup(
+    con: duckdb.DuckDBPyConnection, detected: Detected, tables: Iterable[pa.Table], part_rows: int = PART_ROWS
+) -> Iterator[pa.Table]:
     """Source rows in groups, ready for `to_pairs`.
 
     Args:
@@ -92,9 +93,7 @@ def _emit(disk: duckdb.DuckDBPyConnection, part_rows: int) -> Iterator[pa.Table]
         "from rows r join placed p using (source_row) order by p.pos"
     )
     disk.execute("drop table rows")
-    ends = disk.execute(
-        f"select max(pos) + 1 from placed group by group_row // {part_rows} order by 1"
-    ).fetchall()
+    ends = disk.execute(f"select max(pos) + 1 from placed group by group_row // {part_rows} order by 1").fetchall()
     start = 0
     for (end,) in ends:
         select = f"select * exclude (pos) from sorted where pos >= {start} and pos < {end} order by pos"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from prefaudit.formats import sql
@@ -31,22 +32,30 @@ def write(messages: list[dict[str, str]]) -> str:
 
 
 def _rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
-    return [{side: write(pair["prompt"]) + ROLES["assistant"] + pair[side] for side in ("chosen", "rejected")}
-            for pair in pairs]  # fmt: skip
+    return [
+        {side: write(pair["prompt"]) + ROLES["assistant"] + pair[side] for side in ("chosen", "rejected")}
+        for pair in pairs
+    ]
 
 
 HH = Layout(
-    "hh", "HH-RLHF transcripts", "chosen, rejected: texts of \\n\\nHuman: and \\n\\nAssistant: turns",
-    ("chosen", "rejected"), _transcripts, _rows, _fits, {"chosen": "chosen", "rejected": "rejected"}, (), True,
+    "hh",
+    "HH-RLHF transcripts",
+    "chosen, rejected: texts of \\n\\nHuman: and \\n\\nAssistant: turns",
+    ("chosen", "rejected"),
+    _transcripts,
+    _rows,
+    _fits,
+    {"chosen": "chosen", "rejected": "rejected"},
+    (),
+    True,
     beats=("texts", "trl-implicit"),
-)  # fmt: skip
+)
 
 MEAN = "mean preference difference"
 
 
 def _strength(c: Columns) -> Reading:
-    from dataclasses import replace
-
     mean = c.get(MEAN, MEAN.replace(" ", "_"))
     assert mean is not None
     return replace(sides(c, "chosen", "rejected"), margin=mean.number)
@@ -67,10 +76,15 @@ def _strength_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
 
 
 STRENGTH = Layout(
-    "hh-strength", "HH-RLHF strength cleaned",
+    "hh-strength",
+    "HH-RLHF strength cleaned",
     "chosen, rejected: lists of turns; the mean difference of ten reward models as margin (negative against the label)",
-    ("chosen", "rejected", MEAN), _strength, _strength_rows, _strength_fits,
-    {"chosen": "chosen", "rejected": "rejected", "margin": MEAN}, ("margin",),
-)  # fmt: skip
+    ("chosen", "rejected", MEAN),
+    _strength,
+    _strength_rows,
+    _strength_fits,
+    {"chosen": "chosen", "rejected": "rejected", "margin": MEAN},
+    ("margin",),
+)
 
 LAYOUTS = (HH, STRENGTH)

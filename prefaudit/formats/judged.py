@@ -16,10 +16,44 @@ Label = Callable[[Columns], str]
 Verdict = Callable[[str, PairDict], dict[str, Any]]
 """From the winning side (a, b, tie, both_bad) and the pair to the columns that say so."""
 
-A_WORDS = ("a", "model_a", "response_a", "text_a", "answer_a", "output_a", "completion_a", "model_1", "response_1",
-           "response1", "output_1", "answer_1", "first", "left", "a>b", "a-is-better", "[[a]]")  # fmt: skip
-B_WORDS = ("b", "model_b", "response_b", "text_b", "answer_b", "output_b", "completion_b", "model_2", "response_2",
-           "response2", "output_2", "answer_2", "second", "right", "b>a", "b-is-better", "[[b]]")  # fmt: skip
+A_WORDS = (
+    "a",
+    "model_a",
+    "response_a",
+    "text_a",
+    "answer_a",
+    "output_a",
+    "completion_a",
+    "model_1",
+    "response_1",
+    "response1",
+    "output_1",
+    "answer_1",
+    "first",
+    "left",
+    "a>b",
+    "a-is-better",
+    "[[a]]",
+)
+B_WORDS = (
+    "b",
+    "model_b",
+    "response_b",
+    "text_b",
+    "answer_b",
+    "output_b",
+    "completion_b",
+    "model_2",
+    "response_2",
+    "response2",
+    "output_2",
+    "answer_2",
+    "second",
+    "right",
+    "b>a",
+    "b-is-better",
+    "[[b]]",
+)
 TIES = ("tie", "equal", "same", "draw", "tied", "neither", "both", "a=b", "[[c]]", "0.5")
 BOTH_BAD = ("both_bad", "tie (bothbad)", "bothbad", "both bad", "tie(bothbad)")
 WORDS = {"a": A_WORDS, "b": B_WORDS, "tie": TIES, "both_bad": BOTH_BAD}
@@ -33,11 +67,27 @@ def placed(pair: PairDict) -> tuple[str, str, str]:
     return ("rejected", "chosen", "b") if pair.get("first") == 0 else ("chosen", "rejected", "a")
 
 
-def judged(name: str, title: str, about: str, *, a: str, b: str, prompt: str | None, label: Label, verdict: Verdict,
-           needs: tuple[str, ...], read: Callable[[Columns, Reading], Reading] = lambda c, r: r,
-           models: tuple[str, str] | None = None, carries: tuple[str, ...] = (), verified: bool = False,
-           fits: Callable[[Sample], str] = fine, also: Callable[[PairDict], dict[str, Any]] = lambda p: {},
-           fields: dict[str, str] | None = None, beats: tuple[str, ...] = (), first: str = "1") -> Layout:  # fmt: skip
+def judged(
+    name: str,
+    title: str,
+    about: str,
+    *,
+    a: str,
+    b: str,
+    prompt: str | None,
+    label: Label,
+    verdict: Verdict,
+    needs: tuple[str, ...],
+    read: Callable[[Columns, Reading], Reading] = lambda c, r: r,
+    models: tuple[str, str] | None = None,
+    carries: tuple[str, ...] = (),
+    verified: bool = False,
+    fits: Callable[[Sample], str] = fine,
+    also: Callable[[PairDict], dict[str, Any]] = lambda p: {},
+    fields: dict[str, str] | None = None,
+    beats: tuple[str, ...] = (),
+    first: str = "1",
+) -> Layout:
     """A layout of a prompt, two answers and a verdict; `needs` are the verdict's columns.
 
     `read` refines the reading, `also` adds columns when canonical pairs are written.
@@ -66,8 +116,19 @@ def judged(name: str, title: str, about: str, *, a: str, b: str, prompt: str | N
     names = {"response_a": a, "response_b": b, "label": needs[0], **({"prompt": prompt} if prompt else {})}
     wants = (*((prompt,) if prompt else ()), a, b, *needs)
     kept = (*(("first",) if first != "null" else ()), *carries)
-    return Layout(name, title, about, wants, reading, rows, fit, names | (fields or {}),
-                  (*kept, "model_chosen", "model_rejected") if models else kept, verified, beats=beats)  # fmt: skip
+    return Layout(
+        name,
+        title,
+        about,
+        wants,
+        reading,
+        rows,
+        fit,
+        names | (fields or {}),
+        (*kept, "model_chosen", "model_rejected") if models else kept,
+        verified,
+        beats=beats,
+    )
 
 
 def by_word(column: str, meaning: dict[str, tuple[str, ...]] | None = None) -> Label:
@@ -91,8 +152,10 @@ def majority(votes: str) -> str:
     """SQL label of VOTES for the first answer: the most frequent verdict, a tie where there is none."""
     count = "len(list_filter({v}, lambda x: x.vote = {n}))"
     up, down, even = (count.format(v="vs", n=n) for n in ("1", "0", "0.5"))
-    body = f"case when len(vs) = 0 then null when {up} > {down} and {up} > {even} then 'a' " \
-           f"when {down} > {up} and {down} > {even} then 'b' else 'tie' end"  # fmt: skip
+    body = (
+        f"case when len(vs) = 0 then null when {up} > {down} and {up} > {even} then 'a' "
+        f"when {down} > {up} and {down} > {even} then 'b' else 'tie' end"
+    )
     return f"(list_transform([{votes}], lambda vs: {body})[1])"
 
 
@@ -107,16 +170,22 @@ SIGN = {"a": -1, "b": 1, "tie": 0}
 
 def strength(pair: PairDict, winner: str) -> float:
     """A signed strength, negative for the first answer."""
-    return SIGN[winner] * abs(pair.get("margin") or 1)
+    return float(SIGN[winner] * abs(pair.get("margin") or 1))
 
 
 HELPSTEER2_PREFERENCE = judged(
-    "helpsteer2-preference", "HelpSteer2 preference", "preference_strength -3 to 3, negative for response_1",
-    a="response_1", b="response_2", prompt="prompt", needs=("preference_strength",),
+    "helpsteer2-preference",
+    "HelpSteer2 preference",
+    "preference_strength -3 to 3, negative for response_1",
+    a="response_1",
+    b="response_2",
+    prompt="prompt",
+    needs=("preference_strength",),
     label=lambda c: sql.signed(c["preference_strength"].number),
     verdict=lambda w, p: {"preference_strength": strength(p, w)},
-    read=lambda c, r: replace(r, margin=f"abs({c['preference_strength'].number})"), carries=("tie", "margin"),
-)  # fmt: skip
+    read=lambda c, r: replace(r, margin=f"abs({c['preference_strength'].number})"),
+    carries=("tie", "margin"),
+)
 
 
 def _individual(c: Columns, r: Reading) -> Reading:
@@ -133,72 +202,137 @@ def _individual(c: Columns, r: Reading) -> Reading:
 
 
 HELPSTEER3 = judged(
-    "helpsteer3", "HelpSteer3 preference", "overall_preference -3 to 3, negative for response1",
-    a="response1", b="response2", prompt="context", needs=("overall_preference",),
+    "helpsteer3",
+    "HelpSteer3 preference",
+    "overall_preference -3 to 3, negative for response1",
+    a="response1",
+    b="response2",
+    prompt="context",
+    needs=("overall_preference",),
     label=lambda c: sql.signed(c["overall_preference"].number),
-    verdict=lambda w, p: {"overall_preference": strength(p, w)}, read=_individual, carries=("tie", "margin"),
-)  # fmt: skip
+    verdict=lambda w, p: {"overall_preference": strength(p, w)},
+    read=_individual,
+    carries=("tie", "margin"),
+)
 
 SHP = judged(
-    "shp", "Stanford Human Preferences", "labels 1 for human_ref_A, 0 for human_ref_B; score_ratio as margin",
-    a="human_ref_A", b="human_ref_B", prompt="history", needs=("labels",), first="null",
+    "shp",
+    "Stanford Human Preferences",
+    "labels 1 for human_ref_A, 0 for human_ref_B; score_ratio as margin",
+    a="human_ref_A",
+    b="human_ref_B",
+    prompt="history",
+    needs=("labels",),
+    first="null",
     label=lambda c: f"case {c['labels'].number} when 1 then 'a' when 0 then 'b' end",
     verdict=lambda w, p: {"labels": int(w == "a"), "score_ratio": p.get("margin")},
-    read=lambda c, r: replace(r, margin=c.number("score_ratio"), score_a=c.number("score_A"),
-                              score_b=c.number("score_B"), source=c.text("domain")), carries=("margin",),
-)  # fmt: skip
+    read=lambda c, r: replace(
+        r,
+        margin=c.number("score_ratio"),
+        score_a=c.number("score_A"),
+        score_b=c.number("score_B"),
+        source=c.text("domain"),
+    ),
+    carries=("margin",),
+)
 
 PKU = judged(
-    "pku-saferlhf", "PKU-SafeRLHF", "better_response_id 0 or 1; the safer one stays in extra, they may conflict",
-    a="response_0", b="response_1", prompt="prompt", needs=("better_response_id",), first="null",
+    "pku-saferlhf",
+    "PKU-SafeRLHF",
+    "better_response_id 0 or 1; the safer one stays in extra, they may conflict",
+    a="response_0",
+    b="response_1",
+    prompt="prompt",
+    needs=("better_response_id",),
+    first="null",
     label=lambda c: f"case {c['better_response_id'].number} when 0 then 'a' when 1 then 'b' end",
     verdict=lambda w, p: {"better_response_id": int(w == "b"), "safer_response_id": 0},
     read=lambda c, r: replace(r, model_a=c.text("response_0_source"), model_b=c.text("response_1_source")),
     fits=lambda s: "" if s.share("better_response_id", is_number) > 0.5 else "'better_response_id' holds no numbers",
-)  # fmt: skip
+)
 
 
 def _preference(c: Columns) -> str:
     p = c["preference"].number
-    return f"case when {p} = 0 or {p} = 1.5 then 'tie' when {p} >= 1 and {p} < 1.5 then 'a' " \
-           f"when {p} > 1.5 and {p} <= 2 then 'b' end"  # fmt: skip
+    return (
+        f"case when {p} = 0 or {p} = 1.5 then 'tie' when {p} >= 1 and {p} < 1.5 then 'a' "
+        f"when {p} > 1.5 and {p} <= 2 then 'b' end"
+    )
 
 
 def _alpaca(c: Columns, r: Reading) -> Reading:
     p = c["preference"].number
     given = c.get("input")
-    r = replace(r, margin=f"case when {p} = 0 then 0 else round(abs({p} - 1.5) * 2, 9) end",
-                annotator=c.text("annotator"), source=c.text("dataset"))  # fmt: skip
+    r = replace(
+        r,
+        margin=f"case when {p} = 0 then 0 else round(abs({p} - 1.5) * 2, 9) end",
+        annotator=c.text("annotator"),
+        source=c.text("dataset"),
+    )
     if given is None:
         return r
     return replace(r, prompt=shifted(c["instruction"].text, given.text), text_prompt=None)
 
 
 ALPACA_EVAL = judged(
-    "alpaca-eval", "AlpacaEval, AlpacaFarm", "preference 1 to 2 (below 1.5: output_1), 1.5 and the old 0 a tie",
-    a="output_1", b="output_2", prompt="instruction", needs=("preference",), label=_preference, read=_alpaca,
-    models=("generator_1", "generator_2"), verified=True, carries=("tie", "annotator"),
+    "alpaca-eval",
+    "AlpacaEval, AlpacaFarm",
+    "preference 1 to 2 (below 1.5: output_1), 1.5 and the old 0 a tie",
+    a="output_1",
+    b="output_2",
+    prompt="instruction",
+    needs=("preference",),
+    label=_preference,
+    read=_alpaca,
+    models=("generator_1", "generator_2"),
+    verified=True,
+    carries=("tie", "annotator"),
     verdict=lambda w, p: {"preference": {"a": 1.0, "b": 2.0, "tie": 1.5}[w], "annotator": p.get("annotator")},
-    fits=lambda s: "" if s.share("preference", lambda v: is_number(v) and (float(v) == 0 or 1 <= float(v) <= 2)) > 0.5
-    else "'preference' is not between 1 and 2",
-)  # fmt: skip
+    fits=lambda s: (
+        ""
+        if s.share("preference", lambda v: is_number(v) and (float(v) == 0 or 1 <= float(v) <= 2)) > 0.5
+        else "'preference' is not between 1 and 2"
+    ),
+)
 
 ICAI = judged(
-    "icai", "ICAI, text pairs", "preferred_text is text_a or text_b", a="text_a", b="text_b", prompt=None,
-    needs=("preferred_text",), label=by_word("preferred_text"), verified=True, carries=("tie",),
+    "icai",
+    "ICAI, text pairs",
+    "preferred_text is text_a or text_b",
+    a="text_a",
+    b="text_b",
+    prompt=None,
+    needs=("preferred_text",),
+    label=by_word("preferred_text"),
+    verified=True,
+    carries=("tie",),
     verdict=lambda w, p: {"preferred_text": {"a": "text_a", "b": "text_b", "tie": "tie"}[w]},
-    models=("model_a", "model_b"), also=lambda p: {"input": last_user(p)},
-    read=lambda c, r: replace(r, prompt=found.prompt, text_prompt=found.text if found.plain else None)
-    if (found := c.get("input", "prompt", "instruction")) else r, fields={"prompt": "input"},
+    models=("model_a", "model_b"),
+    also=lambda p: {"input": last_user(p)},
+    read=lambda c, r: (
+        replace(r, prompt=found.prompt, text_prompt=found.text if found.plain else None)
+        if (found := c.get("input", "prompt", "instruction"))
+        else r
+    ),
+    fields={"prompt": "input"},
     fits=words_fit("preferred_text"),
-)  # fmt: skip
+)
 
 UKP = judged(
-    "ukp-convarg", "UKP convincing arguments", "one row a vote: label a, b or tie, with its annotator",
-    a="text_a", b="text_b", prompt="topic", needs=("label", "annotator"), label=by_word("label"), verified=True,
-    verdict=lambda w, p: {"label": w, "annotator": p.get("annotator") or "w0"}, carries=("tie", "annotator"),
-    fits=words_fit("label"), beats=("judged",),
-)  # fmt: skip
+    "ukp-convarg",
+    "UKP convincing arguments",
+    "one row a vote: label a, b or tie, with its annotator",
+    a="text_a",
+    b="text_b",
+    prompt="topic",
+    needs=("label", "annotator"),
+    label=by_word("label"),
+    verified=True,
+    verdict=lambda w, p: {"label": w, "annotator": p.get("annotator") or "w0"},
+    carries=("tie", "annotator"),
+    fits=words_fit("label"),
+    beats=("judged",),
+)
 
 TULU_WORDS = {
     "a": ("a-is-better", "a-is-slightly-better", "a-is-clearly-better"),
@@ -209,25 +343,36 @@ TULU_WORDS = {
 
 def five_levels(text: str) -> str:
     """SQL strength of a verdict in words: 2 where it is better, 1 slightly, 0 a tie."""
-    return f"case when lower({text}) like '%slightly%' then 1 when lower({text}) = 'tie' then 0 " \
-           f"when {text} is not null then 2 end"  # fmt: skip
+    return (
+        f"case when lower({text}) like '%slightly%' then 1 when lower({text}) = 'tie' then 0 "
+        f"when {text} is not null then 2 end"
+    )
 
 
 TULU = judged(
-    "tulu-human-eval", "Tulu human evaluation", "preference in five words from a-is-better to b-is-better",
-    a="completion_a", b="completion_b", prompt="prompt", needs=("preference",), models=("model_a", "model_b"),
-    label=by_word("preference", TULU_WORDS), carries=("tie", "annotator"), verified=True,
+    "tulu-human-eval",
+    "Tulu human evaluation",
+    "preference in five words from a-is-better to b-is-better",
+    a="completion_a",
+    b="completion_b",
+    prompt="prompt",
+    needs=("preference",),
+    models=("model_a", "model_b"),
+    label=by_word("preference", TULU_WORDS),
+    carries=("tie", "annotator"),
+    verified=True,
     verdict=lambda w, p: {"preference": "tie" if w == "tie" else f"{w}-is-better", "evaluator": p.get("annotator")},
     read=lambda c, r: replace(r, margin=five_levels(c["preference"].text), annotator=c.text("evaluator")),
     fits=words_fit("preference", {w for ws in TULU_WORDS.values() for w in ws}),
-)  # fmt: skip
+)
 
 
 def _generic_label(c: Columns) -> str:
     """A label whose encoding detection read from the values."""
     text = c["label"].text
     if "label_a" in c.options or "label_b" in c.options:
-        meaning = {side: (c.options[f"label_{side}"].lower(),) for side in ("a", "b", "tie") if f"label_{side}" in c.options}
+        given = {side: c.options.get(f"label_{side}", "").strip().lower() for side in ("a", "b", "tie")}
+        meaning: dict[str, tuple[str, ...]] = {side: (value,) for side, value in given.items() if value}
         return sql.words(text, meaning)
     encoding = c.options.get("encoding", "words")
     if encoding == "words":
@@ -265,13 +410,23 @@ def _clear(c: Columns) -> str:
 
 def _generic(name: str, prompt: bool, hidden: bool) -> Layout:
     base = judged(
-        name, "columns named with --map" if hidden else "response_a, response_b, label",
+        name,
+        "columns named with --map" if hidden else "response_a, response_b, label",
         "--map response_a=, response_b=, label= (prompt=)" if hidden else "prompt, response_a, response_b, label",
-        a="response_a", b="response_b", prompt="prompt" if prompt else None, needs=("label",), label=_clear,
-        verdict=lambda w, p: {"label": w}, models=("model_a", "model_b"), carries=("tie", "both_bad"), verified=True,
+        a="response_a",
+        b="response_b",
+        prompt="prompt" if prompt else None,
+        needs=("label",),
+        label=_clear,
+        verdict=lambda w, p: {"label": w},
+        models=("model_a", "model_b"),
+        carries=("tie", "both_bad"),
+        verified=True,
         read=lambda c, r: r if prompt or "prompt" not in c else replace(r, prompt=c["prompt"].prompt),
-        fits=fine if hidden else words_fit("label"), fields={"prompt": "prompt"}, also=lambda p: {"prompt": last_user(p)},
-    )  # fmt: skip
+        fits=fine if hidden else words_fit("label"),
+        fields={"prompt": "prompt"},
+        also=lambda p: {"prompt": last_user(p)},
+    )
     return replace(base, hidden=hidden, choices=encoding)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -20,13 +21,18 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "margin": ("margin",),
     "score_a": ("score_chosen", "chosen_score", "chosen-rating", "chosen_rating", "chosen_reward", "reward_chosen"),
     "score_b": (
-        "score_rejected", "rejected_score", "rejected-rating", "rejected_rating", "rejected_reward", "reward_rejected",
+        "score_rejected",
+        "rejected_score",
+        "rejected-rating",
+        "rejected_rating",
+        "rejected_reward",
+        "reward_rejected",
     ),
     "model_a": ("model_chosen", "chosen_model", "chosen-model", "model_a"),
     "model_b": ("model_rejected", "rejected_model", "rejected-model", "model_b"),
     "source": ("source", "dataset", "data_source"),
     "annotator": ("annotator", "annotator_id", "worker", "evaluator"),
-}  # fmt: skip
+}
 """Columns that say more about a pair, under the names they go by; read where a layout does not read them itself."""
 
 SIDES = {"chosen": "a", "rejected": "b"}
@@ -45,7 +51,7 @@ def reading(detected: Detected, c: Columns) -> Reading:
     free = {f: names for f, names in ALIASES.items() if getattr(r, f) == "null"}
     if r.label != "'a'":
         free = {f: names for f, names in free.items() if not f.startswith("score")}
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for f, names in free.items():
         name = next((n for n in names if n in c and c.real(n) not in c.used), None)
         if name is not None:
@@ -63,10 +69,15 @@ def mapped(detected: Detected, c: Columns) -> dict[str, str]:
         if f in ("margin", "score_chosen", "score_rejected", "score_a", "score_b"):
             out[f] = col.number
         elif f == "first":
-            out[f] = sql.words(col.text, {"chosen": ("1", "1.0", "true", "chosen", "first"),
-                                          "rejected": ("0", "0.0", "false", "rejected", "second"),
-                                          "a": ("a", "model_a", "response_a", "text_a", "response_1", "left"),
-                                          "b": ("b", "model_b", "response_b", "text_b", "response_2", "right")})  # fmt: skip
+            out[f] = sql.words(
+                col.text,
+                {
+                    "chosen": ("1", "1.0", "true", "chosen", "first"),
+                    "rejected": ("0", "0.0", "false", "rejected", "second"),
+                    "a": ("a", "model_a", "response_a", "text_a", "response_1", "left"),
+                    "b": ("b", "model_b", "response_b", "text_b", "response_2", "right"),
+                },
+            )
         else:
             out[f] = col.text
     return out
@@ -136,16 +147,19 @@ def _reason(r: Reading, plain: bool, plain_prompt: bool) -> str:
     return f"case {' '.join(whens)} end"
 
 
-def _oriented(raw: str, r: Reading, plain: bool, plain_prompt: bool, fixed: dict[str, str],
-              straight: bool) -> str:  # fmt: skip
+def _oriented(raw: str, r: Reading, plain: bool, plain_prompt: bool, fixed: dict[str, str], straight: bool) -> str:
     constant = r.label == "'a'"
 
     def pick(x: str, y: str) -> str:
         return x if constant else f"case when label = 'b' then {y} else {x} end"
 
     def given(name: str, otherwise: str) -> str:
-        side = {"score_chosen": ("score_a", "score_b"), "score_rejected": ("score_b", "score_a"),
-                "model_chosen": ("model_a", "model_b"), "model_rejected": ("model_b", "model_a")}.get(name)  # fmt: skip
+        side = {
+            "score_chosen": ("score_a", "score_b"),
+            "score_rejected": ("score_b", "score_a"),
+            "model_chosen": ("model_a", "model_b"),
+            "model_rejected": ("model_b", "model_a"),
+        }.get(name)
         if name in fixed:
             return f"fix_{name}"
         if side and (side[0] in fixed or side[1] in fixed):
@@ -155,8 +169,10 @@ def _oriented(raw: str, r: Reading, plain: bool, plain_prompt: bool, fixed: dict
 
     prompt, other = _prompts(r, plain, plain_prompt, pick)
     first = "fix_first" if "first" in fixed else "null"
-    mapped_first = f"case {first} when 'chosen' then 1 when 'rejected' then 0 " \
-                   f"when {pick(repr('a'), repr('b'))} then 1 when {pick(repr('b'), repr('a'))} then 0 end"  # fmt: skip
+    mapped_first = (
+        f"case {first} when 'chosen' then 1 when 'rejected' then 0 "
+        f"when {pick(repr('a'), repr('b'))} then 1 when {pick(repr('b'), repr('a'))} then 0 end"
+    )
     from_layout = "null" if r.first == "null" else pick("a_first", "1 - a_first")
     votes = f"null::{VOTES}"
     if r.votes != "null":
@@ -205,12 +221,16 @@ def _finished(picked: str, keys: str, straight: bool, plain_prompt: bool) -> str
     )
     texts = ", ".join(f"coalesce({s}_cut, {s}) as {s}_text" for s in ("chosen", "rejected"))
     spoken = f"select *, {texts} from (select *, {cut} from ({picked}))"
-    kept = ", ".join(f"{c}_cut as {c}" if c in ("chosen", "rejected") else c for c in PAIRS
-                     if c not in ("row", "source_row", "other_source_row", "rejected_prompt")
-                     and not c.startswith("hash_"))  # fmt: skip
+    kept = ", ".join(
+        f"{c}_cut as {c}" if c in ("chosen", "rejected") else c
+        for c in PAIRS
+        if c not in ("row", "source_row", "other_source_row", "rejected_prompt") and not c.startswith("hash_")
+    )
     asked = sql.hash_messages("prompt")
     if plain_prompt:
-        asked = f"case when len(prompt) = 1 then md5_number_lower('user' || chr(31) || prompt[1].content) else {asked} end"
+        asked = (
+            f"case when len(prompt) = 1 then md5_number_lower('user' || chr(31) || prompt[1].content) else {asked} end"
+        )
     return f"""select source_row{keys}, case when other_row <> source_row then other_row end as other_source_row,
         case when other_prompt <> prompt then other_prompt end as rejected_prompt, {kept},
         {asked} as hash_prompt, md5_number_lower(chosen_text) as hash_chosen,
@@ -260,7 +280,9 @@ def to_pairs(
 
 
 def _places(part: pa.Table) -> pl.DataFrame:
-    return pl.DataFrame(part.select(["source_row", "file", "line"])).cast({"source_row": pl.Int64, "file": pl.String, "line": pl.Int64})
+    return pl.DataFrame(part.select(["source_row", "file", "line"])).cast(
+        {"source_row": pl.Int64, "file": pl.String, "line": pl.Int64}
+    )
 
 
 def _split(frame: pl.DataFrame, places: pl.DataFrame, first_row: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -274,8 +296,12 @@ def _split(frame: pl.DataFrame, places: pl.DataFrame, first_row: int) -> tuple[p
         return pairs, pl.DataFrame(schema=SKIPPED)
     used = pl.concat([good["source_row"], good["other_source_row"].cast(pl.Int64)]).unique()
     why = frame.filter(pl.col("reason").is_not_null()).select("source_row", "other_source_row", "reason")
-    why = pl.concat([why.select("source_row", "reason"),
-                     why.select(pl.col("other_source_row").cast(pl.Int64).alias("source_row"), "reason")])  # fmt: skip
+    why = pl.concat(
+        [
+            why.select("source_row", "reason"),
+            why.select(pl.col("other_source_row").cast(pl.Int64).alias("source_row"), "reason"),
+        ]
+    )
     why = why.drop_nulls("source_row").unique("source_row", keep="first", maintain_order=True)
     left = places.filter(~pl.col("source_row").is_in(used.implode()))
     skipped = left.join(why, on="source_row", how="left", maintain_order="left")

@@ -30,7 +30,18 @@ GAP = "chr(10) || chr(10)"
 SPACE = "' ' || chr(10) || chr(9) || chr(13)"
 
 # One message in any of the ways it is written.
-_KEYS = "role from content value text reasoning_content reasoning thinking tool_calls function_call".split()
+_KEYS = [
+    "role",
+    "from",
+    "content",
+    "value",
+    "text",
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "tool_calls",
+    "function_call",
+]
 _SHAPE = "[{" + ",".join(f'"{key}":"JSON"' for key in _KEYS) + "}]"
 
 _OPEN = r"<think>|<thinking>|<reasoning>|<thought>|<\|begin_of_thought\|>|\[THINK\]"
@@ -102,11 +113,12 @@ def content(j: str) -> str:
         "part->>'$.content', '[' || coalesce(part->>'$.type', 'part') || ']') end"
     )
     return let(
-        j, "said",
+        j,
+        "said",
         "case json_type(said) when 'VARCHAR' then said->>'$' when 'NULL' then null when 'ARRAY' then array_to_string("
         f"list_transform(json_extract(said, '$[*]'), lambda part: {part}), '') "
         "when 'OBJECT' then coalesce(said->>'$.text', said->>'$.content', said::varchar) else said->>'$' end",
-    )  # fmt: skip
+    )
 
 
 def _thinking(j: str) -> str:
@@ -125,10 +137,11 @@ def turns(j: str, last: str) -> str:
         "coalesce(nullif(msg.content, 'null'::json), nullif(msg.\"value\", 'null'::json), msg.\"text\", 'null'::json)"
     )
     strings = let(
-        f"""json_transform({j}, '["VARCHAR"]')""", "texts",
+        f"""json_transform({j}, '["VARCHAR"]')""",
+        "texts",
         f"list_transform(texts, lambda t, i: {{'role': case when (len(texts) - i) % 2 = 0 then '{last}' "
         f"else '{other}' end, 'content': coalesce(t, ''), 'reasoning': null::varchar}})",
-    )  # fmt: skip
+    )
     return (
         f"case when json_type({j}) <> 'ARRAY' then null when json_array_length({j}) = 0 then [] "
         f"when json_type({j}->0) = 'VARCHAR' then {strings} "
@@ -153,10 +166,12 @@ def user(text: str) -> str:
 def transcript(t: str) -> str:
     """SQL: MSGS of a text "\\n\\nHuman: ... \\n\\nAssistant: ..."; an open last turn is dropped, "Hum:" is Human."""
     whole = f"({GAP} || 'Human: ' || ltrim({t}, chr(10)))"
-    whole = f"(case when starts_with({t}, {GAP}) then {t} when starts_with({t}, 'Human:') then {GAP} || {t} " \
-            f"else {whole} end)"  # fmt: skip
+    whole = (
+        f"(case when starts_with({t}, {GAP}) then {t} when starts_with({t}, 'Human:') then {GAP} || {t} "
+        f"else {whole} end)"
+    )
     zipped = (
-        f"list_zip(regexp_extract_all(whole, '\\n\\n(Human|Hum|Assistant):', 1), "
+        "list_zip(regexp_extract_all(whole, '\\n\\n(Human|Hum|Assistant):', 1), "
         "regexp_split_to_array(whole, '\\n\\n(?:Human|Hum|Assistant): ?')[2:])"
     )
     said = (
@@ -175,10 +190,11 @@ def prompt_text(t: str) -> str:
 def prompt_json(j: str) -> str:
     """SQL: PROMPT of any JSON value."""
     listed = let(
-        turns(j, "user"), "m",
+        turns(j, "user"),
+        "m",
         f"{{'m': {bare('m')}, 'bad': case when len(list_filter(m, lambda turn: turn.role is null)) > 0 "
         f"then '{BAD_PROMPT}' end}}::{PROMPT}",
-    )  # fmt: skip
+    )
     text = let(f"{j}->>'$'", "t", prompt_text("t"))
     single = f"{{'m': {bare(turns(_wrapped(j), 'user'))}, 'bad': null}}::{PROMPT}"
     return (
@@ -217,10 +233,11 @@ def answer_json(j: str) -> str:
 def answer_transcript(t: str) -> str:
     """SQL: ANSWER of a whole transcript: what follows its last "\\n\\nAssistant:"."""
     cut = let(
-        f"regexp_extract({t}, '(?s)^(.*)\\n\\nAssistant:(.*)$', ['head', 'tail'])", "cut",
+        f"regexp_extract({t}, '(?s)^(.*)\\n\\nAssistant:(.*)$', ['head', 'tail'])",
+        "cut",
         f"{{'context': {transcript('cut.head')}, 'text': case when starts_with(cut.tail, ' ') then cut.tail[2:] "
         f"else cut.tail end, 'reasoning': null, 'bad': null}}::{ANSWER}",
-    )  # fmt: skip
+    )
     return (
         f"case when {t} is null then null::{ANSWER} when not contains({t}, {GAP} || 'Assistant:') "
         f"then pf_bad('{NO_ASSISTANT}') else {cut} end"
@@ -248,8 +265,10 @@ def hash_messages(m: str) -> str:
 
 def words(expression: str, meaning: dict[str, tuple[str, ...]]) -> str:
     """SQL label of words, matched in lower case: {'a': ('model_a', 'a')}; null for a word that is not there."""
-    whens = " ".join(f"when lower(trim({expression})) in ({', '.join(map(literal, spellings))}) then {literal(label)}"
-                     for label, spellings in meaning.items())  # fmt: skip
+    whens = " ".join(
+        f"when lower(trim({expression})) in ({', '.join(map(literal, spellings))}) then {literal(label)}"
+        for label, spellings in meaning.items()
+    )
     return f"case {whens} end"
 
 

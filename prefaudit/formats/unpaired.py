@@ -6,10 +6,20 @@ from typing import Any
 
 from prefaudit.formats import sql
 from prefaudit.formats.base import (
-    Col, Columns, Layout, PairDict, Read, Reading, Sample, is_answer, is_conversation, is_number, items,
-)  # fmt: skip
+    Col,
+    Columns,
+    Layout,
+    PairDict,
+    Read,
+    Reading,
+    Sample,
+    is_answer,
+    is_conversation,
+    is_number,
+    items,
+)
 from prefaudit.formats.explicit import last_user
-from prefaudit.formats.sql import ANSWER, PROMPT
+from prefaudit.formats.sql import PROMPT
 
 PLACED = "source_row, group_row as g, group_index as i, group_size as n"
 NOTHING = f"{{'m': [], 'bad': null}}::{PROMPT}"
@@ -51,11 +61,22 @@ def kto(prompt: str | None, answer: str, label: str) -> Read:
                 case when not good then mod end, src, ann
             from ranked where side is null or up = 0 or down = 0)"""
         return Reading(
-            prompt="prompt", a="a", b="b", table=table, keys=("g", "i", "j"), row_a="xr", row_b="yr", single=True,
+            prompt="prompt",
+            a="a",
+            b="b",
+            table=table,
+            keys=("g", "i", "j"),
+            row_a="xr",
+            row_b="yr",
+            single=True,
             reason="case when (a.text is not null or b.text is not null) and good is null "
-                   "then 'the label is missing or unknown' end",
-            source="src", annotator="ann", model_a="ma", model_b="mb", extra="null",
-        )  # fmt: skip
+            "then 'the label is missing or unknown' end",
+            source="src",
+            annotator="ann",
+            model_a="ma",
+            model_b="mb",
+            extra="null",
+        )
 
     return read
 
@@ -75,12 +96,21 @@ def _singles(pairs: list[PairDict], write: Any) -> list[dict[str, Any]]:
 
 def _completion(name: str, about: str, hidden: bool = False, answer: str = "completion") -> Layout:
     return Layout(
-        name, "TRL unpaired (KTO)" if not hidden else "columns named with --map", about, ("prompt", answer, "label"),
+        name,
+        "TRL unpaired (KTO)" if not hidden else "columns named with --map",
+        about,
+        ("prompt", answer, "label"),
         kto("prompt", answer, "label"),
-        lambda pairs: _singles(pairs, lambda p, side: {"prompt": p["prompt"], answer: p[side], "label": side == "chosen"}),
-        lambda s: _labelled(s, answer, "label"), {"prompt": "prompt", "completion": answer, "label": "label"}, (),
-        hidden=hidden, group=lambda c: c["prompt"].raw, verified=hidden,
-    )  # fmt: skip
+        lambda pairs: _singles(
+            pairs, lambda p, side: {"prompt": p["prompt"], answer: p[side], "label": side == "chosen"}
+        ),
+        lambda s: _labelled(s, answer, "label"),
+        {"prompt": "prompt", "completion": answer, "label": "label"},
+        (),
+        hidden=hidden,
+        group=lambda c: c["prompt"].raw,
+        verified=hidden,
+    )
 
 
 KTO = _completion("kto", "prompt, completion, label true or false")
@@ -101,12 +131,24 @@ def _messages_fit(sample: Sample) -> str:
 
 
 KTO_MESSAGES = Layout(
-    "kto-messages", "KTO with messages", "messages that end with the reply, label: LLaMA-Factory and ms-swift KTO",
-    ("messages", "label"), kto(None, "messages", "label"),
-    lambda pairs: _singles(pairs, lambda p, side: {
-        "messages": [*p["prompt"], {"role": "assistant", "content": p[side]}], "label": side == "chosen"}),
-    _messages_fit, {"completion": "messages", "label": "label"}, (), True, group=_context("messages"),
-)  # fmt: skip
+    "kto-messages",
+    "KTO with messages",
+    "messages that end with the reply, label: LLaMA-Factory and ms-swift KTO",
+    ("messages", "label"),
+    kto(None, "messages", "label"),
+    lambda pairs: _singles(
+        pairs,
+        lambda p, side: {
+            "messages": [*p["prompt"], {"role": "assistant", "content": p[side]}],
+            "label": side == "chosen",
+        },
+    ),
+    _messages_fit,
+    {"completion": "messages", "label": "label"},
+    (),
+    True,
+    group=_context("messages"),
+)
 
 
 def scored(answer: str, score: str, prompt: str = "prompt") -> Read:
@@ -154,23 +196,44 @@ def _scores_fit(answer: str, score: str) -> Any:
 
 
 HELPSTEER2 = Layout(
-    "helpsteer2", "HelpSteer2 ratings", "prompt, response, helpfulness 0 to 4: the replies to one prompt are compared",
-    ("prompt", "response", "helpfulness"), scored("response", "helpfulness"), _score_rows("response", "helpfulness"),
-    _scores_fit("response", "helpfulness"), {"prompt": "prompt", "completion": "response", "score": "helpfulness"},
-    ("tie",), group=lambda c: c["prompt"].raw,
-)  # fmt: skip
-SCORED = Layout(
-    "scored", "scored replies", "prompt, response, score: the replies to one prompt are compared",
-    ("prompt", "response", "score"), scored("response", "score"), _score_rows("response", "score"),
-    _scores_fit("response", "score"), {"prompt": "prompt", "completion": "response", "score": "score"}, ("tie",), True,
+    "helpsteer2",
+    "HelpSteer2 ratings",
+    "prompt, response, helpfulness 0 to 4: the replies to one prompt are compared",
+    ("prompt", "response", "helpfulness"),
+    scored("response", "helpfulness"),
+    _score_rows("response", "helpfulness"),
+    _scores_fit("response", "helpfulness"),
+    {"prompt": "prompt", "completion": "response", "score": "helpfulness"},
+    ("tie",),
     group=lambda c: c["prompt"].raw,
-)  # fmt: skip
+)
+SCORED = Layout(
+    "scored",
+    "scored replies",
+    "prompt, response, score: the replies to one prompt are compared",
+    ("prompt", "response", "score"),
+    scored("response", "score"),
+    _score_rows("response", "score"),
+    _scores_fit("response", "score"),
+    {"prompt": "prompt", "completion": "response", "score": "score"},
+    ("tie",),
+    True,
+    group=lambda c: c["prompt"].raw,
+)
 SCORED_COLUMNS = Layout(
-    "columns-scored", "columns named with --map", "--map prompt=, completion=, score=",
-    ("prompt", "completion", "score"), scored("completion", "score"), _score_rows("completion", "score"),
-    _scores_fit("completion", "score"), {"prompt": "prompt", "completion": "completion", "score": "score"}, ("tie",),
-    True, hidden=True, group=lambda c: c["prompt"].raw,
-)  # fmt: skip
+    "columns-scored",
+    "columns named with --map",
+    "--map prompt=, completion=, score=",
+    ("prompt", "completion", "score"),
+    scored("completion", "score"),
+    _score_rows("completion", "score"),
+    _scores_fit("completion", "score"),
+    {"prompt": "prompt", "completion": "completion", "score": "score"},
+    ("tie",),
+    True,
+    hidden=True,
+    group=lambda c: c["prompt"].raw,
+)
 
 
 def _prism(c: Columns) -> Reading:
@@ -188,18 +251,32 @@ def _prism_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
     for n, pair in enumerate(pairs):
         high, low = (50, 50) if pair["label"] == "tie" else (90, 10)
         for side, value, model in (("chosen", high, "model_chosen"), ("rejected", low, "model_rejected")):
-            out.append({"interaction_id": f"i{n}", "conversation_id": "c", "user_id": pair.get("annotator"), "turn": 0,
-                        "user_prompt": last_user(pair), "model_response": pair[side],
-                        "model_name": pair.get(model), "score": value})  # fmt: skip
+            out.append(
+                {
+                    "interaction_id": f"i{n}",
+                    "conversation_id": "c",
+                    "user_id": pair.get("annotator"),
+                    "turn": 0,
+                    "user_prompt": last_user(pair),
+                    "model_response": pair[side],
+                    "model_name": pair.get(model),
+                    "score": value,
+                }
+            )
     return out
 
 
 PRISM = Layout(
-    "prism", "PRISM utterances", "one reply a row, compared within interaction_id by score 1 to 100",
-    ("interaction_id", "user_prompt", "model_response", "score"), _prism, _prism_rows,
+    "prism",
+    "PRISM utterances",
+    "one reply a row, compared within interaction_id by score 1 to 100",
+    ("interaction_id", "user_prompt", "model_response", "score"),
+    _prism,
+    _prism_rows,
     fields={"prompt": "user_prompt", "completion": "model_response", "score": "score", "group": "interaction_id"},
-    carries=("tie", "model_chosen", "model_rejected", "annotator"), group=lambda c: c["interaction_id"].text,
-)  # fmt: skip
+    carries=("tie", "model_chosen", "model_rejected", "annotator"),
+    group=lambda c: c["interaction_id"].text,
+)
 
 
 def _alternating(c: Columns) -> Reading:
@@ -212,12 +289,25 @@ def _alternating(c: Columns) -> Reading:
 
 
 NEMO_RM = Layout(
-    "nemo-aligner-rm", "NeMo-Aligner reward model", "text: even lines chosen, odd lines rejected; only with --format",
-    ("text",), _alternating,
-    lambda pairs: [{"text": "".join({"user": "\n\nHuman: ", "assistant": "\n\nAssistant: "}[m["role"]] + m["content"]
-                    for m in p["prompt"]) + "\n\nAssistant: " + p[side]} for p in pairs for side in ("chosen", "rejected")],
-    fields={"completion": "text"}, group=lambda c: "source_row // 2", hidden=True,
-)  # fmt: skip
+    "nemo-aligner-rm",
+    "NeMo-Aligner reward model",
+    "text: even lines chosen, odd lines rejected; only with --format",
+    ("text",),
+    _alternating,
+    lambda pairs: [
+        {
+            "text": "".join(
+                {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: "}[m["role"]] + m["content"] for m in p["prompt"]
+            )
+            + "\n\nAssistant: "
+            + p[side]
+        }
+        for p in pairs
+        for side in ("chosen", "rejected")
+    ],
+    fields={"completion": "text"},
+    group=lambda c: "source_row // 2",
+    hidden=True,
+)
 
 LAYOUTS = (KTO, KTO_COLUMNS, KTO_MESSAGES, HELPSTEER2, SCORED, SCORED_COLUMNS, PRISM, NEMO_RM)
-__all__ = ["ANSWER", "LAYOUTS"]

@@ -31,8 +31,13 @@ def part(rows: list[dict[str, Any]], text: bool = False, first: int = 0) -> tupl
     return kinds, pa.table({**place, **{n: pa.array(v, pa.large_string()) for n, v in columns.items()}})
 
 
-def read(rows: list[dict[str, Any]], text: bool = False, name: str | None = None, mapping: dict[str, str] | None = None,
-         con: duckdb.DuckDBPyConnection | None = None) -> tuple[formats.Detected, pl.DataFrame, pl.DataFrame]:
+def read(
+    rows: list[dict[str, Any]],
+    text: bool = False,
+    name: str | None = None,
+    mapping: dict[str, str] | None = None,
+    con: duckdb.DuckDBPyConnection | None = None,
+) -> tuple[formats.Detected, pl.DataFrame, pl.DataFrame]:
     """Detect and read rows; every row must be accounted for."""
     con = con or duckdb.connect(config={"threads": 1})
     kinds, table = part(rows, text)

@@ -7,8 +7,15 @@ SETS: list[tuple[str, str, dict[str, str], int, int, int, int]] = [
     ("hh-harmless/test.jsonl.gz", "hh", {}, 2312, 2312, 0, 0),
     ("alpaca-eval/gpt-3.5-turbo-0301.alpaca_eval_gpt4.annotations.json.gz", "alpaca-eval", {}, 805, 804, 1, 5),
     ("alpaca-eval/gpt-3.5-turbo-0301.alpaca_eval_gpt4_turbo_fn.annotations.json.gz", "alpaca-eval", {}, 805, 805, 0, 1),
-    ("alpaca-eval/gpt-3.5-turbo-0301.weighted_alpaca_eval_gpt4_turbo.annotations.json.gz", "alpaca-eval", {},
-     805, 805, 0, 1),
+    (
+        "alpaca-eval/gpt-3.5-turbo-0301.weighted_alpaca_eval_gpt4_turbo.annotations.json.gz",
+        "alpaca-eval",
+        {},
+        805,
+        805,
+        0,
+        1,
+    ),
     ("ultrafeedback-flips/clean.jsonl.gz", "trl", {}, 1000, 1000, 0, 0),
     ("ultrafeedback-flips/label_flip_20.jsonl.gz", "trl", {}, 1000, 1000, 0, 0),
     ("pandalm/testset-v1.json", "pandalm", {}, 999, 993, 6, 105),
@@ -26,4 +33,4 @@ SETS: list[tuple[str, str, dict[str, str], int, int, int, int]] = [
     ("icai-synthetic/synthetic_data_mixed_vqvtb_adcbg.csv", "icai", {}, 60, 60, 0, 0),
     ("icai-ff-format/example.csv", "icai", {}, 1, 1, 0, 0),
     ("icai-ff-format/annotated_pairs.json", "annotated-pairs", {}, 1, 1, 0, 0),
-]  # fmt: skip
+]

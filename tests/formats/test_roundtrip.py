@@ -14,11 +14,39 @@ from prefaudit.core import PAIRS, SKIPPED
 from prefaudit.formats import LAYOUTS, Layout
 
 CON = duckdb.connect(config={"threads": 1})
-TALKS = {"trl", "trl-implicit", "ifbench", "hh", "hh-strength", "sharegpt", "axolotl-chat", "ms-swift", "nectar",
-         "ms-swift-messages", "kto-messages", "kto", "arena", "arena-140k", "arena-55k", "nemo-rl", "nemo-aligner-rm",
-         "columns", "columns-unpaired"}  # fmt: skip
-SYSTEMS = {"trl", "trl-implicit", "ifbench", "sharegpt", "axolotl-chat", "ms-swift", "ms-swift-messages", "nemo-rl",
-           "kto-messages", "columns"}  # fmt: skip
+TALKS = {
+    "trl",
+    "trl-implicit",
+    "ifbench",
+    "hh",
+    "hh-strength",
+    "sharegpt",
+    "axolotl-chat",
+    "ms-swift",
+    "nectar",
+    "ms-swift-messages",
+    "kto-messages",
+    "kto",
+    "arena",
+    "arena-140k",
+    "arena-55k",
+    "nemo-rl",
+    "nemo-aligner-rm",
+    "columns",
+    "columns-unpaired",
+}
+SYSTEMS = {
+    "trl",
+    "trl-implicit",
+    "ifbench",
+    "sharegpt",
+    "axolotl-chat",
+    "ms-swift",
+    "ms-swift-messages",
+    "nemo-rl",
+    "kto-messages",
+    "columns",
+}
 UNPAIRED = {"kto", "kto-messages", "columns-unpaired"}
 NUMBERS = {"margin", "score_chosen", "score_rejected"}
 WORDS = {"source", "annotator", "model_chosen", "model_rejected"}
@@ -84,12 +112,22 @@ def compare(layout: Layout, written: list[dict[str, Any]], found: list[dict[str,
 
 
 PLAIN = [
-    {"prompt": [{"role": "user", "content": f"What is {n} and {n}?"}], "chosen": f"It is {2 * n}.",
-     "rejected": f"I guess {n}, <b>perhaps</b>.", "label": "chosen", "first": n % 2, "margin": 1.0 + n,
-     "model_chosen": "m1", "model_rejected": "m2", "annotator": "w1", "source": "s", "score_chosen": 4.0,
-     "score_rejected": 2.0}
+    {
+        "prompt": [{"role": "user", "content": f"What is {n} and {n}?"}],
+        "chosen": f"It is {2 * n}.",
+        "rejected": f"I guess {n}, <b>perhaps</b>.",
+        "label": "chosen",
+        "first": n % 2,
+        "margin": 1.0 + n,
+        "model_chosen": "m1",
+        "model_rejected": "m2",
+        "annotator": "w1",
+        "source": "s",
+        "score_chosen": 4.0,
+        "score_rejected": 2.0,
+    }
     for n in range(6)
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("text", [False, True], ids=["json", "text"])
