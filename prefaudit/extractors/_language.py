@@ -7,7 +7,7 @@ import polars as pl
 
 HEAD = 240  # characters that are looked at
 SHORT = 10  # fewer words than this say nothing by their stop words
-QUICK = 3  # so many of three words alone are enough
+QUICK = 2  # so many of three words alone are enough
 CLEAR, SOME, FOREIGN_SHARE = 0.12, 0.04, 0.08
 
 ENGLISH = ("the", "of", "and", "to", "in", "is", "you", "that", "for", "it", "i")
@@ -42,17 +42,22 @@ def english(texts: pl.Series) -> pl.Series:
     """
     head = texts.str.head(HEAD).alias("head").to_frame()
     quick = sum(pl.col("head").str.count_matches(f" {word} ", literal=True) for word in ("the", "and", "to"))
-    result = head.select(pl.when(quick >= QUICK).then(True)).to_series()
+    result = head.select(pl.when((quick >= QUICK) & ~_wide()).then(True)).to_series()
     rest = np.flatnonzero(result.is_null().to_numpy())
     return (result.scatter(rest, _careful(head[rest])) if len(rest) else result).alias("english")
 
 
+def _wide() -> pl.Expr:
+    """Many characters outside ASCII: look at the script before the words."""
+    size, chars = pl.col("head").str.len_bytes(), pl.col("head").str.len_chars()
+    return (size - chars) * 2 > chars
+
+
 def _careful(frame: pl.DataFrame) -> pl.Series:
     frame = frame.with_columns(pl.col("head").str.strip_chars())
-    size, chars = pl.col("head").str.len_bytes(), pl.col("head").str.len_chars()
     frame = frame.with_columns(
         n=pl.col("head").str.count_matches(" ", literal=True) + 1,
-        wide=(size - chars).cast(pl.Int64) * 2 > chars,
+        wide=_wide(),
     )
     frame = frame.with_columns(english=_share(ENGLISH))
     result = frame.select(pl.when((pl.col("n") >= SHORT) & (pl.col("english") >= CLEAR)).then(True)).to_series()

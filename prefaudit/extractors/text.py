@@ -132,6 +132,8 @@ def repeats_prompt(texts: pl.Series, turns: pl.Series) -> pl.Series:
     frame = pl.DataFrame({"text": texts, "turn": turns})
     near = (frame["text"].str.len_bytes().cast(pl.Int64) - frame["turn"].str.len_bytes().cast(pl.Int64)).abs()
     close = (near <= 10 + frame["turn"].str.len_bytes() // 4) & (frame["text"].str.len_bytes() > 0)
+    begin = [frame[name].str.head(40).str.extract(r"([\p{L}\p{N}])").str.to_lowercase() for name in ("text", "turn")]
+    close &= begin[0].eq_missing(begin[1])
     index = np.flatnonzero(close.fill_null(False).to_numpy())
     equal = pl.select(pl.when(near.is_not_null()).then(False)).to_series()
     if len(index):
