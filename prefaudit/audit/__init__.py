@@ -128,15 +128,15 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         progress: Progress | None = None) -> Audit:  # fmt: skip
     """`scan` for callers that hold Options already."""
     progress = progress or Progress()
-    started, rules = time.time(), rulebook.load(options.rules)
-    rules = rulebook.select(rules, options.select, options.ignore)
+    started = time.time()
+    known = rulebook.load(options.rules, columns=measure.column_names())
+    for code in {**options.params, **options.severity}:
+        if code not in known:
+            raise unknown("rule", code, known)
     rules = {
         code: rulebook.configure(rule, options.params.get(code, {}), options.severity.get(code))
-        for code, rule in rules.items()
+        for code, rule in rulebook.select(known, options.select, options.ignore).items()
     }
-    for code in {**options.params, **options.severity}:
-        if code not in rulebook.load(options.rules):
-            raise unknown("rule", code, rules)
     extractors = measure.choose(options.with_, options.without)
     opened = read.open_source(data, options)
     store = Store(out or _default_folder(opened.source))

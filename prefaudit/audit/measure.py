@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from prefaudit.core import Apply, AuditError, Extractor, Progress, fingerprint, recipe, unknown
+from prefaudit.core import PAIRS, Apply, AuditError, Extractor, Progress, fingerprint, recipe, unknown
 from prefaudit.extractors import EXTRACTORS, GROUPS
 from prefaudit.store import Store, write_frame
 
@@ -37,6 +37,17 @@ def choose(with_: Sequence[str], without: Sequence[str]) -> tuple[Extractor, ...
         done = {e.name for e in ordered}
         ordered += [e for n, e in made.items() if n in names and n not in done and done.issuperset(e.needs)]
     return tuple(ordered)
+
+
+def column_names() -> set[str]:
+    """Dotted names of everything a pair rule can read: PAIRS, and what the extractors write."""
+    names = set(PAIRS)
+    for cls in EXTRACTORS:
+        for name, kind in cls().columns.items():
+            names.add(name)
+            if isinstance(kind, pl.Struct):
+                names.update(f"{name}.{field.name}" for field in kind.fields)
+    return names
 
 
 @dataclass

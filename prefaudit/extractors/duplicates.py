@@ -15,7 +15,7 @@ from prefaudit.extractors._normal import normal_keys, said
 Keys = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 
-KINDS = pl.Struct({"group": pl.Int64, "kind": pl.String})
+KINDS = pl.Struct({"group": pl.Int64, "kind": pl.String, "repeats": pl.Int64})
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Duplicates:
     """
 
     name: ClassVar[str] = "duplicates"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
@@ -65,7 +65,7 @@ class Duplicates:
         if state is None:
             raise ValueError("duplicates are looked up in what fit returned")
         known = state.with_columns(
-            dup=pl.when(pl.col("group").is_not_null()).then(pl.struct("group", "kind")).cast(KINDS)
+            dup=pl.when(pl.col("group").is_not_null()).then(pl.struct("group", "kind", "repeats")).cast(KINDS)
         ).select("row", "dup", "conflict")
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
@@ -75,7 +75,7 @@ class Duplicates:
 
 
 def _empty() -> pl.DataFrame:
-    return pl.DataFrame(schema={"row": pl.Int64, "group": pl.Int64, "kind": pl.String, "conflict": pl.Int64})
+    return pl.DataFrame(schema={"row": pl.Int64, **{f.name: f.dtype for f in KINDS.fields}, "conflict": pl.Int64})
 
 
 def _named(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -88,11 +88,14 @@ def _named(pairs: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("swapped"))
         .otherwise(pl.lit("normalised"))
     )
+    # What repeats an earlier row: the same label by the same annotator; another one's vote is evidence of its own.
+    earliest = pl.col("row").min().over("np", "low", "high", "way", "label", "annotator")
     clashing = pl.when(pl.col("clash") & (pl.col("way") != 0)).then(pl.col("first"))
     return pairs.select(
         "row",
         group=pl.col("first").rank("dense").cast(pl.Int64) - 1,
         kind=kind,
+        repeats=pl.when(pl.col("row") > earliest).then(earliest),
         conflict=clashing.rank("dense").cast(pl.Int64) - 1,
     ).sort("row")
 
@@ -100,15 +103,15 @@ def _named(pairs: pl.DataFrame) -> pl.DataFrame:
 def _keys(parts: Parts) -> pl.DataFrame:
     """Rows whose prompt repeats: row, label, content hashes (hp, hc, hr) and normalised keys (np, nc, nr)."""
     frames = []
-    for part in parts(["row", "label", "prompt", "hash_prompt", "hash_chosen", "hash_rejected"]):
+    for part in parts(["row", "label", "annotator", "prompt", "hash_prompt", "hash_chosen", "hash_rejected"]):
         hashed = part["hash_prompt"].fill_null(0).to_numpy()
         distinct, first, back = np.unique(hashed, return_index=True, return_inverse=True)
         key, _ = normal_keys(said(part["prompt"].gather(first)))
         key = np.where(key == 0, distinct, key)[back.reshape(-1)]
         frames.append(
-            part.select("row", "label", hp="hash_prompt", hc="hash_chosen", hr="hash_rejected").with_columns(
-                np=pl.Series(key)
-            )
+            part.select(
+                "row", "label", "annotator", hp="hash_prompt", hc="hash_chosen", hr="hash_rejected"
+            ).with_columns(np=pl.Series(key))
         )
     if not frames:
         return pl.DataFrame()

@@ -15,6 +15,8 @@ ANNOTATORS: dict[str, pl.DataType] = {
     "low": pl.Float64(),
     "high": pl.Float64(),
     "first_rate": pl.Float64(),
+    "first_low": pl.Float64(),
+    "first_high": pl.Float64(),
     "longer_rate": pl.Float64(),
 }
 
@@ -54,14 +56,18 @@ def annotators(pairs: pl.DataFrame) -> pl.DataFrame:
     rows = []
     for (name,), part in held.group_by("annotator", maintain_order=True):
         known = part.filter(pl.col("agrees").is_not_null())
+        told = part.filter(pl.col("first_won").is_not_null())
         rate = cluster_rate(known["agrees"].to_numpy(), known["group"].to_numpy())
+        first = cluster_rate(told["first_won"].to_numpy(), told["group"].to_numpy())
+        numbers = dict(
+            zip(("agreement", "low", "high", "first_rate", "first_low", "first_high"), (*rate, *first), strict=True)
+        )
         rows.append(
             {
                 "annotator": name,
                 "votes": part.height,
                 "shared": known.height,
-                **{key: None if np.isnan(v) else v for key, v in zip(("agreement", "low", "high"), rate, strict=True)},
-                "first_rate": part["first_won"].mean(),
+                **{key: None if np.isnan(v) else v for key, v in numbers.items()},
                 "longer_rate": part["longer_won"].mean(),
             }
         )

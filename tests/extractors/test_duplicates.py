@@ -11,7 +11,7 @@ PROMPT = "What is the capital of Peru?"
 
 
 def found(rows, labels=None, size=10**9):
-    made = frame(rows)
+    made = frame(rows).with_columns(annotator=pl.lit(None, pl.String))
     if labels:
         made = made.with_columns(label=pl.Series(labels))
     apply = Duplicates().load(Duplicates().fit(parts(made, size), 0))
@@ -91,3 +91,10 @@ def test_parts_change_nothing(size):
 
 def test_no_rows():
     assert found([]) == []
+
+
+def test_a_repeat_is_of_the_same_label_by_the_same_annotator():
+    rows = [(PROMPT, "Lima", "Quito"), (PROMPT, "lima!", "Quito"), (PROMPT, "Lima", "Quito"), (PROMPT, "Quito", "Lima")]
+    made = frame([*rows, rows[0]]).with_columns(annotator=pl.Series(["x", "x", "y", "x", "x"]))
+    dup = Duplicates().load(Duplicates().fit(parts(made, 10), 0))(made.select("row"))["dup"]
+    assert dup.struct.field("repeats").to_list() == [None, 0, None, None, 0]
