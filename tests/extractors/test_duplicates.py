@@ -46,6 +46,15 @@ def test_exact_normalised_and_the_other_way_round():
     ]
 
 
+def test_what_a_row_repeats():
+    """The same label by the same annotator; a vote of another one, or for the other answer, repeats nothing."""
+    rows = [(PROMPT, "Lima", "Quito"), (PROMPT, "lima", "Quito"), (PROMPT, "Quito", "Lima"), (PROMPT, "Lima", "Quito")]
+    for names, expected in ((None, [None, 0, None, 0]), (["a", "b", "b", "a"], [None, None, None, 0])):
+        made = frame(rows).with_columns(annotator=pl.Series(names or [None] * 4, dtype=pl.String))
+        out = Duplicates().load(Duplicates().fit(parts(made), 0))(made.select("row"))
+        assert out["dup"].struct.field("repeats").to_list() == expected
+
+
 def test_agreeing_repeats_are_no_conflict():
     rows = [(PROMPT, "Lima", "Quito"), (PROMPT, "Lima", "quito")]
     assert found(rows) == [((0, "normalised"), None), ((0, "normalised"), None)]

@@ -25,7 +25,7 @@ def frame(rows):
     made = pl.DataFrame(
         {"row": range(len(rows)), "chosen": [r[1] for r in rows], "rejected": [r[2] for r in rows]},
         schema={"row": pl.Int64, "chosen": pl.String, "rejected": pl.String},
-    ).with_columns(prompt=pl.Series(prompts, dtype=MESSAGES), label=pl.lit("chosen"))
+    ).with_columns(prompt=pl.Series(prompts, dtype=MESSAGES), label=pl.lit("chosen"), annotator=pl.lit(None, pl.String))
     return made.with_columns(
         pl.when(pl.col(c).is_not_null()).then(pl.col(c).hash(3)).alias(f"hash_{c}")
         for c in ("prompt", "chosen", "rejected")
