@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from prefaudit.formats import annotators, arena, conversations, explicit, hh, judged, kwise, nested, unpaired
+from prefaudit.formats import annotators, arena, conversations, explicit, hh, kwise, nested, unpaired, verdicts
 from prefaudit.formats.base import Detected, Layout
 from prefaudit.formats.detect import FIELDS
 from prefaudit.formats.detect import detect as _detect
@@ -18,7 +18,7 @@ LAYOUTS: tuple[Layout, ...] = (
     *explicit.LAYOUTS,
     *hh.LAYOUTS,
     *conversations.LAYOUTS,
-    *judged.LAYOUTS,
+    *verdicts.LAYOUTS,
     *annotators.LAYOUTS,
     *arena.LAYOUTS,
     *nested.LAYOUTS,

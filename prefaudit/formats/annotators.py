@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from prefaudit.formats import sql
-from prefaudit.formats.base import Columns, Layout, PairDict, Reading, Sample, is_number
+from prefaudit.formats.base import Layout, PairDict, Reading
+from prefaudit.formats.columns import Columns
 from prefaudit.formats.explicit import last_user
 from prefaudit.formats.judged import judged, majority, placed, shifted
+from prefaudit.formats.sample import Sample, is_number
 from prefaudit.formats.sql import VOTES
 
 PEOPLE = ("annotator1", "annotator2", "annotator3")

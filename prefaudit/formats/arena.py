@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from prefaudit.formats import sql
-from prefaudit.formats.base import Columns, Layout, PairDict, Reading, Sample, is_conversation, is_texts, sides
+from prefaudit.formats.base import Layout, PairDict, Reading
+from prefaudit.formats.build import sides
+from prefaudit.formats.columns import Columns
 from prefaudit.formats.judged import by_word, placed, words_fit
+from prefaudit.formats.sample import Sample, is_conversation, is_texts
 from prefaudit.formats.sql import ANSWER, MSGS, PROMPT
 
 NOTHING = f"{{'m': [], 'bad': null}}::{PROMPT}"

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from prefaudit.formats.base import Columns, Layout, PairDict, Reading, Sample, is_conversation, sides, with_system
+from prefaudit.formats.base import Layout, PairDict, Reading
+from prefaudit.formats.build import sides, with_system
+from prefaudit.formats.columns import Columns
 from prefaudit.formats.explicit import STRENGTHS, answers, last_user
 from prefaudit.formats.judged import shifted
+from prefaudit.formats.sample import Sample, is_conversation
 from prefaudit.formats.sql import MSGS, PROMPT
 
 FROM = {"user": "human", "assistant": "gpt", "system": "system", "tool": "observation"}
@@ -82,7 +85,8 @@ def _alpaca(c: Columns) -> Reading:
     if past is not None:
         turns = (
             f"flatten(list_transform(coalesce(json_extract({past.json}, '$[*]'), []), lambda h: "
-            "[{'role': 'user', 'content': coalesce(h->>0, '')}, {'role': 'assistant', 'content': coalesce(h->>1, '')}]))"
+            "[{'role': 'user', 'content': coalesce(h->>0, '')}, "
+            "{'role': 'assistant', 'content': coalesce(h->>1, '')}]))"
         )
         asked = f"(list_transform([{asked}], lambda pr: {{'m': {turns}::{MSGS} || pr.m, 'bad': null}}::{PROMPT})[1])"
     return with_system(c, replace(reading, prompt=asked, text_prompt=None), "system")

@@ -10,8 +10,9 @@ from dataclasses import replace
 import pyarrow as pa
 
 from prefaudit.core import FormatError, unknown
-from prefaudit.formats.base import Detected, Layout, Sample, is_conversation, renames
+from prefaudit.formats.base import Detected, Layout, renames
 from prefaudit.formats.pairs import data_columns, reading
+from prefaudit.formats.sample import Sample, is_conversation
 
 FIELDS = (
     "prompt",

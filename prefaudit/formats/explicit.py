@@ -5,19 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from prefaudit.formats.base import (
-    Columns,
-    Layout,
-    PairDict,
-    Reading,
-    Sample,
-    is_answer,
-    is_conversation,
-    is_texts,
-    is_transcript,
-    sides,
-    with_system,
-)
+from prefaudit.formats.base import Layout, PairDict, Reading
+from prefaudit.formats.build import sides, with_system
+from prefaudit.formats.columns import Columns
+from prefaudit.formats.sample import Sample, is_answer, is_conversation, is_texts, is_transcript
 
 
 def answers(sample: Sample, *names: str) -> str:

@@ -16,7 +16,8 @@ import pyarrow as pa
 from prefaudit.core import FormatError
 from prefaudit.duck import BASE
 from prefaudit.formats import sql
-from prefaudit.formats.base import Detected, aliased
+from prefaudit.formats.base import Detected
+from prefaudit.formats.columns import aliased
 
 PART_ROWS = 8_192
 GROUP_ROWS = 1_024

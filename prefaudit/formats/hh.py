@@ -6,7 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from prefaudit.formats import sql
-from prefaudit.formats.base import Columns, Layout, PairDict, Reading, Sample, is_texts, is_transcript, sides
+from prefaudit.formats.base import Layout, PairDict, Reading
+from prefaudit.formats.build import sides
+from prefaudit.formats.columns import Columns
+from prefaudit.formats.sample import Sample, is_texts, is_transcript
 from prefaudit.formats.sql import PROMPT
 
 ROLES = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: "}

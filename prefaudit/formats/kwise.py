@@ -6,8 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from prefaudit.formats import sql
-from prefaudit.formats.base import Columns, Layout, PairDict, Reading, Sample, is_texts, items
+from prefaudit.formats.base import Layout, PairDict, Reading
+from prefaudit.formats.build import items
+from prefaudit.formats.columns import Columns
 from prefaudit.formats.explicit import last_user
+from prefaudit.formats.sample import Sample, is_texts
 
 NULL = "null::varchar"
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from prefaudit.formats import sql
-from prefaudit.formats.base import Columns, Layout, PairDict, Reading, Sample
+from prefaudit.formats.base import Layout, PairDict, Reading
+from prefaudit.formats.columns import Columns
 from prefaudit.formats.explicit import last_user
 from prefaudit.formats.judged import placed
+from prefaudit.formats.sample import Sample
 from prefaudit.formats.sql import ANSWER, PROMPT
 
 
@@ -37,7 +39,8 @@ def _summaries(c: Columns) -> Reading:
         model_b=f"{two}->1->>'$.policy'",
         annotator=c.text("worker"),
         source=f"coalesce({info}->>'$.subreddit', {info}->>'$.site')",
-        extra=f"json_object('id', {info}->'$.id', 'batch', {c.text('batch')}, 'split', {c.text('split')}{note})::varchar",
+        extra=f"json_object('id', {info}->'$.id', 'batch', {c.text('batch')}, 'split', {c.text('split')}{note})"
+        "::varchar",
     )
 
 
@@ -143,8 +146,10 @@ def _fastchat(c: Columns) -> Reading:
     judge = c.get("judge")
     return Reading(
         prompt=f"{{'m': case when {single} then {sql.user(f'({found}).q')} else [] end, 'bad': null}}::{PROMPT}",
-        a=f"case when {text} is null then null::{ANSWER} when {single} then pf_plain(({found}).a) else {_talk(text, 'A')} end",
-        b=f"case when {text} is null then null::{ANSWER} when {single} then pf_plain(({found}).b) else {_talk(text, 'B')} end",
+        a=f"case when {text} is null then null::{ANSWER} when {single} then pf_plain(({found}).a) "
+        f"else {_talk(text, 'A')} end",
+        b=f"case when {text} is null then null::{ANSWER} when {single} then pf_plain(({found}).b) "
+        f"else {_talk(text, 'B')} end",
         label=sql.words(g1, {"a": ("model_1",), "b": ("model_2",), "tie": ("tie",)}),
         reason=f"case when {g1} = 'error' or {g2} = 'error' then 'the judge gave no verdict' "
         f"when {g1} <> {g2} then 'the two orders gave different verdicts' end",
@@ -160,8 +165,8 @@ def _fastchat_rows(pairs: list[PairDict]) -> list[dict[str, Any]]:
         x, y, winner = placed({**p, "first": 1})
         said = {"a": "model_1", "b": "model_2", "tie": "tie"}[winner]
         text = (
-            f"[User Question]\n{last_user(p)}\n\n[The Start of Assistant A's Answer]\n{p[x]}\n[The End of Assistant A's "
-            f"Answer]\n\n[The Start of Assistant B's Answer]\n{p[y]}\n[The End of Assistant B's Answer]"
+            f"[User Question]\n{last_user(p)}\n\n[The Start of Assistant A's Answer]\n{p[x]}\n[The End of "
+            f"Assistant A's Answer]\n\n[The Start of Assistant B's Answer]\n{p[y]}\n[The End of Assistant B's Answer]"
         )
         out.append(
             {

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from prefaudit.core import PAIRS, SKIPPED
 from prefaudit.formats import sql
-from prefaudit.formats.base import PLACE, Columns, Detected, Reading, alias, aliased
+from prefaudit.formats.base import Detected, Reading
+from prefaudit.formats.columns import PLACE, Columns, alias, aliased
 from prefaudit.formats.sql import MSGS, VOTES
 
 ALIASES: dict[str, tuple[str, ...]] = {

@@ -212,8 +212,9 @@ def _wrapped(j: str) -> str:
 
 def last_turn(m: str) -> str:
     """SQL: ANSWER of turns: the last is the answer, those before it its context."""
+    nameless = f"({m}[-1].role is null and len({m}) = 1 and {m}[-1].content <> '')"
     return (
-        f"case when len({m}) > 0 and ({m}[-1].role = 'assistant' or ({m}[-1].role is null and len({m}) = 1 and {m}[-1].content <> '')) then "
+        f"case when len({m}) > 0 and ({m}[-1].role = 'assistant' or {nameless}) then "
         f"{{'context': {bare(m + '[:-2]')}, 'text': {m}[-1].content, 'reasoning': {m}[-1].reasoning, 'bad': null}}"
         f"::{ANSWER} else pf_bad('{NO_TURN}') end"
     )

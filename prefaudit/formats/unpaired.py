@@ -5,20 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from prefaudit.formats import sql
-from prefaudit.formats.base import (
-    Col,
-    Columns,
-    Layout,
-    PairDict,
-    Read,
-    Reading,
-    Sample,
-    is_answer,
-    is_conversation,
-    is_number,
-    items,
-)
+from prefaudit.formats.base import Layout, PairDict, Read, Reading
+from prefaudit.formats.build import items
+from prefaudit.formats.columns import Col, Columns
 from prefaudit.formats.explicit import last_user
+from prefaudit.formats.sample import Sample, is_answer, is_conversation, is_number
 from prefaudit.formats.sql import PROMPT
 
 PLACED = "source_row, group_row as g, group_index as i, group_size as n"

@@ -58,8 +58,10 @@ def test_map_alone_selects_a_generic_layout() -> None:
     row = pairs.row(0, named=True)
     assert (row["chosen"], row["rejected"], row["annotator"]) == ("a", "b", "w")
     assert row["prompt"] == [{"role": "user", "content": "what?"}]
-    found, pairs, _ = read([ROW | {"which": w} for w in ("a", "B", "tie")],
-                           mapping={"prompt": "q", "response_a": "good", "response_b": "bad", "label": "which"})  # fmt: skip
+    found, pairs, _ = read(
+        [ROW | {"which": w} for w in ("a", "B", "tie")],
+        mapping={"prompt": "q", "response_a": "good", "response_b": "bad", "label": "which"},
+    )
     assert found.layout.name == "columns-judged"
     assert pairs["label"].to_list() == ["chosen", "chosen", "tie"] and pairs["chosen"].to_list() == ["a", "b", "a"]
 

@@ -137,13 +137,23 @@ def test_column_names_cannot_disturb_the_statement(name: str) -> None:
 
 def test_votes_of_one_row_are_one_pair() -> None:
     def row(*votes: int) -> dict[str, Any]:
-        return {"instruction": "q", "input": "", "response1": "x", "response2": "y",
-                **{f"annotator{n + 1}": v for n, v in enumerate(votes)}}  # fmt: skip
+        return {
+            "instruction": "q",
+            "input": "",
+            "response1": "x",
+            "response2": "y",
+            **{f"annotator{n + 1}": v for n, v in enumerate(votes)},
+        }
 
     _, pairs, _ = read([row(1, 1, 2), row(2, 2, 0), row(0, 1, 2), row(0, 0, 1)])
     assert pairs["label"].to_list() == ["chosen", "chosen", "tie", "tie"]
     assert pairs["chosen"].to_list() == ["x", "y", "x", "x"] and pairs["first"].to_list() == [1, 0, 1, 1]
-    assert [[v["vote"] for v in votes] for votes in pairs["votes"]] == [[1, 1, 0], [1, 1, 0.5], [0.5, 1, 0], [0.5, 0.5, 1]]
+    assert [[v["vote"] for v in votes] for votes in pairs["votes"]] == [
+        [1, 1, 0],
+        [1, 1, 0.5],
+        [0.5, 1, 0],
+        [0.5, 0.5, 1],
+    ]
 
 
 def test_labels_that_are_easy_to_get_wrong() -> None:
@@ -164,26 +174,62 @@ def test_ratings_ranks_and_places() -> None:
     rows = [{"prompt": "q", "answers": [{"answer": f"r{n}", "rank": n} for n in (3, 1, 2)]}]
     _, pairs, _ = read(rows)
     assert list(zip(pairs["chosen"], pairs["rejected"], pairs["margin"], strict=True)) == [
-        ("r1", "r3", 2), ("r2", "r3", 1), ("r1", "r2", 1)]  # fmt: skip
+        ("r1", "r3", 2),
+        ("r2", "r3", 1),
+        ("r1", "r2", 1),
+    ]
 
 
 def test_single_replies_become_pairs_where_a_prompt_has_both_labels() -> None:
-    rows = [{"prompt": p, "completion": c, "label": good}
-            for p, c, good in [("p", "a", True), ("q", "x", False), ("p", "b", False), ("p", "c", True), ("r", "y", True)]]  # fmt: skip
+    rows = [
+        {"prompt": p, "completion": c, "label": good}
+        for p, c, good in (("p", "a", 1), ("q", "x", 0), ("p", "b", 0), ("p", "c", 1), ("r", "y", 1))
+    ]
     _, pairs, _ = read(rows)
-    assert list(zip(pairs["source_row"], pairs["other_source_row"], pairs["chosen"], pairs["rejected"], strict=True)) == [
-        (0, 2, "a", "b"), (3, 2, "c", "b"), (1, None, None, "x"), (4, None, "y", None)]  # fmt: skip
+    assert list(
+        zip(pairs["source_row"], pairs["other_source_row"], pairs["chosen"], pairs["rejected"], strict=True)
+    ) == [(0, 2, "a", "b"), (3, 2, "c", "b"), (1, None, None, "x"), (4, None, "y", None)]
 
 
-reply = st.one_of(st.none(), st.text("ab<>", max_size=4), st.integers(0, 2), st.booleans(), st.just([]),
-                  st.lists(st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "x"]),
-                                                  "content": st.one_of(st.none(), st.text("ab", max_size=2))}), max_size=3))  # fmt: skip
+reply = st.one_of(
+    st.none(),
+    st.text("ab<>", max_size=4),
+    st.integers(0, 2),
+    st.booleans(),
+    st.just([]),
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "role": st.sampled_from(["user", "assistant", "x"]),
+                "content": st.one_of(st.none(), st.text("ab", max_size=2)),
+            }
+        ),
+        max_size=3,
+    ),
+)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
-@given(st.lists(st.fixed_dictionaries({"prompt": st.one_of(st.none(), st.sampled_from("pq")), "completion": reply,
-                                       "label": st.sampled_from([True, False, None, "maybe"])}), min_size=1, max_size=8))  # fmt: skip
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "prompt": st.one_of(st.none(), st.sampled_from("pq")),
+                "completion": reply,
+                "label": st.sampled_from([True, False, None, "maybe"]),
+            }
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_every_source_row_is_in_a_pair_or_skipped(rows: list[dict[str, Any]]) -> None:
     read(rows, name="kto")
-    read([{"prompt": r["prompt"], "chosen": r["completion"], "rejected": rows[0]["completion"]} for r in rows], name="trl")
-    read([{"prompt": r["prompt"], "response": r["completion"], "score": n % 3} for n, r in enumerate(rows)], name="scored")
+    read(
+        [{"prompt": r["prompt"], "chosen": r["completion"], "rejected": rows[0]["completion"]} for r in rows],
+        name="trl",
+    )
+    read(
+        [{"prompt": r["prompt"], "response": r["completion"], "score": n % 3} for n, r in enumerate(rows)],
+        name="scored",
+    )

@@ -83,7 +83,13 @@ def pairs(draw: st.DrawFn, layout: Layout, unique: int) -> dict[str, Any]:
 @pytest.mark.parametrize("text", [False, True], ids=["json", "text"])
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda one: one.name)
 def test_pairs_come_back_as_they_were_written(layout: Layout, text: bool) -> None:
-    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @settings(
+        max_examples=3 if not text else 2,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+        database=None,
+    )
     @given(st.data())
     def check(data: st.DataObject) -> None:
         written = [data.draw(pairs(layout, n)) for n in range(data.draw(st.integers(1, 4)))]
