@@ -213,3 +213,28 @@ def test_permuted_labels_exceed_rarely_and_real_ones_do():
     made = stats.permuted(y, length, features, FAMILIES, group, permutations=40)
     assert made["permutations"] == 40 and 0 <= made["exceeding_permuted"] < 0.4
     assert made == stats.permuted(y, length, features, FAMILIES, group, permutations=40)
+
+
+def test_intervals_cover_where_groups_have_tastes_and_naive_ones_do_not():
+    rng = np.random.default_rng(3)
+    n, groups = 1200, 150
+    group = np.repeat(np.arange(groups), n // groups)
+    length = rng.normal(0, 0.5, n)
+    a, b = rng.poisson(np.repeat(rng.gamma(2, 1, groups), n // groups), (2, n)).astype(float)
+    s = np.sign(a - b)
+    once = rng.normal(0, 1.0, (4000, 1))
+    mean = sigma(0.5 * length + (0.3 + once) * s).mean(0)
+    options = stats.EffectOptions(joint_rows=0)
+
+    def interval(y, g):
+        return stats.effects(y, length, {"lists": (a, b)}, FAMILIES, g, options=options).row(0, named=True)
+
+    truth = interval(mean, group)["delta_win"]
+    robust, naive = [], []
+    for _ in range(150):
+        y = (rng.random(n) < sigma(0.5 * length + (0.3 + rng.normal(0, 1.0, groups)[group]) * s)).astype(float)
+        for found, g in ((robust, group), (naive, np.arange(n))):
+            row = interval(y, g)
+            found.append(row["low"] <= truth <= row["high"])
+    assert 0.9 <= np.mean(robust) <= 0.99
+    assert np.mean(naive) < 0.9
