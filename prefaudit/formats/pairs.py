@@ -150,6 +150,10 @@ def _reason(r: Reading, plain: bool, plain_prompt: bool) -> str:
 
 def _oriented(raw: str, r: Reading, plain: bool, plain_prompt: bool, fixed: dict[str, str], straight: bool) -> str:
     constant = r.label == "'a'"
+    asked = raw
+    if not plain:
+        before = f"{sql.context('p.m', 'a.context')} as before_a, {sql.context('p.m', 'b.context')} as before_b"
+        asked = f"select *, {before} from ({raw})"
 
     def pick(x: str, y: str) -> str:
         return x if constant else f"case when label = 'b' then {y} else {x} end"
@@ -194,7 +198,7 @@ def _oriented(raw: str, r: Reading, plain: bool, plain_prompt: bool, fixed: dict
         {given("source", "source")} as source, {given("annotator", "annotator")} as annotator,
         {given("model_chosen", pick("model_a", "model_b"))} as model_chosen,
         {given("model_rejected", pick("model_b", "model_a"))} as model_rejected,
-        {votes} as votes, extra, {_reason(r, plain, plain_prompt)} as reason from ({raw})"""
+        {votes} as votes, extra, {_reason(r, plain, plain_prompt)} as reason from ({asked})"""
     return _finished(picked, keys, straight, plain_prompt)
 
 
@@ -205,7 +209,7 @@ def _prompts(r: Reading, plain: bool, plain_prompt: bool, pick: Callable[[str, s
         return f"case when p is null then []::{MSGS} else {sql.prompt_text('p')} end", nothing
     if plain:
         return "p.m", nothing
-    before_a, before_b = sql.context("p.m", "a.context"), sql.context("p.m", "b.context")
+    before_a, before_b = "before_a", "before_b"
     if r.single:
         return (
             f"case when a.text is null then {before_b} else {before_a} end",

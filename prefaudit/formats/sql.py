@@ -190,24 +190,27 @@ def prompt_text(t: str) -> str:
 def prompt_json(j: str) -> str:
     """SQL: PROMPT of any JSON value."""
     listed = let(
-        turns(j, "user"),
+        turns("list", "user"),
         "m",
         f"{{'m': {bare('m')}, 'bad': case when len(list_filter(m, lambda turn: turn.role is null)) > 0 "
         f"then '{BAD_PROMPT}' end}}::{PROMPT}",
     )
     text = let(f"{j}->>'$'", "t", prompt_text("t"))
-    single = f"{{'m': {bare(turns(_wrapped(j), 'user'))}, 'bad': null}}::{PROMPT}"
     return (
         f"case when {j} is null or {j}::varchar = 'null' then {{'m': []::{MSGS}, 'bad': null}}::{PROMPT} "
         f"when starts_with({j}::varchar, '\"') then {{'m': {text}, 'bad': null}}::{PROMPT} "
-        f"when json_type({j}) = 'ARRAY' then {listed} "
-        f"when json_type({j}) = 'OBJECT' and pf_is_message({j}) then {single} "
+        f"when {_is_turns(j)} then {let(_wrapped(j), 'list', listed)} "
         f"else {{'m': []::{MSGS}, 'bad': '{BAD_PROMPT}'}}::{PROMPT} end"
     )
 
 
+def _is_turns(j: str) -> str:
+    return f"(json_type({j}) = 'ARRAY' or (json_type({j}) = 'OBJECT' and pf_is_message({j})))"
+
+
 def _wrapped(j: str) -> str:
-    return f"('[' || {j}::varchar || ']')"
+    """A list stays, one message becomes a list of one."""
+    return f"(case when starts_with({j}::varchar, '{{') then '[' || {j}::varchar || ']' else {j}::varchar end)"
 
 
 def last_turn(m: str) -> str:
@@ -225,9 +228,9 @@ def answer_json(j: str) -> str:
     return (
         f"case when {j} is null or {j}::varchar = 'null' then null::{ANSWER} "
         f"when starts_with({j}::varchar, '\"') then pf_plain({j}->>'$') "
-        f"when json_type({j}) = 'ARRAY' then {let(turns(j, 'assistant'), 'm', last_turn('m'))} "
-        f"when json_type({j}) = 'OBJECT' and pf_is_message({j}) then "
-        f"{let(turns(_wrapped(j), 'assistant'), 'm', last_turn('m'))} else pf_bad('{NOT_TEXT}') end"
+        f"when {_is_turns(j)} then "
+        f"{let(_wrapped(j), 'list', let(turns('list', 'assistant'), 'm', last_turn('m')))} "
+        f"else pf_bad('{NOT_TEXT}') end"
     )
 
 
