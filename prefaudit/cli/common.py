@@ -12,6 +12,9 @@ import typer
 if TYPE_CHECKING:
     from prefaudit.audit import Audit
 
+# Small matrices in many threads cost BLAS more than they gain; it reads this when numpy is first imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 Data = Annotated[list[str], typer.Argument(metavar="DATA...", help="File, glob, folder, URI, or - for standard input.")]
 Out = Annotated[
     Path | None, typer.Option("-o", "--out", metavar="DIR", help="Audit folder [default: .prefaudit/NAME-FINGERPRINT].")
