@@ -35,7 +35,9 @@ class Col:
         text = self.raw if self.kind == "text" else f"pf_string({self.raw})"
         if self.decoded:
             other = "null" if self.kind == "text" else f"{self.raw}::json"
-            return f"coalesce(try_cast({text} as json), to_json({text}), {other})"
+            # half of a surrogate pair, as arena exports have it, is no valid JSON: such escapes become U+FFFD
+            mended = f"regexp_replace({text}, '\\\\u[dD][89a-fA-F][0-9a-fA-F][0-9a-fA-F]', '\\\\ufffd', 'g')"
+            return f"coalesce(try_cast({text} as json), try_cast({mended} as json), to_json({text}), {other})"
         return f"to_json({self.raw})" if self.kind == "text" else f"{self.raw}::json"
 
     @property

@@ -63,10 +63,10 @@ class Sample:
 
 
 def loads(text: str) -> Any:
-    """A JSON value; the text itself where it is none."""
+    """A JSON value; the text itself where it is none, or nested too deeply to be data."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

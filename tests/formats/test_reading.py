@@ -170,6 +170,17 @@ def test_labels_that_are_easy_to_get_wrong() -> None:
     assert pairs["chosen"].to_list() == ["x", "y", "x", "x", "x", "y"]
 
 
+def test_half_a_surrogate_pair_in_a_text_of_json_costs_one_character() -> None:
+    def row(answer: str) -> dict[str, Any]:
+        hot = {"winner_model_a": 1, "winner_model_b": 0, "winner_tie": 0}
+        return {"prompt": '["q"]', "response_a": answer, "response_b": '["y"]', "model_a": "m", "model_b": "n", **hot}
+
+    for text in (True, False):
+        _, pairs, skipped = read([row('["x"]'), row('["x\\ud83d z"]'), row("[null]")], text)
+        assert pairs["chosen"].to_list() == ["x", "x\ufffd z"]
+        assert skipped["reason"].to_list() == ["an answer is missing"]
+
+
 def test_ratings_ranks_and_places() -> None:
     rows = [{"prompt": "q", "answers": [{"answer": f"r{n}", "rank": n} for n in (3, 1, 2)]}]
     _, pairs, _ = read(rows)
