@@ -55,7 +55,7 @@ def _change(values: dict[str, Any], work: Session, turn: Bools) -> dict[str, Any
         return None
     changed: dict[str, Any] = {}
     for n in np.flatnonzero(turn).tolist():
-        step = moves.exchange({**values, **changed}, detected, *pairs[n], n)
+        step = moves.exchange({**values, **changed}, detected, *pairs[n])
         if step is None:
             return None
         changed |= step

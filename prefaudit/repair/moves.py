@@ -7,7 +7,9 @@ or None where the layout cannot say it. Whatever a move does is read back throug
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from typing import Any
 
 from prefaudit.formats import Detected
@@ -22,6 +24,14 @@ EXCHANGED = dict(zip((*A_WORDS, *B_WORDS), (*B_WORDS, *A_WORDS), strict=True)) |
 }  # fmt: skip
 SIDES = (("chosen", "rejected"), ("Chosen", "Rejected"))
 SIGNED = ("margin", "mean preference difference", "mean_preference_difference")
+
+
+def loads(text: str) -> Any:
+    """A JSON value; the text itself where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def real(detected: Detected, name: str) -> str:
@@ -113,7 +123,7 @@ def _label(column: str) -> Move:
         new: Any = None
         if a is not None and b is not None:
             spelled = {a.lower(): b, b.lower(): a}.get(said)
-            new = type(value)(spelled) if spelled is not None and not isinstance(value, bool) else None
+            new = spelled if isinstance(value, str) or spelled is None else loads(spelled)
         elif detected.options.get("encoding") == "one-two":
             new = mirrored(value, 3)
         elif value is not None and value in (row.get("model_a"), row.get("model_b")):
@@ -170,6 +180,13 @@ def _swift(row: Row, detected: Detected) -> Change:
     return {messages: [*turns[:-1], {**turns[-1], "content": rejected}], other: turns[-1]["content"]}
 
 
+def _best(row: Row, detected: Detected) -> Change:
+    names = [n for n in row if n.startswith("sample") and n[6:].isdigit() and row[n] is not None]
+    best = row.get(real(detected, "best"))
+    others = [int(n[6:]) for n in names if n[6:] != str(best)]
+    return {real(detected, "best"): others[0]} if len(others) == 1 else None
+
+
 def _signed(column: str) -> Move:
     return _one(column, lambda v: negated(v) if v is not None and negated(v) != v else None)
 
@@ -190,7 +207,7 @@ FLIPS: dict[str, Move] = {
     "columns-judged": _label("label"), "arena": _label("winner"), "arena-140k": _label("winner"),
     "mt-bench": _label("winner"), "arena-55k": _pairs(("winner_model_a", "winner_model_b")),
     "webgpt": _pairs(("score_0", "score_1")), "pandalm": _annotators, "multipref": _opinions,
-    "multipref-prompt": _opinions, "annotated-pairs-rows": _annotations,
+    "multipref-prompt": _opinions, "lm-human-preferences": _best, "annotated-pairs-rows": _annotations,
     "fastchat-pairs": lambda row, d: {n: word(row.get(n)) for n in ("g1_winner", "g2_winner")},
 }  # fmt: skip
 """Layouts with one pair a row: the row with its label turned round."""
@@ -208,17 +225,17 @@ STAYS = {"ultrafeedback": {"model", "principle", "custom_system_prompt", "respon
 """Keys of an element that belong to the answer; the others are what was said of it, and are exchanged in a flip."""
 
 
-def answers(row: Row, detected: Detected) -> int:
-    """How many answers the row of several answers has; 0 where that is not known."""
+def answers(row: Row, detected: Detected) -> list[int]:
+    """Places of the answers that the row of several answers has; none where that is not known."""
     name = detected.layout.name
     if name in LISTS:
         value = row.get(real(detected, LISTS[name][0]))
-        return len(value) if isinstance(value, list) else 0
+        return list(range(len(value))) if isinstance(value, list) else []
     if name == "finegrained-rlhf":
-        return 4
+        return [n for n in range(4) if row.get(real(detected, f"prediction {n + 1}")) is not None]
     if name == "argilla":
-        return len(_generations(row))
-    return 0
+        return [n for n, column in enumerate(_generations(row)) if row[column] is not None]
+    return []
 
 
 def _generations(row: Row) -> list[str]:
@@ -230,7 +247,7 @@ def without(row: Row, detected: Detected, out: set[int]) -> Change:
     """The row without some of its answers."""
     name = detected.layout.name
     if name in LISTS:
-        n, changed = answers(row, detected), {}
+        n, changed = len(answers(row, detected)), {}
         for column in (real(detected, c) for c in LISTS[name]):
             value = row.get(column)
             if isinstance(value, list) and len(value) == n:
@@ -243,12 +260,12 @@ def without(row: Row, detected: Detected, out: set[int]) -> Change:
     return None
 
 
-def exchange(row: Row, detected: Detected, i: int, j: int, pair: int) -> Change:
+def exchange(row: Row, detected: Detected, i: int, j: int) -> Change:
     """What was said of answers i and j exchanged: rank with rank, rating with rating."""
     name = detected.layout.name
     if name == "finegrained-rlhf":
         column = real(detected, "preference")
-        said = list(row[column])
+        said, pair = list(row[column]), list(combinations(range(4), 2)).index((i, j))
         said[pair] = {1: 2, 2: 1}.get(said[pair], said[pair])
         return {column: said}
     if name == "argilla":
@@ -262,8 +279,9 @@ def exchange(row: Row, detected: Detected, i: int, j: int, pair: int) -> Change:
         return {column: said}
     if name in STAYS:
         column = real(detected, LISTS[name][0])
-        told = list(row[column])
-        x, y = ({k: v for k, v in told[n].items() if k in STAYS[name]} for n in (i, j))
-        told[i], told[j] = ({**told[i], **told[j], **x}, {**told[j], **told[i], **y})
-        return {column: [*told]}
+        elements = list(row[column])
+        one, two = elements[i], elements[j]
+        x, y = ({k: v for k, v in element.items() if k in STAYS[name]} for element in (one, two))
+        elements[i], elements[j] = {**one, **two, **x}, {**two, **one, **y}
+        return {column: elements}
     return None

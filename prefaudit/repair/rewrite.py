@@ -17,9 +17,10 @@ import pyarrow as pa
 from prefaudit import formats
 from prefaudit.duck import connect
 from prefaudit.formats import Detected
-from prefaudit.formats.base import PLACE, loads
 from prefaudit.repair.cut import Ints
+from prefaudit.repair.moves import loads
 
+OWN = ("source_row", "file", "line", "group_row", "group_size", "group_index")
 Said = list[tuple[Any, Any, str]]
 """Pairs of one row in order: hash of chosen, hash of rejected, label."""
 
@@ -46,7 +47,7 @@ class Rewriter:
     def __init__(self, detected: Detected, names: Mapping[str, str]) -> None:
         self.detected, self.names = detected, names
         self.con = connect()
-        self.columns = [c for c in detected.columns if c not in PLACE]
+        self.columns = [c for c in detected.columns if c not in OWN]
         self._folder = tempfile.TemporaryDirectory(prefix="prefaudit-")
         self._path = Path(self._folder.name) / "rows.arrow"
         self._writer: Any = None
@@ -55,10 +56,8 @@ class Rewriter:
 
     def decoded(self, table: pa.Table) -> list[dict[str, Any]]:
         """Rows as Python values."""
-        out = []
-        for row in table.select(self.columns).to_pylist():
-            out.append({name: self._value(name, text) for name, text in row.items()})
-        return out
+        rows = table.select(self.columns).to_pylist()
+        return [{name: self._value(name, text) for name, text in row.items()} for row in rows]
 
     def _value(self, name: str, text: str | None) -> Any:
         if text is None or (self.detected.columns[name] == "text" and name not in self.detected.decoded):
@@ -91,7 +90,7 @@ class Rewriter:
         pairs, _ = formats.to_pairs(self.con, self.detected, table, 0)
         found: dict[int, Said] = {}
         for row, *said in pairs.select("source_row", "hash_chosen", "hash_rejected", "label").iter_rows():
-            found.setdefault(row, []).append(tuple(said))  # type: ignore[arg-type]
+            found.setdefault(row, []).append(tuple(said))
         return found
 
     def accept(self, table: pa.Table, changed: pa.Table, good: Sequence[bool], done: Ints) -> None:
@@ -119,9 +118,9 @@ class Rewriter:
         return Edits(np.asarray(self._rows, np.int64), values, text, done, self._folder)
 
 
-def places(n: int) -> list[tuple[int, int]]:
-    """The two answers of each pair of a row of n answers, in the order of the pairs."""
-    return list(combinations(range(n), 2))
+def places(answers: Sequence[int]) -> list[tuple[int, int]]:
+    """The two answers of each pair of a row of these answers, in the order of the pairs."""
+    return list(combinations(answers, 2))
 
 
 def hashes(frame: pl.DataFrame) -> Said:

@@ -105,6 +105,7 @@ def _style(file: pq.ParquetFile) -> dict[str, Any]:
     chunks = [meta.row_group(0).column(i) for i in range(meta.num_columns)]
     return {
         "compression": {c.path_in_schema: CODECS.get(c.compression, c.compression.lower()) for c in chunks},
+        "compression_level": {c.path_in_schema: 3 for c in chunks if c.compression == "ZSTD"} or None,
         "use_dictionary": [c.path_in_schema for c in chunks if c.has_dictionary_page] or False,
         "write_statistics": [c.path_in_schema for c in chunks if c.is_stats_set] or False,
         "store_schema": b"ARROW:schema" in (meta.metadata or {}),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from prefaudit.repair import honest
 from prefaudit.repair.choose import Reason
 from prefaudit.repair.cut import Bools
@@ -16,7 +18,8 @@ def measured(work: Session, repair: Repair, reasons: Sequence[Reason], gone: Boo
              turned: Bools | None = None) -> Repair:  # fmt: skip
     """The repair with what it does to the data, measured, and the sentences that say so."""
     said: list[str] = []
-    told = honest.measure(work.evidence, gone, [r.code for r in reasons], work.options.seed)
+    turned = np.zeros(len(gone), bool) if turned is None else turned
+    told = honest.measure(work.evidence, gone, turned, [r.code for r in reasons], work.options.seed)
     said += told.pop("warnings", [])
     for rule in repair.rules:
         said += [f"{rule['code']}: {note}" for note in rule["notes"]]
