@@ -93,7 +93,7 @@ def filter(
         from prefaudit.repair import filtering
         from prefaudit.repair.choose import Selection
 
-        options = _options(config, workers, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
+        options = _options(config, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
                            with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
                            workers=workers, memory=memory)  # fmt: skip
         where = _where(out, ledger, control, force, dry_run, to, audit)
@@ -124,7 +124,7 @@ def relabel(
     with errors(debug):
         from prefaudit.repair import relabelling
 
-        options = _options(config, workers, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
+        options = _options(config, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
                            with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
                            workers=workers, memory=memory)  # fmt: skip
         where = _where(out, ledger, control, force, dry_run, to, audit)
@@ -138,7 +138,7 @@ def split(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the pieces.")],
     test: Annotated[float, typer.Option("--test", metavar="F", help="Share of the test piece.")] = 0.1,
-    validation: Annotated[float, typer.Option("--validation", metavar="F", help="Share of the validation piece.")] = 0.0,
+    validation: Annotated[float, typer.Option("--validation", metavar="F", help="Share to validate on.")] = 0.0,
     against: Annotated[
         list[str] | None,
         typer.Option("--against", metavar="DATA", help="Only say what leaks between this split and DATA; repeatable."),
@@ -151,7 +151,7 @@ def split(
     with errors(debug):
         from prefaudit.repair import splitting
 
-        options = _options(config, workers, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
+        options = _options(config, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
         with progress(quiet) as bars:
             if against:
                 say(splitting.leakage(data, against, options, progress=bars).words)
@@ -176,7 +176,7 @@ def review(
     with errors(debug):
         from prefaudit.repair import reviewing
 
-        options = _options(config, workers, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
+        options = _options(config, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
         with progress(quiet) as bars:
             told = reviewing.write(data, out, options, n=n, by=by, audit=audit, force=force, progress=bars)
         if not quiet:
@@ -193,15 +193,15 @@ def diff(
     with errors(debug):
         from prefaudit.repair import differing
 
-        options = _options(config, workers, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
+        options = _options(config, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
         with progress(quiet) as bars:
             say(differing.text(differing.compare(before, after, options, progress=bars)))
 
 
-def _options(config: Path | None, workers: int | None, **given: Any) -> Options:
+def _options(config: Path | None, **given: Any) -> Options:
     from prefaudit import config as configuration
 
-    threads(workers)
+    threads(given.get("workers"))
     return configuration.load(config, {**given, "fail_on": "never"})
 
 

@@ -103,7 +103,9 @@ def _sources(a: Audit, b: Audit) -> list[dict[str, Any]]:
     return [{"source": n, "pairs": (counts[0].get(n, 0), counts[1].get(n, 0))} for n in names]
 
 
-def _words(dataset: dict[str, tuple[Any, Any]], effects: list[dict[str, Any]], sources: list[dict[str, Any]]) -> list[str]:
+def _words(
+    dataset: dict[str, tuple[Any, Any]], effects: list[dict[str, Any]], sources: list[dict[str, Any]]
+) -> list[str]:
     said = []
     x, y = dataset["longer_wins"]
     if x is not None and y is not None:
@@ -118,7 +120,9 @@ def _words(dataset: dict[str, tuple[Any, Any]], effects: list[dict[str, Any]], s
             said.append(f"{what}: {listed}{f' and {len(rows) - 4} more' if len(rows) > 4 else ''}")
     gone = [s["source"] for s in sources if s["pairs"][0] and not s["pairs"][1]]
     if gone:
-        said.append(f"gone: {', '.join(repr(s) for s in gone[:4])}{f' and {len(gone) - 4} more' if len(gone) > 4 else ''}")
+        said.append(
+            f"gone: {', '.join(repr(s) for s in gone[:4])}{f' and {len(gone) - 4} more' if len(gone) > 4 else ''}"
+        )
     return said
 
 
@@ -132,7 +136,10 @@ def text(found: Diff, most: int = 12) -> str:
         lines += [f"{r['code'] + ' ' + r['name']:<26.26}{_number(r['found'][0]):>12}{_number(r['found'][1]):>12}"
                   for r in found.rules]  # fmt: skip
     if found.effects:
-        lines += ["", f"{'CHOSEN HAS MORE':<26}{'win before':>12}{'win after':>12}{'held before':>13}{'held after':>12}"]
+        lines += [
+            "",
+            f"{'CHOSEN HAS MORE':<26}{'win before':>12}{'win after':>12}{'held before':>13}{'held after':>12}",
+        ]
         for e in found.effects[:most]:
             told = [*e["win_rate"], *e["delta_win"]]
             lines.append(f"{e['label']:<26.26}{_number(told[0]):>12}{_number(told[1]):>12}{_number(told[2]):>13}"

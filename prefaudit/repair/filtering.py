@@ -179,7 +179,7 @@ def finish(work: session.Session, where: Where, reasons: list[Reason], gone: Boo
     )  # fmt: skip
     repair = words.measured(work, repair, reasons, really)
     if max_drop is not None and repair.dropped > max_drop * repair.read:
-        told = f"{repair.dropped:,} of {repair.read:,} rows would go, more than --max-drop {max_drop:g}: nothing was written"
+        told = f"{repair.dropped:,} of {repair.read:,} rows would go, more than --max-drop {max_drop:g}"
         return replace(repair, exit_code=1, words=(told, *repair.words))
     if repair.dropped and not repair.kept and not where.dry_run:
         raise UsageError("nothing would be left: every row is dropped", "see --dry-run for what takes them")

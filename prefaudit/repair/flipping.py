@@ -78,7 +78,11 @@ def _document(values: dict[str, Any], turn: Bools) -> dict[str, Any] | None:
 
 
 def _accept(
-    writer: Rewriter, table: pa.Table, plans: list[tuple[int, dict[str, Any], Ints]], columns: pl.DataFrame, wanted: Bools
+    writer: Rewriter,
+    table: pa.Table,
+    plans: list[tuple[int, dict[str, Any], Ints]],
+    columns: pl.DataFrame,
+    wanted: Bools,
 ) -> set[str]:
     picked = table.take(pa.array([at for at, *_ in plans]))
     changed = writer.table(picked, [change for _, change, _ in plans])

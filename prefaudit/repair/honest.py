@@ -87,7 +87,9 @@ def _sources(evidence: Evidence, gone: Bools, warnings: list[str]) -> dict[str, 
     if lost.height:
         worst = lost.sort(pl.col("g") / pl.col("n"), descending=True).row(0)
         more = f" (and {lost.height - 1:,} more sources)" if lost.height > 1 else ""
-        warnings.append(f"source {worst[0]!r} loses {worst[2]:,} of its {worst[1]:,} pairs{more}; {overall:.1%} go overall")
+        warnings.append(
+            f"source {worst[0]!r} loses {worst[2]:,} of its {worst[1]:,} pairs{more}; {overall:.1%} go overall"
+        )
     return {s: [n, g] for s, n, g in table.rows()}
 
 
@@ -192,14 +194,15 @@ def _say(right: dict[str, Floats], ids: Ints, asked: Bools, touched: Bools, verb
     gain, low, high = stats.cluster_rate(difference[test], _ids(ids[test]))
     whole, whole_low, whole_high = stats.cluster_rate(difference[asked], _ids(ids[asked]))
     told["held_out"] = {**found, "n": int(test.sum()), "gain": gain, "interval": [low, high],
-                        "gain_all": whole, "interval_all": [whole_low, whole_high], "n_all": int(asked.sum())}  # fmt: skip
+                        "gain_all": whole, "interval_all": [whole_low, whole_high],
+                        "n_all": int(asked.sum())}  # fmt: skip
     itself = low > 0 and whole_low <= 0
     verdict = "better" if low > 0 and not itself else "worse" if high < 0 else "no difference that could be told"
     told["words"].append(
-        f"held out, on {found_n(test)} pairs not selected: accuracy of the text features {found['repair']:.3f} after the "
-        f"repair, {found['random']:.3f} after {verb} as many at random, {found['length']:.3f} after {verb} the most unequal "
-        f"in length; against random {gain:+.3f} [{low:+.3f}, {high:+.3f}], on all {found_n(asked)} held-out pairs "
-        f"{whole:+.3f} [{whole_low:+.3f}, {whole_high:+.3f}]: {'self-consistency' if itself else verdict}"
+        f"held out, on {found_n(test)} pairs not selected: accuracy of the text features {found['repair']:.3f} after "
+        f"the repair, {found['random']:.3f} after {verb} as many at random, {found['length']:.3f} after {verb} the "
+        f"most unequal in length; against random {gain:+.3f} [{low:+.3f}, {high:+.3f}], on all {found_n(asked)} held-out "
+        f"pairs {whole:+.3f} [{whole_low:+.3f}, {whole_high:+.3f}]: {'self-consistency' if itself else verdict}"
     )
     if itself:
         told["warnings"].append(

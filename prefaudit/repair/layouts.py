@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from prefaudit.repair.filtering import Changes, Where
 
 TOLD = ("margin", "score_chosen", "score_rejected", "source", "annotator", "model_chosen", "model_rejected")
-READ = ("row", "prompt", "rejected_prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "label", *TOLD)
+READ = (
+    "row",
+    "prompt",
+    "rejected_prompt",
+    "chosen",
+    "rejected",
+    "chosen_reasoning",
+    "rejected_reasoning",
+    "label",
+    *TOLD,
+)
 SWAPPED = {"chosen": "rejected", "chosen_reasoning": "rejected_reasoning", "score_chosen": "score_rejected",
            "model_chosen": "model_rejected"}  # fmt: skip
 
@@ -119,7 +129,10 @@ def _pairs(evidence: Evidence, changes: Changes) -> Iterator[pl.DataFrame]:
         swaps = []
         for a, b in SWAPPED.items():
             if a in frame.columns and b in frame.columns:
-                swaps += [pl.when("turned").then(b).otherwise(a).alias(a), pl.when("turned").then(a).otherwise(b).alias(b)]
+                swaps += [
+                    pl.when("turned").then(b).otherwise(a).alias(a),
+                    pl.when("turned").then(a).otherwise(b).alias(b),
+                ]
         if "margin" in frame.columns:
             swaps.append(pl.when("turned").then(-pl.col("margin")).otherwise("margin").alias("margin"))
         other = pl.col("rejected_prompt").fill_null(pl.col("prompt"))
@@ -164,7 +177,9 @@ def _sharegpt(frame: pl.DataFrame) -> pl.DataFrame:
     names = {"user": "human", "assistant": "gpt", "tool": "observation"}
     turn = pl.element().struct
     said = pl.struct(turn.field("role").replace(names).alias("from"), turn.field("content").alias("value"))
-    answers = (pl.struct(pl.lit("gpt").alias("from"), pl.col(s).alias("value")).alias(s) for s in ("chosen", "rejected"))
+    answers = (
+        pl.struct(pl.lit("gpt").alias("from"), pl.col(s).alias("value")).alias(s) for s in ("chosen", "rejected")
+    )
     return frame.select(pl.col("prompt").list.eval(said).alias("conversations"), *answers, *_said(frame))
 
 
@@ -211,7 +226,13 @@ def _comparison(pair: dict[str, Any]) -> dict[str, Any]:
         for name, side in zip("ab", sides, strict=True)
     }
     meta = {"source": pair["source"]} if pair.get("source") is not None else {}
-    return {"id": str(pair["row"]), "prompt": prompt, **answers, "annotations": {"label": {"pref": pref}}, "metadata": meta}
+    return {
+        "id": str(pair["row"]),
+        "prompt": prompt,
+        **answers,
+        "annotations": {"label": {"pref": pref}},
+        "metadata": meta,
+    }
 
 
 WRITTEN: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {

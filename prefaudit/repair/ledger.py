@@ -32,8 +32,9 @@ def taken(evidence: Evidence, reasons: Sequence[Reason], rows: Ints, action: str
     for place, i in enumerate(order):
         reason = reasons[i]
         inside = np.isin(reason.rows, rows, assume_unique=True)
-        frames.append(pl.DataFrame({"row": reason.rows[inside], "value": reason.values[inside]}).with_columns(
-            rule=pl.lit(reason.code), why=_why(evidence, reason, reason.values[inside]), place=pl.lit(place)))  # fmt: skip
+        frame = pl.DataFrame({"row": reason.rows[inside], "value": reason.values[inside]})
+        why = _why(evidence, reason, reason.values[inside])
+        frames.append(frame.with_columns(rule=pl.lit(reason.code), why=why, place=pl.lit(place)))
     if not frames:
         return pl.DataFrame(schema=LEDGER)
     lines = pl.concat(frames).sort("row", "place").group_by("row", maintain_order=True).agg(

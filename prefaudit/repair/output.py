@@ -96,7 +96,7 @@ def check(origin: Origin, out: Path, force: bool) -> None:
 
 def is_folder(origin: Origin, out: Path) -> bool:
     """Whether the output is a folder: several files, and a name without the ending of data."""
-    return len(origin.files) > 1 and not CONTAINERS.get(suffix(out)) or (out.is_dir() and bool(origin.files))
+    return (len(origin.files) > 1 and not CONTAINERS.get(suffix(out))) or (out.is_dir() and bool(origin.files))
 
 
 def write(origin: Origin, temporary: Path, out: Path, cut: Cut) -> None:

@@ -134,18 +134,18 @@ def _added(work: session.Session, wanted: Relabelling, turn: Bools, where: Where
     if where.to is None and (evidence.pairs > evidence.rows or work.opened.detected.layout.pairs_per_row > 1
                              or work.opened.detected.layout.regroups):  # fmt: skip
         raise UsageError(
-            f"--{'soft' if wanted.soft else 'margin'}: in layout {work.opened.detected.layout.name} a row is not one pair",
+            f"--{'soft' if wanted.soft else 'margin'}: a row of {work.opened.detected.layout.name} is not one pair",
             "write one pair a row with --to trl",
         )
     if evidence.strength is None:
         raise no_strength("--soft" if wanted.soft else "--margin")
     side = np.where(turn, -1.0, 1.0)
-    found = {}
+    found: dict[str, Floats] = {}
     if wanted.margin:
-        found[MARGIN] = np.round(np.nan_to_num(evidence.strength * side), 6) + 0.0
+        found[MARGIN] = np.asarray(np.round(np.nan_to_num(evidence.strength * side), 6) + 0.0, np.float64)
     if wanted.soft:
         p = probability(evidence.pair_columns("label", "votes"), evidence.strength)
-        found[PROBABILITY] = np.round(np.where(turn, 1 - p, p), 6)
+        found[PROBABILITY] = np.asarray(np.round(np.where(turn, 1 - p, p), 6), np.float64)
     return found
 
 

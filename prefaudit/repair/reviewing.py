@@ -176,4 +176,4 @@ def read(path: Path, evidence: Evidence) -> Review:
         else:
             chosen = "2" if sides[cells["check"]] else "1"
             told["confirmed" if verdict == chosen else "contrary"].append(row)
-    return Review(*(tuple(sorted(told[k])) for k in ("confirmed", "contrary", "tied", "unusable")), tuple(weights))  # type: ignore[arg-type]
+    return Review(**{name: tuple(sorted(rows)) for name, rows in told.items()}, weights=tuple(weights))

@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from prefaudit.audit import run
 from prefaudit.audit import read as reading
+from prefaudit.audit import run
 from prefaudit.config import Options
 from prefaudit.core import Progress, SourceError, UsageError
 from prefaudit.repair import output

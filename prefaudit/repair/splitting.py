@@ -67,7 +67,9 @@ def run(data: Any, out: Path, options: Options, *, test: float, validation: floa
         force: bool = False, dry_run: bool = False, progress: Progress | None = None) -> Split:  # fmt: skip
     """`split` for callers that hold Options already."""
     if not (0 < test < 1 and 0 <= validation < 1 and test + validation < 1):
-        raise UsageError("--test and --validation are shares that leave something to train on", "for example --test 0.1")
+        raise UsageError(
+            "--test and --validation are shares that leave something to train on", "for example --test 0.1"
+        )
     opening = session.open_data(data, options)
     target.check(out, opening[1].paths, force or dry_run)
     if out.exists() and not out.is_dir():
@@ -91,7 +93,9 @@ def run(data: Any, out: Path, options: Options, *, test: float, validation: floa
 
 
 def _words(piece: Ints) -> pl.Series:
-    return pl.Series(piece).replace_strict({0: "train", 1: "validation", 2: "test", -1: "skipped"}, return_dtype=pl.String)
+    return pl.Series(piece).replace_strict(
+        {0: "train", 1: "validation", 2: "test", -1: "skipped"}, return_dtype=pl.String
+    )
 
 
 def _ending(origin: output.Origin) -> str:
@@ -167,7 +171,9 @@ def _account(work: session.Session, piece: Ints, names: dict[str, Path]) -> Spli
     rows = {name: int((piece == PIECES.index(name)).sum()) for name in names}
     skipped = int((piece < 0).sum())
     if sum(rows.values()) + skipped != evidence.rows or skipped != evidence.rows - int(repair_rows(work).sum()):
-        raise AuditError("the pieces do not account for every row", "this is an error of prefaudit; nothing was written")
+        raise AuditError(
+            "the pieces do not account for every row", "this is an error of prefaudit; nothing was written"
+        )
     group, where = clusters(evidence), piece[evidence.source_row]
     held = {name: len(np.unique(group[where == PIECES.index(name)])) for name in names}
     told = " + ".join(f"{name} {count:,}" for name, count in rows.items())
@@ -195,7 +201,9 @@ def leakage(data: Any, against: Sequence[str], options: Options, progress: Progr
         first += source.rows if source.rows is not None else sum(p.rows for p in source.read(1 << 15))
     both = [*sides[0], *sides[1]]
     with tempfile.TemporaryDirectory(prefix="prefaudit-") as folder:
-        work = session.begin(both, options, Path(folder) / "audit", progress or Progress(), session.open_data(both, options))
+        work = session.begin(
+            both, options, Path(folder) / "audit", progress or Progress(), session.open_data(both, options)
+        )
         evidence = work.evidence
         group, left = clusters(evidence), evidence.source_row < first
         here, there = np.unique(group[left]), np.unique(group[~left])
@@ -203,7 +211,7 @@ def leakage(data: Any, against: Sequence[str], options: Options, progress: Progr
     leaked = int((np.isin(group, crossing) & ~left).sum())
     total = int((~left).sum())
     words = (
-        f"{len(crossing):,} groups stand on both sides: {leaked:,} of the {total:,} pairs of {', '.join(against)} share a "
-        f"conversation, a near-duplicate prompt or an answer with {', '.join(sides[0])}\n"
+        f"{len(crossing):,} groups stand on both sides: {leaked:,} of the {total:,} pairs of {', '.join(against)} share "
+        f"a conversation, a near-duplicate prompt or an answer with {', '.join(sides[0])}\n"
     )
     return Leakage(len(crossing), leaked, total, words)

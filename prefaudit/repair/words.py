@@ -46,8 +46,8 @@ def measured(work: Session, repair: Repair, reasons: Sequence[Reason], gone: Boo
 def table(repair: Repair, name: str, dry: bool = False) -> str:
     """The summary as text."""
     lines = [*repair.words[:1]]
-    lines.append(f"read {repair.read:,} = kept {repair.kept:,} + dropped {repair.dropped:,} + skipped {repair.skipped:,}"
-                 "  (source rows)")  # fmt: skip
+    told = f"kept {repair.kept:,} + dropped {repair.dropped:,} + skipped {repair.skipped:,}"
+    lines.append(f"read {repair.read:,} = {told}  (source rows)")
     pairs = repair.pairs
     if pairs:
         extra = f", flipped {repair.flipped:,}" if repair.flipped else ""
@@ -57,10 +57,9 @@ def table(repair: Repair, name: str, dry: bool = False) -> str:
     if repair.rules:
         lines.append("")
         lines.append(f"{'by':<9}{'pairs':>10}{'spared':>10}{'unjudged':>10}  what")
-        for rule in repair.rules:
-            lines.append(
-                f"{rule['code']:<9}{rule['pairs']:>10,}{rule['spared']:>10,}{rule['unjudged']:>10,}  {rule['words']}"
-            )
+        lines += [
+            f"{r['code']:<9}{r['pairs']:>10,}{r['spared']:>10,}{r['unjudged']:>10,}  {r['words']}" for r in repair.rules
+        ]
     lines += ["", *repair.words[1:]] if len(repair.words) > 1 else []
     if dry:
         lines += ["", "dry run: nothing was written"]
