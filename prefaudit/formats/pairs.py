@@ -276,12 +276,22 @@ def to_pairs(
         found = con.sql(query).to_arrow_table()
     finally:
         con.unregister("part")
-    frame = pl.DataFrame(found)
+    frame = _in_order(pl.DataFrame(found), part.num_rows)
     for side, column in straight.items():
         whole = pl.Series(side, part[column])
         cut = frame[side]
         frame = frame.with_columns(whole if cut.null_count() == frame.height else cut.fill_null(whole).alias(side))
     return _split(frame, _places(part), first_row)
+
+
+def _in_order(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """The frame in the order of the source rows: DuckDB's threads may hand their pieces over in any."""
+    keys = [c for c in frame.columns if c.startswith("key")]
+    if keys:
+        return frame.sort(keys, maintain_order=True)
+    if frame.height != rows:
+        raise AssertionError(f"{rows} rows gave {frame.height} readings without a key to order them by")
+    return frame if frame["source_row"].is_sorted() else frame.sort("source_row")
 
 
 def _places(part: pa.Table) -> pl.DataFrame:
@@ -291,13 +301,13 @@ def _places(part: pa.Table) -> pl.DataFrame:
 
 
 def _split(frame: pl.DataFrame, places: pl.DataFrame, first_row: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    keys = [c for c in frame.columns if c.startswith("key")]
-    if keys:
-        frame = frame.sort(keys, maintain_order=True)
     good = frame.filter(pl.col("reason").is_null()) if frame["reason"].null_count() < frame.height else frame
     pairs = good.with_columns(row=pl.int_range(first_row, first_row + good.height, dtype=pl.Int64))
     pairs = pairs.select(*PAIRS).cast(PAIRS)  # type: ignore[arg-type]
-    if good.height == places.height == good["source_row"].n_unique() and not keys:
+    if (
+        good.height == places.height == good["source_row"].n_unique()
+        and good["other_source_row"].null_count() == good.height
+    ):
         return pairs, pl.DataFrame(schema=SKIPPED)
     used = pl.concat([good["source_row"], good["other_source_row"].cast(pl.Int64)]).unique()
     why = frame.filter(pl.col("reason").is_not_null()).select("source_row", "other_source_row", "reason")
