@@ -9,9 +9,6 @@ from typing import Any
 
 from prefaudit.core import SourceError
 
-OPTIONS: dict[str, Any] = {"map": {"first": "first"}}
-"""What a scan of the example is given: no layout reads the presented order by itself from a column of this name."""
-
 
 def demo_path() -> Path:
     """Path of pairs.jsonl: the copy in the installed package, else the one in the checkout.

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import prefaudit
-from prefaudit.demo import OPTIONS, demo_path, planted
+from prefaudit.demo import demo_path, planted
 
 DEFECTS = planted()
 DATASET_RULES = {"AGR001", "AGR002", "LEN002", "POS001", "SCH006"}
@@ -30,7 +30,7 @@ def expected() -> dict[str, set[int]]:
 
 @pytest.fixture(scope="module")
 def audit(tmp_path_factory: pytest.TempPathFactory) -> prefaudit.Audit:
-    return prefaudit.scan(str(demo_path()), out=tmp_path_factory.mktemp("demo") / "audit", fail_on="never", **OPTIONS)
+    return prefaudit.scan(str(demo_path()), out=tmp_path_factory.mktemp("demo") / "audit", fail_on="never")
 
 
 @pytest.fixture(scope="module")

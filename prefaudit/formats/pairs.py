@@ -60,10 +60,14 @@ def reading(detected: Detected, c: Columns) -> Reading:
     return replace(r, **found)
 
 
-def mapped(detected: Detected, c: Columns) -> dict[str, str]:
-    """SQL of the PAIRS columns that --map names outright."""
+def mapped(detected: Detected, r: Reading, c: Columns) -> dict[str, str]:
+    """SQL of the PAIRS columns that --map names outright.
+
+    Beside a chosen and a rejected answer a column `first` is the presented order without being asked for.
+    """
     out: dict[str, str] = {}
-    for f, column in detected.mapping.items():
+    own = {"first": "first"} if r.label == "'a'" and not r.keys else {}
+    for f, column in {**own, **detected.mapping}.items():
         if f in detected.layout.fields or column not in c.kinds:
             continue
         col = c[column]
@@ -110,7 +114,7 @@ def statement(detected: Detected, strings: frozenset[str] = frozenset()) -> tupl
     """
     c = detected.view(strings)
     r = reading(detected, c)
-    fixed = mapped(detected, c)
+    fixed = mapped(detected, r, c)
     plain = r.text_a is not None and r.text_b is not None
     extra = r.extra if r.extra is not None else kept_sql(detected)
     keys = "".join(f", {key} as key{n}" for n, key in enumerate(r.keys))
