@@ -53,7 +53,7 @@ def write_frame(path: Path, frame: pl.DataFrame, metadata: Mapping[str, str] | N
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        frame.write_parquet(temporary, compression="zstd", compression_level=1, statistics=False,
+        frame.write_parquet(temporary, compression="lz4", statistics=False,
                             metadata=dict(metadata or {}))  # fmt: skip
         temporary.replace(path)
     except (OSError, pl.exceptions.ComputeError) as error:
