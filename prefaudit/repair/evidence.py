@@ -184,7 +184,8 @@ class Evidence:
         return found | ({"strength", "strength.mean"} if self.strength is not None else set())
 
     def _values(self, value: str, params: Mapping[str, Any]) -> Floats:
-        rule = replace(_ASK, value=value, params=dict(params))
+        used = Parser().parse(value).params
+        rule = replace(_ASK, value=value, params={k: v for k, v in params.items() if k in used})
         out = np.full(self.pairs, np.nan)
         judge = Judge({rule.code: rule}, memory=self.options.memory)
         for frame in self._parts(judge.columns()):

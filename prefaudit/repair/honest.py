@@ -197,12 +197,13 @@ def _say(right: dict[str, Floats], ids: Ints, asked: Bools, touched: Bools, verb
                         "gain_all": whole, "interval_all": [whole_low, whole_high],
                         "n_all": int(asked.sum())}  # fmt: skip
     itself = low > 0 and whole_low <= 0
-    verdict = "better" if low > 0 and not itself else "worse" if high < 0 else "no difference that could be told"
+    verdict = "worse" if high < 0 else "better" if low > 0 else "no difference that could be told"
+    verdict = "self-consistency" if itself else verdict
     told["words"].append(
         f"held out, on {found_n(test)} pairs not selected: accuracy of the text features {found['repair']:.3f} after "
         f"the repair, {found['random']:.3f} after {verb} as many at random, {found['length']:.3f} after {verb} the "
-        f"most unequal in length; against random {gain:+.3f} [{low:+.3f}, {high:+.3f}], on all {found_n(asked)} held-out "
-        f"pairs {whole:+.3f} [{whole_low:+.3f}, {whole_high:+.3f}]: {'self-consistency' if itself else verdict}"
+        f"most unequal in length; against random {gain:+.3f} [{low:+.3f}, {high:+.3f}], on all "
+        f"{found_n(asked)} held-out pairs {whole:+.3f} [{whole_low:+.3f}, {whole_high:+.3f}]: {verdict}"
     )
     if itself:
         told["warnings"].append(

@@ -49,7 +49,7 @@ def open_data(data: Any, options: Options) -> tuple[reading.Opened, output.Origi
     if options.sample is not None:
         raise UsageError("--sample does not go with a repair", "a repair speaks of every row; leave --sample out")
     held: Any = None
-    if data == "-" or (isinstance(data, list | tuple) and list(data) == ["-"]):
+    if (isinstance(data, str) and data == "-") or (isinstance(data, list | tuple) and list(data) == ["-"]):
         held = tempfile.TemporaryDirectory(prefix="prefaudit-")
         data = str(standard_input(Path(held.name))[0].path)
     elif isinstance(data, list | tuple) and len(data) == 1:

@@ -211,7 +211,7 @@ def leakage(data: Any, against: Sequence[str], options: Options, progress: Progr
     leaked = int((np.isin(group, crossing) & ~left).sum())
     total = int((~left).sum())
     words = (
-        f"{len(crossing):,} groups stand on both sides: {leaked:,} of the {total:,} pairs of {', '.join(against)} share "
-        f"a conversation, a near-duplicate prompt or an answer with {', '.join(sides[0])}\n"
+        f"{len(crossing):,} groups stand on both sides: {leaked:,} of the {total:,} pairs of {', '.join(against)} "
+        f"share a conversation, a near-duplicate prompt or an answer with {', '.join(sides[0])}\n"
     )
     return Leakage(len(crossing), leaked, total, words)

@@ -108,6 +108,7 @@ def _style(file: pq.ParquetFile) -> dict[str, Any]:
         "compression_level": {c.path_in_schema: 3 for c in chunks if c.compression == "ZSTD"} or None,
         "use_dictionary": [c.path_in_schema for c in chunks if c.has_dictionary_page] or False,
         "write_statistics": [c.path_in_schema for c in chunks if c.is_stats_set] or False,
+        "use_compliant_nested_type": not any(".list.item" in c.path_in_schema for c in chunks),
         "store_schema": b"ARROW:schema" in (meta.metadata or {}),
     }
 

@@ -1,0 +1,348 @@
+"""What filter and relabel take, spare, refuse and say."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import typer
+from repair.making import jsonl, pairs
+from typer.testing import CliRunner
+
+import prefaudit.repair as repair
+from prefaudit.cli.repair import register
+from prefaudit.core import AuditError, UsageError
+
+APP = typer.Typer()
+register(APP)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def rows(n: int = 30, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": i, "prompt": p["prompt"][0]["content"], "chosen": p["chosen"], "rejected": p["rejected"], **more}
+            for i, p in enumerate(pairs(n))]  # fmt: skip
+
+
+def ids(path: str | Path) -> list[int]:
+    return [json.loads(line)["id"] for line in Path(path).read_text().splitlines()]
+
+
+def call(*words: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(APP, [*words])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_nothing_selected_gives_the_source_less_the_skipped(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", rows())
+    path.write_text(path.read_text() + "broken\n")
+    made = repair.filter(str(path), "b.jsonl")
+    assert (made.read, made.kept, made.dropped, made.skipped) == (31, 30, 0, 1)
+    assert Path("b.jsonl").read_text() == path.read_text().removesuffix("broken\n")
+    assert made.ledger.select("action", "row", "source_row").rows() == [("skipped", None, 30)]
+    assert "a.jsonl:31" in made.ledger["why"][0]
+    assert pl.read_parquet("b.ledger.parquet").equals(made.ledger)
+
+
+def test_of_duplicates_the_strongest_stays_else_the_first() -> None:
+    data = rows(6, score_rejected=1.0)
+    for row, score in zip(data, (3, 3, 3, 3, 3, 3), strict=True):
+        row["score_chosen"] = float(score)
+    data[3] |= {k: data[1][k] for k in ("prompt", "chosen", "rejected")} | {"score_chosen": 9.0}
+    data[5] |= {k: data[2][k] for k in ("prompt", "chosen", "rejected")}
+    made = repair.filter(str(jsonl(Path("a.jsonl"), data)), "b.jsonl", drop=["DUP001"])
+    assert ids("b.jsonl") == [0, 2, 3, 4]
+    assert made.ledger.select("row", "action", "rule").rows() == [(1, "dropped", "DUP001"), (5, "dropped", "DUP001")]
+
+
+def test_a_duplicate_stays_when_its_twin_goes_for_another_reason() -> None:
+    data = rows(4)
+    data[3] |= {k: data[0][k] for k in ("prompt", "chosen", "rejected")}
+    repair.filter(str(jsonl(Path("a.jsonl"), data)), "b.jsonl", drop="DUP001", keep="row <> 0")
+    assert ids("b.jsonl") == [1, 2, 3]
+
+
+def test_conflicts_go_only_with_strict() -> None:
+    data = rows(6)
+    data[4] |= {"prompt": data[1]["prompt"], "chosen": data[1]["rejected"], "rejected": data[1]["chosen"]}
+    path = str(jsonl(Path("a.jsonl"), data))
+    made = repair.filter(path, "b.jsonl", drop=["CNF", "DUP"])
+    assert ids("b.jsonl") == [0, 1, 2, 3, 4, 5]
+    assert any("CNF001: 2 pairs contradict another" in said for said in made.words)
+    repair.filter(path, "c.jsonl", drop=["CNF001"], strict=True)
+    assert ids("c.jsonl") == [0, 2, 3, 5]
+
+
+def test_keep_asks_the_features_and_spares_what_is_not_known() -> None:
+    data = rows(8, score_chosen=2.0, score_rejected=1.0)
+    data[2]["score_chosen"], data[3]["score_chosen"], data[4]["chosen"] = None, 0.0, "word " * 50
+    path = str(jsonl(Path("a.jsonl"), data))
+    made = repair.filter(path, "b.jsonl", keep="c.words < 40 and score_chosen > score_rejected")
+    assert ids("b.jsonl") == [0, 1, 2, 5, 6, 7]
+    assert made.rules[0]["unjudged"] == 1 and "KEEP could not judge 1 pairs" in " ".join(made.words)
+    repair.filter(path, "c.jsonl", keep="score_chosen > score_rejected and c.words < 40", strict=True)
+    assert ids("c.jsonl") == [0, 1, 5, 6, 7]
+    made = repair.filter(path, "d.jsonl", keep="strength.mean > 0")
+    assert ids("d.jsonl") == [0, 1, 2, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("sql, told", [
+    ("c.wrds < 3", "c.words"), ("1; drop table x", "KEEP|one expression|--keep"), ("strength.mean > 0", "strength"),
+    ("read_text('/etc/passwd') = ''", "--keep"), ("consensus.mean > 0", "consensus"),
+])  # fmt: skip
+def test_questions_that_cannot_be_asked(sql: str, told: str) -> None:
+    path = str(jsonl(Path("a.jsonl"), rows(5)))
+    with pytest.raises(UsageError) as caught:
+        repair.filter(path, "b.jsonl", keep=sql)
+    assert any(word in f"{caught.value.message} {caught.value.hint}" for word in told.split("|"))
+    assert not Path("b.jsonl").exists()
+
+
+def test_drop_worst_breaks_ties_by_row_and_takes_codes_columns_and_strength() -> None:
+    data = rows(10, score_rejected=0.0)
+    for i, row in enumerate(data):
+        row["score_chosen"] = float(i % 5)
+    path = str(jsonl(Path("a.jsonl"), data))
+    repair.filter(path, "b.jsonl", drop_worst=0.31, by="strength")
+    assert ids("b.jsonl") == [2, 3, 4, 6, 7, 8, 9], "0 and 5 are weakest, then row 1 before row 6"
+    repair.filter(path, "c.jsonl", drop_worst=0.2, by="score_chosen")
+    assert ids("c.jsonl") == [0, 1, 2, 3, 5, 6, 7, 8]
+    repair.filter(path, "d.jsonl", drop_worst=0.2, by="-score_chosen")
+    assert ids("d.jsonl") == [1, 2, 3, 4, 6, 7, 8, 9]
+    made = repair.filter(path, "e.jsonl", drop_worst=0.2, by="LEN001")
+    assert made.dropped == 2
+
+
+def test_max_drop_is_a_cap() -> None:
+    path = str(jsonl(Path("a.jsonl"), rows(10)))
+    made = repair.filter(path, "b.jsonl", keep="row < 5", max_drop=0.4)
+    assert (made.exit_code, made.dropped, made.out) == (1, 5, None)
+    assert not Path("b.jsonl").exists() and not Path("b.ledger.parquet").exists()
+    assert repair.filter(path, "b.jsonl", keep="row < 5", max_drop=0.5).exit_code == 0
+    assert call("filter", path, "-o", "c.jsonl", "--keep", "row < 5", "--max-drop", "0.4")[0] == 1
+
+
+def test_dry_run_says_the_same_and_writes_nothing() -> None:
+    path = str(jsonl(Path("a.jsonl"), rows(10)))
+    code, told, _ = call("filter", path, "--keep", "row < 7", "--dry-run")
+    assert code == 0 and "read 10 = kept 7 + dropped 3 + skipped 0" in told and "nothing was written" in told
+    assert not list(Path().glob("*.parquet"))
+    code, told, _ = call("filter", path, "--keep", "row < 7", "-o", "b.jsonl")
+    assert code == 0 and "read 10 = kept 7 + dropped 3 + skipped 0" in told
+    assert ids("b.jsonl") == list(range(7))
+
+
+def test_control_drops_as_many_at_random() -> None:
+    path = str(jsonl(Path("a.jsonl"), rows(40)))
+    repair.filter(path, "b.jsonl", keep="row < 30", control=True)
+    first = ids("b.control.jsonl")
+    assert len(first) == 30 and first != ids("b.jsonl")
+    repair.filter(path, "b.jsonl", keep="row < 30", control=True, force=True)
+    assert ids("b.control.jsonl") == first
+    repair.filter(path, "b.jsonl", keep="row < 30", control=True, force=True, seed=1)
+    assert ids("b.control.jsonl") != first
+
+
+@pytest.mark.parametrize("words, told", [
+    (["--drop", "LEN999"], "LEN"), (["--drop", "FMT002"], "whole dataset"), (["--min-strength", "0"], "strength"),
+    (["--drop-worst", "0.1"], "--by"), (["--drop-worst", "2", "--by", "strength"], "share"), (["--by", "strength"], "--drop-worst"),
+    (["--min-consensus", "1"], "consensus"), (["--sample", "3"], "--sample"), (["--to", "nothing"], "layout"),
+    (["--keep", "row < 0"], "nothing would be left"), (["--max-drop", "7"], "share"),
+    (["--drop", "LEN001", "--ignore", "LEN001"], "not asked"),
+])  # fmt: skip
+def test_usage_errors_are_exit_2_and_write_nothing(words: list[str], told: str) -> None:
+    path = str(jsonl(Path("a.jsonl"), rows(10)))
+    code, _, err = call("filter", path, "-o", "b.jsonl", *words)
+    assert code == 2 and told in err and "Traceback" not in err
+    assert not Path("b.jsonl").exists()
+
+
+def test_flip_takes_only_rules_that_say_the_label_is_wrong() -> None:
+    data = rows(12, score_rejected=2.0)
+    for i, row in enumerate(data):
+        row["score_chosen"] = 1.0 if i in (3, 7) else 2.0 if i == 5 else 3.0
+    path = str(jsonl(Path("a.jsonl"), data))
+    made = repair.relabel(path, "b.jsonl", flip=["LBL"])
+    new = [json.loads(line) for line in Path("b.jsonl").read_text().splitlines()]
+    assert (made.flipped, made.kept, made.dropped) == (2, 12, 0)
+    for i, (old, row) in enumerate(zip(data, new, strict=True)):
+        turned = {**old, "chosen": old["rejected"], "rejected": old["chosen"], "score_chosen": old["score_rejected"],
+                  "score_rejected": old["score_chosen"]}  # fmt: skip
+        assert row == (turned if i in (3, 7) else old)
+    told = made.ledger.row(0, named=True)
+    assert (told["row"], told["action"], told["rule"], told["value"]) == (3, "flipped", "LBL001", -1.0)
+    assert told["hash_after"].split(":") == [told["hash_before"].split(":")[k] for k in (0, 2, 1)]
+    assert repair.relabel("b.jsonl", "c.jsonl", flip=["LBL"]).flipped == 0, "no new finding"
+    for code in ("LEN001", "LBL002", "DUP"):
+        with pytest.raises(UsageError, match="--flip"):
+            repair.relabel(path, "d.jsonl", flip=[code])
+
+
+def test_flip_below_needs_a_strength() -> None:
+    path = str(jsonl(Path("a.jsonl"), rows(6)))
+    code, _, err = call("relabel", path, "-o", "b.jsonl", "--flip-below", "-0.5")
+    assert code == 2 and "strength" in err and "--map score_chosen" in err
+    data = rows(6, margin=1.0)
+    data[2]["margin"] = -2.0
+    made = repair.relabel(str(jsonl(Path("c.jsonl"), data)), "d.jsonl", flip_below=-0.5)
+    assert made.flipped == 1 and json.loads(Path("d.jsonl").read_text().splitlines()[2])["margin"] == 2.0
+
+
+def test_soft_labels_and_margins() -> None:
+    data = rows(4, score_rejected=0.0)
+    for row, score in zip(data, (3.0, 1.0, -1.0, 0.0), strict=True):
+        row["score_chosen"] = score
+    path = str(jsonl(Path("a.jsonl"), data))
+    made = repair.relabel(path, "b.jsonl", flip="LBL001", soft=True, margin=True)
+    unit = (11 / 4) ** 0.5
+    new = [json.loads(line) for line in Path("b.jsonl").read_text().splitlines()]
+    assert [r["margin"] for r in new] == pytest.approx([3 / unit, 1 / unit, 1 / unit, 0], abs=1e-6)
+    assert new[2]["label_probability"] == new[1]["label_probability"] > 0.5 == new[3]["label_probability"]
+    assert made.softened == 4 and made.flipped == 1
+
+
+def test_a_review_is_obeyed(tmp_path: Path) -> None:
+    path = str(jsonl(Path("a.jsonl"), rows(20)))
+    code, told, err = call("review", path, "-o", "sheet.csv", "--n", "20")
+    assert code == 0, err
+    sheet = pl.read_csv("sheet.csv", infer_schema=False)
+    assert sorted(sheet["row"].cast(int)) == list(range(20)) and set(sheet["weight"]) == {"1"}
+    data, verdicts = rows(20), []
+    for row in sheet.iter_rows(named=True):
+        chosen_first = row["response_1"] == data[int(row["row"])]["chosen"]
+        wrong = int(row["row"]) in (4, 9)
+        verdicts.append("bad" if row["row"] == "6" else "1" if chosen_first != wrong else "2")
+    first = [row["response_1"] == data[int(row["row"])]["chosen"] for row in sheet.iter_rows(named=True)]
+    assert 3 < sum(first) < 17, "sides are blinded"
+    sheet.with_columns(verdict=pl.Series(verdicts)).write_csv("done.csv")
+    made = repair.relabel(path, "b.jsonl", reviewed="done.csv")
+    assert made.flipped == 2 and made.dropped == 1
+    assert made.ledger.filter(pl.col("action") == "flipped")["row"].to_list() == [4, 9]
+    repair.filter(path, "c.jsonl", reviewed="done.csv")
+    assert ids("c.jsonl") == [i for i in range(20) if i not in (4, 6, 9)]
+    other = str(jsonl(Path("other.jsonl"), rows(19)))
+    with pytest.raises(UsageError, match="other data"):
+        repair.filter(other, "d.jsonl", reviewed="done.csv")
+
+
+def test_never_over_anything_unasked() -> None:
+    path = jsonl(Path("a.jsonl"), rows(5))
+    Path("b.jsonl").write_text("old")
+    for words in (["b.jsonl"], ["a.jsonl", "--force"]):
+        code, _, err = call("filter", str(path), "-o", *words)
+        assert code == 2 and err.startswith("error: ")
+    assert Path("b.jsonl").read_text() == "old" and len(ids(path)) == 5
+    assert call("filter", str(path), "-o", "b.jsonl", "--force")[0] == 0
+    Path("c.ledger.parquet").write_text("mine")
+    assert call("filter", str(path), "-o", "c.jsonl")[0] == 2
+    assert Path("c.ledger.parquet").read_text() == "mine" and not Path("c.jsonl").exists()
+
+
+def test_data_that_changed_since_the_scan_is_refused() -> None:
+    path = jsonl(Path("a.jsonl"), rows(5))
+    repair.filter(str(path), "b.jsonl")
+    old = Path("b.jsonl").read_text()
+    jsonl(path, rows(4))
+    code, _, err = call("filter", str(path), "-o", "b.jsonl", "--force")
+    assert code == 2 and "changed since it was scanned" in err and "prefaudit scan" in err
+    assert Path("b.jsonl").read_text() == old
+    from prefaudit.audit import scan
+
+    scan(str(path), fail_on="never")
+    assert call("filter", str(path), "-o", "b.jsonl", "--force")[0] == 0
+    audit = scan(str(jsonl(Path("z.jsonl"), rows(3))), "kept", fail_on="never")
+    code, _, err = call("filter", str(path), "-o", "y.jsonl", "--audit", str(audit.folder))
+    assert code == 2 and "other data" in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/version").exists(), reason="needs a read-only place")
+def test_a_read_only_target_is_exit_2() -> None:
+    path = jsonl(Path("a.jsonl"), rows(5))
+    target = Path("/proc/b.jsonl")
+    code, _, err = call("filter", str(path), "-o", str(target), "--ledger", "l.parquet")
+    assert code == 2 and "/proc" in err and "Traceback" not in err
+    assert not Path("l.parquet").exists()
+
+
+def test_a_kill_at_any_moment_leaves_the_old_output_or_the_new(tmp_path: Path) -> None:
+    path = jsonl(Path("a.jsonl"), rows(400))
+    repair.filter(str(path), "b.jsonl", keep="row < 300")
+    old, new = Path("b.jsonl").read_bytes(), "".join(path.read_text().splitlines(keepends=True)[:200]).encode()
+    program = "import prefaudit.repair as r; r.filter('a.jsonl', 'b.jsonl', keep='row < 200', force=True)"
+    for wait in (1.0, 1.5, 1.8, 2.1, 2.4):
+        process = subprocess.Popen([sys.executable, "-c", program])
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert Path("b.jsonl").read_bytes() in (old, new)
+    repair.filter(str(path), "b.jsonl", keep="row < 200", force=True)
+    assert Path("b.jsonl").read_bytes() == new
+    assert not list(Path().glob(".*.tmp")), "leftovers of killed runs are removed"
+
+
+def test_frames_and_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    made = repair.filter(pl.DataFrame(rows(6)), "b.parquet", keep="row < 4")
+    assert made.kept == 4 and pl.read_parquet("b.parquet")["id"].to_list() == [0, 1, 2, 3]
+    text = jsonl(Path("a.jsonl"), rows(6)).read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    repair.filter("-", "c.jsonl", keep="row < 4")
+    assert ids("c.jsonl") == [0, 1, 2, 3]
+
+
+def test_split_keeps_groups_whole_and_leakage_tells_where_one_does_not() -> None:
+    data = rows(200)
+    for i in range(100):
+        data[i + 100]["prompt"] = data[i]["prompt"]
+    path = jsonl(Path("a.jsonl"), data)
+    made = repair.split(str(path), "out", test=0.2, validation=0.1)
+    pieces = {name: ids(p) for name, p in made.out.items()}
+    assert made.read == sum(map(len, pieces.values())) == 200 and len(pieces["test"]) == 40 and len(pieces["validation"]) == 20
+    assert all(i % 100 + 100 in pieces[n] and i % 100 in pieces[n] for n, some in pieces.items() for i in some)
+    code, told, _ = call("split", "out/train.jsonl", "-o", "x", "--against", "out/test.jsonl")
+    assert code == 0 and told.startswith("0 groups stand on both sides")
+    jsonl(Path("t.jsonl"), data[:150])
+    jsonl(Path("u.jsonl"), data[150:])
+    _, told, _ = call("split", "t.jsonl", "-o", "x", "--against", "u.jsonl")
+    assert told.startswith("50 groups stand on both sides: 50 of the 50 pairs")
+    with pytest.raises(AuditError):
+        repair.split(str(path), "out", test=0.2)
+
+
+def test_diff_says_what_a_length_filter_did() -> None:
+    data = rows(300)
+    for i, row in enumerate(data):
+        row["chosen" if i % 3 else "rejected"] += " and more words" * (1 + i % 5)
+    path = str(jsonl(Path("a.jsonl"), data))
+    repair.filter(path, "b.jsonl", keep="c.chars > r.chars")
+    code, told, err = call("diff", path, "b.jsonl")
+    assert code == 0, err
+    assert told.startswith("the length bias went up: longer wins 0.667 before, 1.000 after")
+
+
+@pytest.mark.parametrize("to, ending", [("trl", "jsonl"), ("hh", "jsonl.gz"), ("sharegpt", "parquet"), ("kto", "jsonl"),
+                                        ("annotated-pairs", "json")])  # fmt: skip
+def test_other_layouts_hold_the_same_pairs(to: str, ending: str) -> None:
+    from prefaudit.audit import scan
+
+    path = str(jsonl(Path("a.jsonl"), rows(20)))
+    made = repair.filter(path, f"b.{ending}", keep="row <> 3", to=to)
+    assert (made.read, made.kept, made.dropped) == (20, 19, 1)
+    before, after = scan(path, fail_on="never"), scan(f"b.{ending}", fail_on="never")
+    assert after.report["dataset"]["format"] == to
+    columns = ["hash_chosen", "hash_rejected"]
+    old = before.pairs().filter(pl.col("row") != 3).select(columns).collect()
+    new = after.pairs().select(pl.when(pl.col("label") == "chosen").then(c).alias(c) for c in columns).collect()
+    assert sorted(old.rows()) == sorted(new.rows())
