@@ -20,7 +20,7 @@ from prefaudit.core import EFFECTS, FINDINGS, SCHEMA, SEVERITIES, Progress, Rule
 from prefaudit.rules import Judge
 from prefaudit.store import Store
 
-VERSION = 2
+VERSION = 3
 PERMUTATIONS = 20
 TEXTS = ("prompt", "rejected_prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "extra")
 

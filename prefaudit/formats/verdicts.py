@@ -129,6 +129,7 @@ ALPACA_EVAL = judged(
     a="output_1",
     b="output_2",
     prompt="instruction",
+    first="null",  # the judge saw the two in random order; output_1 is the reference throughout
     needs=("preference",),
     label=_preference,
     read=_alpaca,

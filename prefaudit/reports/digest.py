@@ -60,7 +60,7 @@ def digest(report: dict[str, Any]) -> Digest:
         held_out=held_out,
         held_n=held_n,
         held_notes=held_notes,
-        effects=[_effect(e) for e in report.get("effects") or ()],
+        effects=[_effect(e) for e in report.get("effects") or () if _differs(e)],
         effects_notes=_effects_notes(report),
         next=[
             Step(
@@ -258,10 +258,15 @@ def _effect(effect: dict[str, Any]) -> Effect:
     )
 
 
+def _differs(effect: dict[str, Any]) -> bool:
+    """Whether the feature differs in pairs enough to speak of: fewer than 10 are only counted in a note."""
+    return float(effect.get("prevalence") or 0) * float(effect.get("n") or 0) >= 9.5
+
+
 def _effects_notes(report: dict[str, Any]) -> list[str]:
     summary = report.get("effects_summary") or {}
     notes = []
-    if known(summary.get("exceeding")):
+    if known(summary.get("exceeding")) and summary.get("features"):
         line = f"{count(summary['exceeding'])} of {some(summary.get('features'), 'feature')} exceed 1 point, "
         runs = summary.get("permutations")
         if runs and known(summary.get("exceeding_permuted")):

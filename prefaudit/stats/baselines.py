@@ -54,7 +54,7 @@ def baselines(
     clusters = Clusters.of(group)
     out: dict[str, Any] = {"n": len(y), "groups": clusters.groups, "note": ""}
     if clusters.groups < 40:
-        return out | {"note": f"{clusters.groups} groups: held-out baselines need 40"}
+        return out | {"note": f"held-out baselines need 40 groups, here are {clusters.groups}"}
     if total > limit:
         out["note"] = f"a seeded sample of whole groups, {int(keep.sum()):,} of {total:,} pairs"
     ratio = np.nan_to_num(length[keep])
