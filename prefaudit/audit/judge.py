@@ -230,7 +230,7 @@ def _report(opened: Opened, store: Store, measures: Measures, statistics: Statis
         "options": {"format": options.format, "map": dict(options.map), "select": list(options.select),
                     "ignore": list(options.ignore), "extractors": [e.name for e in measures.extractors],
                     "sample": options.sample, "seed": options.seed},
-        "unknown": unknowns(rules, results, statistics.known),
+        "unknown": unknowns(rules, results, statistics.known, [e.name for e in measures.present]),
         "extractors": [{"name": e.name, "fingerprint": measures.print_of(e),
                         "status": "failed" if e.name in measures.failed else "ok",
                         "error": measures.failed.get(e.name, "")} for e in measures.extractors],

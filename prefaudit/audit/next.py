@@ -27,17 +27,22 @@ FACTS = (
 
 
 def unknowns(
-    rules: Mapping[str, Rule], results: Sequence[Mapping[str, Any]], known: Mapping[str, bool]
+    rules: Mapping[str, Rule], results: Sequence[Mapping[str, Any]], known: Mapping[str, bool], ran: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Facts that no row tells, each with the rules that stay unjudged for it.
+    """Facts that no row tells and extractors that did not run, each with the rules that stay unjudged for it.
 
     Args:
         rules: the rules asked.
         results: the report's rules.
         known: PAIRS column to whether any row has it.
+        ran: names of the extractors whose columns are there.
     """
     unjudged = {r["code"] for r in results if r["status"] == "unjudged"}
     found = []
+    for name in sorted({need for code in unjudged for need in rules[code].needs if need not in ran}):
+        waiting = [code for code in sorted(unjudged) if name in rules[code].needs]
+        found.append({"what": f"{name}: not measured", "rules": waiting, "remedy": f"--with {name}"})
+        unjudged -= set(waiting)
     for fact in FACTS:
         if any(known.get(column) for column in fact.columns):
             continue
