@@ -1,0 +1,48 @@
+"""The example dataset: filter takes out exactly the planted defects that a rule decides; flips with a stated error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from prefaudit.demo import demo_path, planted
+from prefaudit.repair import filter, relabel
+
+PLANTED = planted()
+NO_DEFECT = {"contested", "flipped_vote", "bad_annotator", "one_sided_annotator", "refusal_on_harmful", "conflict"}
+DECIDED = {k: v for k, v in PLANTED.items() if v["rule"] and v.get("rows") and k not in NO_DEFECT}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_filter_removes_exactly_what_a_rule_decides() -> None:
+    codes = sorted({entry["rule"] for entry in DECIDED.values()} - {"SCH006"})
+    wanted = sorted({row for entry in DECIDED.values() if entry["rule"] in codes for row in entry["rows"]})
+    made = filter(str(demo_path()), "clean.jsonl", drop=codes)
+    assert made.ledger.filter(pl.col("action") == "dropped")["row"].to_list() == wanted
+    assert made.dropped == len(wanted)
+    assert made.skipped == sum(len(e.get("lines", [])) for e in PLANTED.values())
+    again = filter("clean.jsonl", "twice.jsonl", drop=codes)
+    assert again.dropped == 0 and again.skipped == 0, "the output has no finding of these rules"
+
+
+def test_conflicts_stay_until_strict() -> None:
+    made = filter(str(demo_path()), "clean.jsonl", drop=["CNF001"])
+    assert made.dropped == 0 and made.rules[0]["spared"] == len(PLANTED["conflict"]["rows"])
+    made = filter(str(demo_path()), "strict.jsonl", drop=["CNF001"], strict=True)
+    assert set(made.ledger.filter(pl.col("action") == "dropped")["row"]) >= set(PLANTED["conflict"]["rows"])
+
+
+def test_flips_are_found_with_this_error() -> None:
+    """Rows that contradict their own scores are found, all five; turned votes leave no trace that a rule can flip by."""
+    made = relabel(str(demo_path()), "flipped.jsonl", flip=["LBL"])
+    found = set(made.ledger.filter(pl.col("action") == "flipped")["row"])
+    truly = set(PLANTED["against_scores"]["rows"]) | set(PLANTED["flipped_vote"]["rows"])
+    precision, recall = len(found & truly) / len(found), len(found & truly) / len(truly)
+    assert made.flipped == len(found)
+    assert (precision, round(recall, 2)) == (1.0, 0.29)

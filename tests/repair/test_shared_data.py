@@ -1,0 +1,91 @@
+"""Every pair set of the shared data: the account adds up, rows that stay are the source's, and nothing new is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from formats.shared import SETS
+from repair.making import begin, cells, same_cells
+
+from prefaudit.config import Options
+from prefaudit.repair import filter, flipping, output
+from prefaudit.repair.cut import Cut
+
+DROP = ("SCH", "DUP", "CNF", "LEN", "REF", "TRC", "SYC")
+ENDINGS = {"jsonl": ".jsonl", "json": ".json", "csv": ".csv", "parquet": ".parquet"}
+DATASETS = pytest.mark.parametrize("name", [s[0] for s in SETS], ids=[Path(s[0]).name for s in SETS])
+
+
+def out_name(source: Path) -> str:
+    name = source.name.removesuffix(".gz")
+    return f"out{Path(name).suffix}"
+
+
+@DATASETS
+def test_filter(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    source, out = data / name, out_name(data / name)
+    before, n = cells(source)
+    nothing = filter(str(source), out, audit="audit")
+    keep = np.zeros(n, bool)
+    keep[before["source_row"].to_numpy()] = True
+    skipped = nothing.ledger["source_row"].to_list()
+    keep[skipped] = False
+    assert (nothing.read, nothing.kept, nothing.dropped, nothing.skipped) == (n, n - len(skipped), 0, len(skipped))
+    assert same_cells(before, keep, cells(out)[0])
+
+    made = filter(str(source), out, drop=DROP, force=True, audit="audit")
+    assert made.read == made.kept + made.dropped + made.skipped == n
+    lost = made.ledger.filter(pl.col("action") == "dropped")
+    if made.pairs["rows_rewritten"] == 0:
+        work = begin(source, Options(fail_on="never"), tmp_path / "audit")
+        gone = np.bincount(work.evidence.source_row[lost["row"].to_numpy()], minlength=n)
+        if not work.opened.detected.layout.regroups and work.evidence.pairs == work.evidence.rows - len(skipped):
+            keep &= gone == 0
+            assert same_cells(before, keep, cells(out)[0])
+    if not made.dropped:
+        return
+    from prefaudit.audit import Audit, scan
+
+    after, first = scan(out, "again", fail_on="never"), Audit("audit")
+    assert after.report["dataset"]["format"] == first.report["dataset"]["format"]
+    assert after.report["dataset"]["pairs"] + after.report["dataset"]["unpaired"] == made.pairs["kept"]
+    assert after.report["dataset"]["skipped"] == 0
+    keys = ["hash_prompt", "hash_chosen", "hash_rejected", "rule"]
+    found = [a.findings.drop_nulls("row").join(a.pairs().select("row", *keys[:3]).collect(), on="row").select(keys)
+             for a in (first, after)]  # fmt: skip
+    assert found[1].join(found[0], on=keys, how="anti", nulls_equal=True).is_empty(), "no new finding"
+
+
+@DATASETS
+def test_labels_turned_twice(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    source, out = data / name, out_name(data / name)
+    opt = Options(with_=("text",), select=("SCH001",), fail_on="never")
+    work = begin(source, opt, tmp_path / "audit")
+    if work.evidence.pairs > 5000:
+        return  # the same layout and container as a smaller set; filter covers its size
+    wanted = (work.evidence.label == "chosen").to_numpy()
+    edits = flipping.flip(work, wanted)
+    output.write(work.origin, Path(out), Path(out), Cut(np.ones(work.evidence.rows, bool), edits.rows, edits.values, edits.text))
+    detected = work.opened.detected.layout.name
+    again = begin(Path(out), Options(with_=("text",), select=("SCH001",), format=detected, fail_on="never"), tmp_path / "b")
+    columns = ("hash_chosen", "hash_rejected", "label")
+    before, after = (w.evidence.pair_columns(*columns) for w in (work, again))
+    done = np.zeros(len(wanted), bool)
+    done[edits.done] = True
+    turned = pl.Series(done)
+    expected = before.select(
+        pl.when(turned).then("hash_rejected").otherwise("hash_chosen").alias("hash_chosen"),
+        pl.when(turned).then("hash_chosen").otherwise("hash_rejected").alias("hash_rejected"), "label",
+    )  # fmt: skip
+    assert after.equals(expected)
+    assert done.sum() >= 0.95 * wanted.sum(), "what cannot be turned is named in the ledger, and is little"
+    back = flipping.flip(again, done)
+    second = Path(f"second{Path(out).suffix}")
+    output.write(again.origin, second, second, Cut(np.ones(again.evidence.rows, bool), back.rows, back.values, back.text))
+    table, n = cells(source)
+    assert same_cells(table, np.ones(n, bool), cells(second)[0])
