@@ -41,7 +41,7 @@ def unknowns(
     found = []
     for name in sorted({need for code in unjudged for need in rules[code].needs if need not in ran}):
         waiting = [code for code in sorted(unjudged) if name in rules[code].needs]
-        found.append({"what": f"{name}: not measured", "rules": waiting, "remedy": f"--with {name}"})
+        found.append({"what": f"{name}: not measured", "rules": waiting, "remedy": "part of a scan without --with"})
         unjudged -= set(waiting)
     for fact in FACTS:
         if any(known.get(column) for column in fact.columns):
