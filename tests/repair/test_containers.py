@@ -53,7 +53,10 @@ def test_json_lines_keep_their_bytes(tmp_path: Path, rows: list[Any], seed: int,
     path = tmp_path / "a.jsonl"
     path.write_bytes("".join(lines).encode())
     keep = mask(len(rows), seed)
-    assert copy(path, tmp_path / "b.jsonl", Cut(keep)) == "".join(x for x, k in zip(lines, keep, strict=True) if k).encode()
+    assert (
+        copy(path, tmp_path / "b.jsonl", Cut(keep))
+        == "".join(x for x, k in zip(lines, keep, strict=True) if k).encode()
+    )
     assert copy(path, tmp_path / "c.jsonl", Cut(np.ones(len(rows), bool))) == path.read_bytes()
 
 
@@ -77,13 +80,17 @@ CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), min_si
 def test_csv_keeps_the_bytes_of_every_row(tmp_path: Path, rows: list[Any], seed: int, end: str, tab: bool) -> None:
     def written(some: list[Any]) -> bytes:
         text = io.StringIO(newline="")
-        csv.writer(text, delimiter="\t" if tab else ",", lineterminator=end).writerows([("prompt", "chosen", "rejected"), *some])
+        csv.writer(text, delimiter="\t" if tab else ",", lineterminator=end).writerows(
+            [("prompt", "chosen", "rejected"), *some]
+        )
         return text.getvalue().encode()
 
     path = tmp_path / ("a.tsv" if tab else "a.csv")
     path.write_bytes(written(rows))
     keep = mask(len(rows), seed)
-    assert copy(path, tmp_path / f"b{path.suffix}", Cut(keep)) == written([r for r, k in zip(rows, keep, strict=True) if k])
+    assert copy(path, tmp_path / f"b{path.suffix}", Cut(keep)) == written(
+        [r for r, k in zip(rows, keep, strict=True) if k]
+    )
     assert copy(path, tmp_path / f"c{path.suffix}", Cut(np.ones(len(rows), bool))) == path.read_bytes()
 
 
@@ -93,7 +100,8 @@ def table(n: int) -> pa.Table:
         "chosen": pa.array([[{"role": "assistant", "content": f"a{i}"}] for i in range(n)]),
         "rejected": pa.array([[{"role": "assistant", "content": None if i % 5 == 0 else f"b{i}"}] for i in range(n)]),
         "score": pa.array([None if i % 7 == 0 else i / 3 for i in range(n)], pa.float32()),
-        "when": pa.array(range(n), pa.timestamp("us", tz="UTC")), "blob": pa.array([bytes([i % 256]) for i in range(n)]),
+        "when": pa.array(range(n), pa.timestamp("us", tz="UTC")),
+        "blob": pa.array([bytes([i % 256]) for i in range(n)]),
     }).replace_schema_metadata({"huggingface": '{"info": 1}', "mine": "x"})  # fmt: skip
 
 
@@ -126,8 +134,14 @@ def test_arrow_keeps_schema_and_kind(tmp_path: Path, stream: bool) -> None:
     assert after.equals(given_.filter(pa.array(keep)))
 
 
-@pytest.mark.parametrize("ending, unpack", [(".gz", gzip.decompress), (".bz2", bz2.decompress), (".xz", lzma.decompress),
-                                            (".zst", lambda b: pa.CompressedInputStream(pa.BufferReader(b), "zstd").read())])  # fmt: skip
+def unzstd(data: bytes) -> bytes:
+    return bytes(pa.CompressedInputStream(pa.BufferReader(data), "zstd").read())
+
+
+UNPACK = [(".gz", gzip.decompress), (".bz2", bz2.decompress), (".xz", lzma.decompress), (".zst", unzstd)]
+
+
+@pytest.mark.parametrize("ending, unpack", UNPACK)
 def test_the_name_says_the_compression(tmp_path: Path, ending: str, unpack: Any) -> None:
     path = jsonl(tmp_path / "a.jsonl", [{"chosen": f"{i}", "rejected": "x"} for i in range(50)])
     out = tmp_path / f"b.jsonl{ending}"

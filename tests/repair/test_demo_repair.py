@@ -39,7 +39,7 @@ def test_conflicts_stay_until_strict() -> None:
 
 
 def test_flips_are_found_with_this_error() -> None:
-    """Rows that contradict their own scores are found, all five; turned votes leave no trace that a rule can flip by."""
+    """Rows that contradict their own scores are found, all five; turned votes leave no trace for a rule."""
     made = relabel(str(demo_path()), "flipped.jsonl", flip=["LBL"])
     found = set(made.ledger.filter(pl.col("action") == "flipped")["row"])
     truly = set(PLANTED["against_scores"]["rows"]) | set(PLANTED["flipped_vote"]["rows"])

@@ -156,7 +156,8 @@ def test_control_drops_as_many_at_random() -> None:
 
 @pytest.mark.parametrize("words, told", [
     (["--drop", "LEN999"], "LEN"), (["--drop", "FMT002"], "whole dataset"), (["--min-strength", "0"], "strength"),
-    (["--drop-worst", "0.1"], "--by"), (["--drop-worst", "2", "--by", "strength"], "share"), (["--by", "strength"], "--drop-worst"),
+    (["--drop-worst", "0.1"], "--by"), (["--drop-worst", "2", "--by", "strength"], "share"),
+    (["--by", "strength"], "--drop-worst"),
     (["--min-consensus", "1"], "consensus"), (["--sample", "3"], "--sample"), (["--to", "nothing"], "layout"),
     (["--keep", "row < 0"], "nothing would be left"), (["--max-drop", "7"], "share"),
     (["--drop", "LEN001", "--ignore", "LEN001"], "not asked"),
@@ -214,7 +215,7 @@ def test_soft_labels_and_margins() -> None:
 
 def test_a_review_is_obeyed(tmp_path: Path) -> None:
     path = str(jsonl(Path("a.jsonl"), rows(20)))
-    code, told, err = call("review", path, "-o", "sheet.csv", "--n", "20")
+    code, _, err = call("review", path, "-o", "sheet.csv", "--n", "20")
     assert code == 0, err
     sheet = pl.read_csv("sheet.csv", infer_schema=False)
     assert sorted(sheet["row"].cast(int)) == list(range(20)) and set(sheet["weight"]) == {"1"}
@@ -309,7 +310,11 @@ def test_split_keeps_groups_whole_and_leakage_tells_where_one_does_not() -> None
     path = jsonl(Path("a.jsonl"), data)
     made = repair.split(str(path), "out", test=0.2, validation=0.1)
     pieces = {name: ids(p) for name, p in made.out.items()}
-    assert made.read == sum(map(len, pieces.values())) == 200 and len(pieces["test"]) == 40 and len(pieces["validation"]) == 20
+    assert (
+        made.read == sum(map(len, pieces.values())) == 200
+        and len(pieces["test"]) == 40
+        and len(pieces["validation"]) == 20
+    )
     assert all(i % 100 + 100 in pieces[n] and i % 100 in pieces[n] for n, some in pieces.items() for i in some)
     code, told, _ = call("split", "out/train.jsonl", "-o", "x", "--against", "out/test.jsonl")
     assert code == 0 and told.startswith("0 groups stand on both sides")
@@ -346,3 +351,33 @@ def test_other_layouts_hold_the_same_pairs(to: str, ending: str) -> None:
     old = before.pairs().filter(pl.col("row") != 3).select(columns).collect()
     new = after.pairs().select(pl.when(pl.col("label") == "chosen").then(c).alias(c) for c in columns).collect()
     assert sorted(old.rows()) == sorted(new.rows())
+
+
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+import typer
+from prefaudit.cli.repair import register
+app = typer.Typer()
+register(app)
+app(["filter", sys.argv[1], "-o", sys.argv[2], "--keep", "row < 2500", "--force"])
+"""
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_a_disk_that_fills_up_is_exit_2_and_the_old_output_whole(ending: str) -> None:
+    path, out = Path(f"a.{ending}"), Path(f"b.{ending}")
+    if ending == "jsonl":
+        jsonl(path, rows(3000))
+    else:
+        pl.DataFrame(rows(3000)).write_parquet(path)
+    repair.filter(str(path), str(out), keep="row < 2900")
+    old = out.read_bytes()
+    assert len(old) > 60_000
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(path), str(out)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "cannot write" in done.stderr and "Traceback" not in done.stderr
+    assert out.read_bytes() == old
+    assert not list(Path().glob(".*.tmp"))

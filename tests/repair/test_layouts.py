@@ -49,13 +49,29 @@ def test_turned_twice_is_the_source(tmp_path: Path, name: str) -> None:
     once, done = turned_file(work, tmp_path / "b.jsonl")
     assert done.any()
     again = begin(once, options(layout, select=("SCH001",)), tmp_path / "audit-b")
-    columns = ("hash_chosen", "hash_rejected", "label", "score_chosen", "score_rejected", "model_chosen", "model_rejected")
+    columns = (
+        "hash_chosen",
+        "hash_rejected",
+        "label",
+        "score_chosen",
+        "score_rejected",
+        "model_chosen",
+        "model_rejected",
+    )
     before, after = work.evidence.pair_columns(*columns), again.evidence.pair_columns(*columns)
     lone = before["hash_chosen"].is_null() | before["hash_rejected"].is_null()
     assert not lone.any()
-    for side, other in (("hash_chosen", "hash_rejected"), ("score_chosen", "score_rejected"), ("model_chosen", "model_rejected")):
-        if side == "score_chosen" and name in flipping.SCORES | moves.LISTS | {"argilla": 1, "webgpt": 1, "nemo-aligner-rm": 1}:
-            continue  # there the scores are the label: they are exchanged, so the better score is still the chosen one's
+    for side, other in (
+        ("hash_chosen", "hash_rejected"),
+        ("score_chosen", "score_rejected"),
+        ("model_chosen", "model_rejected"),
+    ):
+        if side == "score_chosen" and name in flipping.SCORES | moves.LISTS | {
+            "argilla": 1,
+            "webgpt": 1,
+            "nemo-aligner-rm": 1,
+        }:
+            continue  # there the scores are the label: the better one is the chosen one's again
         assert after[side].equals(before[other]), side
     twice, _ = turned_file(again, tmp_path / "c.jsonl")
     assert loaded(twice) == loaded(source)
@@ -92,7 +108,9 @@ def test_filtered_rows_are_the_source_rows(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n in moves.FLIPS])
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(texts=st.lists(st.tuples(LINES, LINES, LINES).filter(lambda t: t[1] != t[2]), min_size=1, max_size=4))
 def test_moves_turn_hostile_texts_and_back(name: str, texts: list[tuple[str, str, str]]) -> None:
     layout = NAMES[name]
@@ -125,7 +143,7 @@ def kwise(layout: Layout) -> list[dict[str, Any]]:
         said = [f"answer {i} {k} as it is" for k in range(K)]
         by_name: dict[str, dict[str, Any]] = {
             "ultrafeedback": {"source": "s", "instruction": f"q{i}", "models": [f"m{k}" for k in range(K)],
-                              "completions": [{"model": f"m{k}", "principle": "p", "response": said[k], "annotations": {},
+                              "completions": [{"model": f"m{k}", "principle": "p", "response": said[k],
                                                "overall_score": 9.0 - k} for k in range(K)]},
             "nectar": {"prompt": f"\n\nHuman: q{i}\n\nAssistant: ",
                        "answers": [{"answer": said[k], "model": f"m{k}", "rank": 1.0 + k} for k in range(K)]},
@@ -149,7 +167,9 @@ def test_an_answer_that_loses_all_comparisons_is_taken_out(tmp_path: Path, name:
     rows = np.array([1, 3, 5, 6])  # answer 2 of the first row meets 0, 1, 3; one comparison of the second row
     gone = np.zeros(12, bool)
     gone[rows] = True
-    made = filtering.finish(work, filtering.Where(tmp_path / "b.jsonl"), [Reason("SCH001", rows, np.ones(4), "x")], gone, None)
+    made = filtering.finish(
+        work, filtering.Where(tmp_path / "b.jsonl"), [Reason("SCH001", rows, np.ones(4), "x")], gone, None
+    )
     assert (made.read, made.kept, made.dropped) == (2, 2, 0)
     assert made.pairs["dropped"] == 3 and made.pairs["rows_rewritten"] == 1 and made.pairs["cannot_be_said"] == 1
     assert made.ledger["action"].to_list() == ["dropped"] * 3 + ["kept"]

@@ -70,9 +70,13 @@ def test_labels_turned_twice(data: Path, tmp_path: Path, monkeypatch: pytest.Mon
         return  # the same layout and container as a smaller set; filter covers its size
     wanted = (work.evidence.label == "chosen").to_numpy()
     edits = flipping.flip(work, wanted)
-    output.write(work.origin, Path(out), Path(out), Cut(np.ones(work.evidence.rows, bool), edits.rows, edits.values, edits.text))
+    output.write(
+        work.origin, Path(out), Path(out), Cut(np.ones(work.evidence.rows, bool), edits.rows, edits.values, edits.text)
+    )
     detected = work.opened.detected.layout.name
-    again = begin(Path(out), Options(with_=("text",), select=("SCH001",), format=detected, fail_on="never"), tmp_path / "b")
+    again = begin(
+        Path(out), Options(with_=("text",), select=("SCH001",), format=detected, fail_on="never"), tmp_path / "b"
+    )
     columns = ("hash_chosen", "hash_rejected", "label")
     before, after = (w.evidence.pair_columns(*columns) for w in (work, again))
     done = np.zeros(len(wanted), bool)
@@ -86,6 +90,8 @@ def test_labels_turned_twice(data: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert done.sum() >= 0.95 * wanted.sum(), "what cannot be turned is named in the ledger, and is little"
     back = flipping.flip(again, done)
     second = Path(f"second{Path(out).suffix}")
-    output.write(again.origin, second, second, Cut(np.ones(again.evidence.rows, bool), back.rows, back.values, back.text))
+    output.write(
+        again.origin, second, second, Cut(np.ones(again.evidence.rows, bool), back.rows, back.values, back.text)
+    )
     table, n = cells(source)
     assert same_cells(table, np.ones(n, bool), cells(second)[0])

@@ -1,4 +1,4 @@
-"""TRL's own trainers take what filter and relabel write: data preparation and one training step, a tiny random model."""
+"""TRL's own trainers take what filter and relabel write: preparation and one step of a tiny random model."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def config(tokenizer: Any, **more: Any) -> Any:
     from transformers import LlamaConfig
 
     return LlamaConfig(vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1,
-                       num_attention_heads=2, max_position_embeddings=512, pad_token_id=tokenizer.pad_token_id, **more)  # fmt: skip
+                       num_attention_heads=2, max_position_embeddings=512,
+                       pad_token_id=tokenizer.pad_token_id, **more)  # fmt: skip
 
 
 def load(path: Path, tmp_path: Path) -> Any:
@@ -56,7 +57,8 @@ def source(tmp_path: Path) -> Path:
     return jsonl(tmp_path / "data.jsonl", rows)
 
 
-STEP = {"max_steps": 1, "per_device_train_batch_size": 4, "report_to": [], "use_cpu": True, "bf16": False, "save_strategy": "no",
+STEP = {"max_steps": 1, "per_device_train_batch_size": 4, "report_to": [], "use_cpu": True, "bf16": False,
+        "save_strategy": "no",
         "disable_tqdm": True, "gradient_checkpointing": False}  # fmt: skip
 
 
@@ -68,7 +70,8 @@ def test_dpo_trains_on_filtered_data(tmp_path: Path, monkeypatch: pytest.MonkeyP
     made = filter(str(source(tmp_path)), tmp_path / "out.jsonl", min_strength=0.0)
     assert (made.read, made.kept, made.dropped) == (24, 18, 6)
     model, reference = (LlamaForCausalLM(config(tokenizer)) for _ in range(2))
-    trainer = DPOTrainer(model=model, ref_model=reference, args=DPOConfig(output_dir=str(tmp_path / "m"), max_length=128, **STEP),
+    args = DPOConfig(output_dir=str(tmp_path / "m"), max_length=128, **STEP)
+    trainer = DPOTrainer(model=model, ref_model=reference, args=args,
                          train_dataset=load(tmp_path / "out.jsonl", tmp_path), processing_class=tokenizer)  # fmt: skip
     assert len(trainer.train_dataset) == 18
     assert trainer.train().training_loss > 0
