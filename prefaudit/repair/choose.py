@@ -173,6 +173,7 @@ def _duplicates(evidence: Evidence, code: str, gone: Bools, strict: bool) -> Rea
     rank = np.where(np.isnan(strength[members]), -np.inf, strength[members])
     order = members[np.lexsort((members, -rank, grouped[members]))]
     first = np.append(True, np.diff(grouped[order]) != 0) if len(order) else np.zeros(0, bool)
+    told[order] = np.where(np.isnan(told[order]), 1.0, told[order])  # a weaker one that came first repeats it as well
     rows = np.sort(np.append(order[~first], np.flatnonzero(fired & (grouped < 0))))
     notes = [f"{spared:,} duplicates are part of a conflict and are kept"] if spared else []
     return Reason(code, rows, told[rows], reason.words, reason.unjudged, spared, notes)

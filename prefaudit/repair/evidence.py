@@ -14,7 +14,7 @@ from prefaudit import rules as rulebook
 from prefaudit.audit import Audit
 from prefaudit.audit.judge import TEXTS
 from prefaudit.config import Options
-from prefaudit.core import PAIRS, Rule, RuleError, UsageError, unknown
+from prefaudit.core import PAIRS, AuditError, Rule, RuleError, UsageError, unknown
 from prefaudit.repair.cut import Bools, Floats, Ints
 from prefaudit.rules import Judge
 from prefaudit.rules.sql import Parser
@@ -29,9 +29,15 @@ class Evidence:
     Args:
         audit: a finished audit.
         options: the options it was made with.
+
+    Raises:
+        AuditError: the audit is incomplete.
     """
 
     def __init__(self, audit: Audit, options: Options) -> None:
+        failed = [f"{e['name']}: {e['error']}" for e in audit.report["extractors"] if e["status"] == "failed"]
+        if failed:
+            raise AuditError(f"the audit is incomplete: {failed[0]}", "a repair needs a whole one: scan again")
         self.audit, self.options = audit, options
         self.store = audit.store
         self.measures = audit._measures()

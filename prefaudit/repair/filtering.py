@@ -17,6 +17,7 @@ from prefaudit.repair.choose import Reason, Selection
 from prefaudit.repair.cut import Bools, Cut, Floats
 from prefaudit.repair.fold import fold, of_rows
 from prefaudit.repair.result import Repair
+from prefaudit.sources.locate import CONTAINERS, suffix
 from prefaudit.store import write_frame
 
 CONTROL = "control"
@@ -51,8 +52,10 @@ class Where:
 
 def beside(out: Path, word: str, ending: str | None = None) -> Path:
     """A name next to the output: clean.jsonl.gz to clean.<word>.jsonl.gz."""
-    stem, dot, rest = out.name.partition(".")
-    return out.with_name(f"{stem}.{word}{dot}{rest}" if ending is None else f"{stem}.{word}{ending}")
+    last = suffix(out) if suffix(out) in CONTAINERS else ""
+    packed = out.suffix if target.compression(out) else ""
+    stem = out.name[: len(out.name) - len(last) - len(packed)]
+    return out.with_name(f"{stem}.{word}{last}{packed}" if ending is None else f"{stem}.{word}{ending}")
 
 
 def filter(data: Any, out: str | Path | None, *, drop: Sequence[str] = (), keep: str | None = None,
@@ -211,7 +214,7 @@ def deliver(work: session.Session, where: Where, cut: Cut, repair: Repair, chang
     with target.Staged() as staged:
         write_frame(staged.path(where.ledger_path), repair.ledger)
         if where.control_path is not None:
-            random = Cut(at_random(cut.keep, ~cut.keep & repair_rows(work), work.options.seed))
+            random = _control(work, cut, changes)
             output.write(work.origin, staged.path(where.control_path), where.control_path, random)
         temporary = staged.path(where.out)
         if where.to is not None:
@@ -222,6 +225,21 @@ def deliver(work: session.Session, where: Where, cut: Cut, repair: Repair, chang
             output.write(work.origin, temporary, where.out, cut)
         work.origin.unchanged()
         staged.commit()
+
+
+def _control(work: session.Session, cut: Cut, changes: Changes) -> Cut:
+    """As many rows dropped at random, and as many labels turned round at random."""
+    from prefaudit.repair import flipping
+
+    keep = at_random(cut.keep, ~cut.keep & repair_rows(work), work.options.seed)
+    n = int(changes.turned.sum())
+    if not n:
+        return Cut(keep)
+    able = np.flatnonzero((work.evidence.label == "chosen").to_numpy() & keep[work.evidence.source_row])
+    mask = np.zeros(work.evidence.pairs, bool)
+    mask[np.random.default_rng([work.options.seed, 1]).choice(able, min(n, len(able)), replace=False)] = True
+    edits = flipping.flip(work, mask)
+    return Cut(keep, edits.rows, edits.values, edits.text)
 
 
 def repair_rows(work: session.Session) -> Bools:

@@ -24,7 +24,7 @@ ENDING = {"jsonl": ".jsonl", "json": ".json", "csv": ".csv", "tsv": ".tsv", "par
 class Origin:
     """The files of a source as they were when it was opened.
 
-    `files` are (path, name, number of rows once known), `names` the source's own name of each column.
+    `files` are (path, name), `names` the source's own name of each column; `folder` says that a folder was named.
     """
 
     container: str
@@ -32,6 +32,7 @@ class Origin:
     states: tuple[tuple[int, int, int], ...]
     names: dict[str, str]
     kinds: dict[str, str]
+    folder: bool = False
     table: pa.Table | None = None
 
     @property
@@ -55,7 +56,9 @@ def origin(source: Source, data: Any) -> Origin:
     files = tuple((f.path, f.name) for f in source._state)  # in reading order
     names = {ours: theirs for theirs, ours in source._names.items()}
     table = frames.table(data) if source.container == "frame" else None
-    return Origin(source.container, files, tuple(_state(p) for p, _ in files), names, dict(source.columns), table)
+    folder = any(Path(path).is_dir() for path in source.paths if path != "<frame>")
+    states = tuple(_state(p) for p, _ in files)
+    return Origin(source.container, files, states, names, dict(source.columns), folder, table)
 
 
 def _state(path: Path) -> tuple[int, int, int]:
@@ -84,6 +87,8 @@ def check(origin: Origin, out: Path, force: bool) -> None:
     if is_folder(origin, out):
         return
     ending = ENDING[origin.container]
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder", f"name a file ending in {ending}")
     if kind != origin.container:
         told = f"is {kind}" if kind else "has no ending of data"
         raise UsageError(
@@ -95,8 +100,8 @@ def check(origin: Origin, out: Path, force: bool) -> None:
 
 
 def is_folder(origin: Origin, out: Path) -> bool:
-    """Whether the output is a folder: several files, and a name without the ending of data."""
-    return (len(origin.files) > 1 and not CONTAINERS.get(suffix(out))) or (out.is_dir() and bool(origin.files))
+    """Whether the output is a folder: of several files, or of a folder, by a name without the ending of data."""
+    return (len(origin.files) > 1 or origin.folder) and not CONTAINERS.get(suffix(out))
 
 
 def write(origin: Origin, temporary: Path, out: Path, cut: Cut) -> None:

@@ -71,6 +71,8 @@ def run(data: Any, where: Where, wanted: Relabelling, options: Options, *, revie
     """`relabel` for callers that hold its parts already."""
     if not (wanted.flip or wanted.flip_below is not None or wanted.drop or wanted.soft or wanted.margin or reviewed):
         raise UsageError("nothing to do", "name rules with --flip, or --flip-below X, --soft, --margin")
+    if where.control and (wanted.soft or wanted.margin):
+        raise UsageError("--control does not go with --soft or --margin", "a control turns labels round at random")
     opening = session.open_data(data, options)
     filtering.check_targets(opening[1], where)
     work = session.begin(data, options, where.audit, progress or Progress(), opening)

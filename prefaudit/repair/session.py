@@ -17,6 +17,7 @@ from prefaudit.core import Progress, SourceError, UsageError
 from prefaudit.repair import output
 from prefaudit.repair.evidence import Evidence
 from prefaudit.sources.remote import standard_input
+from prefaudit.store import Store
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,7 @@ def _same_as_scanned(opened: reading.Opened) -> None:
     for report in sorted(Path(".prefaudit").glob("*/report.json")):
         if report.parent.name.rsplit("-", 1)[0] != name:
             continue
-        import json
-
-        if json.loads(report.read_text(encoding="utf8"))["dataset"]["paths"] == list(source.paths):
+        if ((Store(report.parent).load("report.json") or {}).get("dataset") or {}).get("paths") == list(source.paths):
             raise SourceError(
                 f"{source.paths[0]} has changed since it was scanned: {report.parent} speaks of its former content",
                 f"look at it first: prefaudit scan {source.paths[0]}",

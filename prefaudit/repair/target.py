@@ -75,7 +75,8 @@ class Staged:
 
     def commit(self) -> None:
         """Put every file in place."""
-        for temporary, _ in self._moves:
+        for temporary, target in self._moves:
+            _only_ours(temporary, target)
             _sync(temporary)
         for temporary, target in self._moves:
             if temporary.is_dir() and target.is_dir():
@@ -86,6 +87,16 @@ class Staged:
             else:
                 temporary.replace(target)
         self._moves.clear()
+
+
+def _only_ours(temporary: Path, target: Path) -> None:
+    """Refuse to replace a folder that holds a file which the new one does not: it may be anybody's."""
+    if temporary.is_dir() and target.is_dir():
+        new = {p.relative_to(temporary) for p in temporary.rglob("*") if p.is_file()}
+        for old in target.rglob("*"):
+            if not old.is_dir() and old.relative_to(target) not in new:
+                raise UsageError(f"{target} holds {old.relative_to(target)}, which is not ours to remove", "name a new "
+                                 "folder with -o")  # fmt: skip
 
 
 def glob_safe(name: str) -> str:

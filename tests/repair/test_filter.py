@@ -337,6 +337,29 @@ def test_diff_says_what_a_length_filter_did() -> None:
     assert told.startswith("the length bias went up: longer wins 0.667 before, 1.000 after")
 
 
+def test_a_datasets_folder_stays_one(tmp_path: Path) -> None:
+    import datasets
+
+    datasets.Dataset.from_list(rows(12)).save_to_disk("in", num_shards=2)
+    made = repair.filter("in", "out", keep="row < 9")
+    assert made.kept == 9
+    assert datasets.load_from_disk("out")["id"][:] == list(range(9))
+    Path("out/mine.txt").write_text("precious")
+    code, _, err = call("filter", "in", "-o", "out", "--force")
+    assert code == 2 and "mine.txt" in err and Path("out/mine.txt").read_text() == "precious"
+
+
+def test_control_of_flips_turns_as_many_at_random() -> None:
+    data = rows(40, score_rejected=2.0)
+    for i, row in enumerate(data):
+        row["score_chosen"] = 1.0 if i < 10 else 3.0
+    repair.relabel(str(jsonl(Path("a.jsonl"), data)), "b.v1.jsonl", flip=["LBL001"], control=True)
+    new = [json.loads(line) for line in Path("b.v1.control.jsonl").read_text().splitlines()]
+    turned = [i for i, (old, row) in enumerate(zip(data, new, strict=True)) if old["chosen"] == row["rejected"]]
+    assert len(turned) == 10 and turned != list(range(10))
+    assert Path("b.v1.ledger.parquet").exists()
+
+
 @pytest.mark.parametrize("to, ending", [("trl", "jsonl"), ("hh", "jsonl.gz"), ("sharegpt", "parquet"), ("kto", "jsonl"),
                                         ("annotated-pairs", "json")])  # fmt: skip
 def test_other_layouts_hold_the_same_pairs(to: str, ending: str) -> None:

@@ -89,9 +89,9 @@ def test_a_reward_model_trains_on_relabelled_data_with_margins(
     made = relabel(str(path), tmp_path / "out.jsonl", flip=["LBL001"], margin=True, to=to)
     assert (made.kept, made.flipped) == (24, 6)
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert all(row["margin"] > 0 for row in rows), "what the scores contradicted is turned, so every margin is positive"
-    trainer = RewardTrainer(model=LlamaForSequenceClassification(config(tokenizer, num_labels=1)),
-                            args=RewardConfig(output_dir=str(tmp_path / "m"), max_length=128, **STEP),
+    assert all(row["margin"] > 0 for row in rows), "what the scores contradicted is turned"
+    args = RewardConfig(output_dir=str(tmp_path / "m"), max_length=128, **STEP)
+    trainer = RewardTrainer(model=LlamaForSequenceClassification(config(tokenizer, num_labels=1)), args=args,
                             train_dataset=load(tmp_path / "out.jsonl", tmp_path), processing_class=tokenizer)  # fmt: skip
     assert "margin" in trainer.train_dataset.column_names
     assert trainer.train().training_loss > 0
