@@ -149,9 +149,10 @@ def _worst(evidence: Evidence, selection: Selection) -> Reason:
 
 
 def _duplicates(evidence: Evidence, code: str, gone: Bools, strict: bool) -> Reason:
-    """All but one of each duplicate group: the strongest stays, else the first; a conflict stays whole.
+    """All but one of each set of duplicates: the strongest stays, else the first; a conflict stays whole.
 
-    The one that stays is chosen among those that nothing else drops.
+    A set is a pair and those that repeat it: the same label, by the same annotator where one is named. The one that
+    stays is chosen among those that nothing else drops.
     """
     reason = _rule(evidence, code, strict)
     if not len(reason.rows):
@@ -163,7 +164,9 @@ def _duplicates(evidence: Evidence, code: str, gone: Bools, strict: bool) -> Rea
     dup = evidence.duplicates
     grouped = np.full(evidence.pairs, -1, np.int64)
     clash = np.zeros(evidence.pairs, bool)
-    grouped[dup["row"].to_numpy()] = dup["group"].fill_null(-1).to_numpy()
+    repeats = dup.drop_nulls("repeats")
+    grouped[repeats["repeats"].to_numpy()] = repeats["repeats"].to_numpy()
+    grouped[repeats["row"].to_numpy()] = repeats["repeats"].to_numpy()
     clash[dup["row"].to_numpy()] = dup["conflict"].is_not_null().to_numpy()
     spared = int((fired & clash).sum())
     fired &= ~clash

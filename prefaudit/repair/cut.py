@@ -24,6 +24,8 @@ class Cut:
     a table of k rows with their new values by the source's own column name, mapped from a file: text as it stands for
     a text column, JSON text for the others, null for null. `text` names the text columns. `added` are columns of
     numbers [rows] put beside the source's, NaN for null; one of a name that exists replaces that column.
+    `swaps` names the column whose value a changed column takes in every row of `rows`, so that it can be taken as it
+    stands, whatever its type.
     """
 
     keep: Bools
@@ -31,6 +33,7 @@ class Cut:
     values: pa.Table = field(default_factory=lambda: pa.table({}))
     text: frozenset[str] = frozenset()
     added: Mapping[str, Floats] = field(default_factory=dict)
+    swaps: Mapping[str, str] = field(default_factory=dict)
 
     def span(self, first: int, n: int) -> Span:
         """The plan for n rows from `first` on."""

@@ -9,8 +9,10 @@ from typing import Any
 import polars as pl
 
 from prefaudit.audit import Audit, run
+from prefaudit.audit import read as reading
 from prefaudit.config import Options
 from prefaudit.core import Progress
+from prefaudit.repair import session
 
 WORTH = 0.01  # a change of a win rate or effect that is worth a word
 
@@ -60,7 +62,8 @@ def _audit(given: Any, options: Options, progress: Progress | None) -> Audit:
         return given
     if isinstance(given, str | Path) and (Path(given) / "report.json").is_file():
         return Audit(given)
-    return run(given, None, options, progress=progress)
+    opened = reading.open_source(given, options)
+    return run(given, None, session.as_scanned(opened, None, options), progress=progress)
 
 
 def _rules(a: dict[str, Any], b: dict[str, Any]) -> list[dict[str, Any]]:

@@ -72,15 +72,15 @@ class Evidence:
 
     @cached_property
     def duplicates(self) -> pl.DataFrame:
-        """`row`, `group`, `conflict` of the pairs that repeat or contradict another; empty where not measured."""
-        schema = {"row": pl.Int64, "group": pl.Int64, "conflict": pl.Int64}
+        """`row`, `repeats` (the first row it repeats), `conflict` of the pairs that repeat or contradict another."""
+        schema = {"row": pl.Int64, "repeats": pl.Int64, "conflict": pl.Int64}
         found = []
         for extractor in self.measures.present:
             if "dup" in extractor.columns:
                 for k in range(self.store.parts()):
                     part = self.store.read(self.measures.kind(extractor), k)
-                    part = part.select("row", pl.col("dup").struct.field("group"), "conflict")
-                    found.append(part.filter(pl.col("group").is_not_null() | pl.col("conflict").is_not_null()))
+                    part = part.select("row", pl.col("dup").struct.field("repeats"), "conflict")
+                    found.append(part.filter(pl.col("repeats").is_not_null() | pl.col("conflict").is_not_null()))
         return pl.concat([pl.DataFrame(schema=schema), *found])
 
     @cached_property
@@ -133,9 +133,13 @@ class Evidence:
             found += [c for c in pair if c not in found]
         return found
 
+    @cached_property
+    def _findings(self) -> pl.DataFrame:
+        return self.audit.findings
+
     def fired(self, code: str) -> tuple[Ints, Floats]:
         """Rows that a pair rule names, ascending, and their values."""
-        hits = self.audit.findings.filter((pl.col("rule") == code) & pl.col("row").is_not_null()).sort("row")
+        hits = self._findings.filter((pl.col("rule") == code) & pl.col("row").is_not_null()).sort("row")
         return hits["row"].to_numpy(), hits["value"].fill_null(float("nan")).to_numpy()
 
     def unjudged(self, code: str) -> Bools:

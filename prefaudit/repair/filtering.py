@@ -117,12 +117,13 @@ def run(data: Any, where: Where, selection: Selection, options: Options, *, max_
     opening = session.open_data(data, options)
     check_targets(opening[1], where)
     work = session.begin(data, options, where.audit, progress or Progress(), opening)
+    review = reviewing.read(Path(reviewed), work.evidence) if reviewed else reviewing.NONE
     if reviewed:
-        review = reviewing.read(Path(reviewed), work.evidence)
         selection = replace(selection, obey=tuple(sorted({*review.unusable, *review.contrary, *review.tied})))
     reasons = choose.choose(work.evidence, selection)
     gone = union(reasons, work.evidence.pairs)
-    return finish(work, where, reasons, gone, max_drop)
+    made = finish(work, where, reasons, gone, max_drop)
+    return replace(made, words=(*made.words, *reviewing.told(review, work.evidence)))
 
 
 def check_targets(origin: output.Origin, where: Where) -> None:
@@ -239,7 +240,7 @@ def _control(work: session.Session, cut: Cut, changes: Changes) -> Cut:
     mask = np.zeros(work.evidence.pairs, bool)
     mask[np.random.default_rng([work.options.seed, 1]).choice(able, min(n, len(able)), replace=False)] = True
     edits = flipping.flip(work, mask)
-    return Cut(keep, edits.rows, edits.values, edits.text)
+    return Cut(keep, edits.rows, edits.values, edits.text, swaps=edits.swaps)
 
 
 def repair_rows(work: session.Session) -> Bools:

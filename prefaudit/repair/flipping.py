@@ -40,7 +40,7 @@ def flip(work: Session, wanted: Bools) -> Edits:
                 plans.append((at, change, np.arange(low, high)))
         if plans:
             touched |= _accept(writer, table, plans, columns, wanted)
-    return writer.finish(touched)
+    return writer.finish(touched, moves.exchanged(writer.columns, detected))
 
 
 def _change(values: dict[str, Any], work: Session, turn: Bools) -> dict[str, Any] | None:
@@ -88,9 +88,10 @@ def _accept(
     changed = writer.table(picked, [change for _, change, _ in plans])
     read = writer.read(changed)
     good, done = [], []
+    said, at = hashes(columns[np.concatenate([pairs for *_, pairs in plans])]), 0
     for row, (_, _, pairs) in zip(picked["source_row"].to_pylist(), plans, strict=True):
-        before = hashes(columns[pairs])
-        after = [(r, c, said) if turn else (c, r, said) for (c, r, said), turn in
+        before, at = said[at : at + len(pairs)], at + len(pairs)
+        after = [(r, c, label) if turn else (c, r, label) for (c, r, label), turn in
                  zip(before, wanted[pairs].tolist(), strict=True)]  # fmt: skip
         good.append(read.get(row, []) == after and all(before[i][2] == "chosen" for i in np.flatnonzero(wanted[pairs])))
         if good[-1]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -110,7 +111,7 @@ def _bytes(values: pa.LargeBinaryArray) -> memoryview:
 
 def _rewritten(values: pa.LargeBinaryArray, span: Span) -> Iterator[bytes]:
     for row, edit in zip(span.changed.tolist(), span.edits(), strict=True):
-        yield rewritten(values[row].as_py(), edit)
+        yield rewritten(values[row].as_py(), edit, span.cut.swaps)
 
 
 def _with_added(values: pa.LargeBinaryArray, span: Span) -> pa.LargeBinaryArray:
@@ -123,16 +124,20 @@ def _with_added(values: pa.LargeBinaryArray, span: Span) -> pa.LargeBinaryArray:
             new.append(b"")
             continue
         numbers = {name: None if column[row] != column[row] else column[row] for name, column in columns.items()}
-        new.append(rewritten(values[row].as_py(), {**edits.get(row, {}), **numbers}))
+        swaps = span.cut.swaps if row in edits else {}
+        new.append(rewritten(values[row].as_py(), {**edits.get(row, {}), **numbers}, swaps))
     return pa.array(new, pa.large_binary())
 
 
-def rewritten(text: bytes, edits: dict[str, Any]) -> bytes:
-    """A JSON object with other values for some keys, written the way it was: key order, spacing, escapes, line end."""
+def rewritten(text: bytes, edits: dict[str, Any], swaps: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """A JSON object with other values for some keys, written the way it was: key order, spacing, escapes, line end.
+
+    A key of `swaps` takes the value of another key as this text has it.
+    """
     body = text.strip(SPACE)
     lead = text[: len(text) - len(text.lstrip(SPACE))]
     row = json.loads(body)
-    row.update(edits)
+    row.update({**edits, **{a: row[b] for a, b in swaps.items() if b in row and a in edits}})
     inner = body[1:].lstrip(SPACE)
     indented = b"\n" in body[1 : len(body) - len(inner)]
     indent = len(body[1 : len(body) - len(inner)].rsplit(b"\n", 1)[-1]) if indented else None

@@ -62,16 +62,32 @@ def twins(names: Mapping[str, Any] | list[str]) -> dict[str, str]:
     return found
 
 
-def swap(row: Row, detected: Detected) -> Change:
-    """Chosen and rejected exchanged with all that is said of each; a signed margin negated."""
-    pairs = twins(list(row))
+def exchanged(names: list[str], detected: Detected) -> dict[str, str]:
+    """Columns that a flip exchanges whole, each way; none in a layout whose label is a value."""
+    pairs: dict[str, str] = {}
+    move = FLIPS.get(detected.layout.name)
+    if move is swap:
+        pairs = sides(names, detected)
+    elif detected.layout.name in COLUMNS:
+        pairs = {real(detected, a): real(detected, b) for a, b in COLUMNS[detected.layout.name]}
+    return pairs | {b: a for a, b in pairs.items()}
+
+
+def sides(names: list[str], detected: Detected) -> dict[str, str]:
+    """Columns of the chosen side to those of the rejected one, by their names and by --map."""
+    pairs = twins(names)
     for a, b in (("chosen", "rejected"), ("score_chosen", "score_rejected"), ("model_chosen", "model_rejected")):
         x, y = (detected.mapping.get(f) or (detected.layout.fields.get(f) if f == s else None)
                 for f, s in ((a, "chosen"), (b, "rejected")))  # fmt: skip
-        if x and y and x in row and y in row:
+        if x and y and x in names and y in names:
             pairs[x] = y
+    return pairs
+
+
+def swap(row: Row, detected: Detected) -> Change:
+    """Chosen and rejected exchanged with all that is said of each; a signed margin negated."""
     changed: dict[str, Any] = {}
-    for x, y in pairs.items():
+    for x, y in sides(list(row), detected).items():
         changed |= {x: row[y], y: row[x]}
     margins = {*SIGNED, detected.mapping.get("margin"), detected.layout.fields.get("margin")}
     return changed | {m: negated(row[m]) for m in margins if m is not None and m in row and row[m] is not None}
@@ -191,14 +207,19 @@ def _signed(column: str) -> Move:
     return _one(column, lambda v: negated(v) if v is not None and negated(v) != v else None)
 
 
-_WHOLE = _pairs(("messages", "rejected_messages"))
+COLUMNS = {
+    "ms-swift-messages": (("messages", "rejected_messages"),),
+    "arena-55k": (("winner_model_a", "winner_model_b"),),
+    "webgpt": (("score_0", "score_1"),),
+}
+"""Layouts beside those of chosen and rejected columns in which a flip exchanges columns whole."""
 
 FLIPS: dict[str, Move] = {
     **dict.fromkeys(
         ("trl", "trl-implicit", "ifbench", "texts", "nemo-aligner", "axolotl-argilla", "axolotl-intel", "axolotl-icr",
          "instruction", "columns", "columns-implicit", "hh", "hh-strength", "sharegpt", "axolotl-chat",
          "alpaca-ranking"), swap),
-    "ms-swift": _swift, "ms-swift-messages": _WHOLE,
+    "ms-swift": _swift, "ms-swift-messages": _pairs(*COLUMNS["ms-swift-messages"]),
     "helpsteer2-preference": _signed("preference_strength"), "helpsteer3": _signed("overall_preference"),
     "shp": _one("labels", lambda v: mirrored(v, 1)),
     "pku-saferlhf": _one("better_response_id", lambda v: mirrored(v, 1)),
@@ -206,8 +227,8 @@ FLIPS: dict[str, Move] = {
     "alpaca-eval": _one("preference", lambda v: mirrored(v, 3)), "icai": _label("preferred_text"),
     "ukp-convarg": _label("label"), "tulu-human-eval": _label("preference"), "judged": _label("label"),
     "columns-judged": _label("label"), "arena": _label("winner"), "arena-140k": _label("winner"),
-    "mt-bench": _label("winner"), "arena-55k": _pairs(("winner_model_a", "winner_model_b")),
-    "webgpt": _pairs(("score_0", "score_1")), "pandalm": _annotators, "multipref": _opinions,
+    "mt-bench": _label("winner"), "arena-55k": _pairs(*COLUMNS["arena-55k"]),
+    "webgpt": _pairs(*COLUMNS["webgpt"]), "pandalm": _annotators, "multipref": _opinions,
     "multipref-prompt": _opinions, "lm-human-preferences": _best, "annotated-pairs-rows": _annotations,
     "fastchat-pairs": lambda row, d: {n: word(row.get(n)) for n in ("g1_winner", "g2_winner")},
 }  # fmt: skip

@@ -85,7 +85,8 @@ def run(data: Any, where: Where, wanted: Relabelling, options: Options, *, revie
     flips = _spared(_flips(evidence, wanted), review) + _reviewed(review)
     turn = filtering.union(flips, evidence.pairs) & ~gone & (evidence.label == "chosen").to_numpy()
     added = _added(work, wanted, turn, where)
-    return _finish(work, where, (dropping, flips), (gone, turn), added)
+    made = _finish(work, where, (dropping, flips), (gone, turn), added)
+    return replace(made, words=(*made.words, *reviewing.told(review, evidence)))
 
 
 def _flips(evidence: Evidence, wanted: Relabelling) -> list[Reason]:
@@ -189,7 +190,7 @@ def _cut(work: session.Session, left: Bools, edits: Edits | None, added: dict[st
         by_row[name] = column
     if edits is None:
         return Cut(left, added=by_row)
-    return Cut(left, edits.rows, edits.values, edits.text, by_row)
+    return Cut(left, edits.rows, edits.values, edits.text, by_row, edits.swaps)
 
 
 def _lines(evidence: Evidence, reasons: tuple[list[Reason], list[Reason]], masks: tuple[Bools, ...],

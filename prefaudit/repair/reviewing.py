@@ -177,3 +177,43 @@ def read(path: Path, evidence: Evidence) -> Review:
             chosen = "2" if sides[cells["check"]] else "1"
             told["confirmed" if verdict == chosen else "contrary"].append(row)
     return Review(**{name: tuple(sorted(rows)) for name, rows in told.items()}, weights=tuple(weights))
+
+
+def wrong(review: Review, evidence: Evidence) -> tuple[float, float, float] | None:
+    """Share of labels that are wrong, with its 95 % interval; None under ten judged pairs.
+
+    Prediction-powered inference (Angelopoulos et al. 2023, arXiv 2301.09633): f, that a rule of LBL names the pair, is
+    known of every pair and y, that the reviewer preferred the other answer (a tie counts half), of the judged ones.
+    The estimate is mean(f) + sum(w (y - f)) / sum(w), with w the inverse of the chance of being drawn; its variance
+    that of the second term, as the first is known. Where f is of no use this is the weighted mean of y.
+    """
+    y = {
+        **dict.fromkeys(review.confirmed, 0.0),
+        **dict.fromkeys(review.contrary, 1.0),
+        **dict.fromkeys(review.tied, 0.5),
+    }
+    judged = [(row, weight) for row, weight in review.weights if row in y]
+    if len(judged) < 10:
+        return None
+    f = np.zeros(evidence.pairs)
+    for code in (c for c in evidence.asked if c.startswith("LBL") and evidence.known[c].scope == "pair"):
+        f[evidence.fired(code)[0]] = 1.0
+    rows, w = np.array([row for row, _ in judged]), np.array([weight for _, weight in judged])
+    rest = np.array([y[row] for row in rows.tolist()]) - f[rows]
+    share = w / w.sum()
+    mean = float((share * rest).sum())
+    n = len(rows)
+    error = float(np.sqrt((share**2 * (rest - mean) ** 2).sum() * n / (n - 1)))
+    rate = float(f.mean()) + mean
+    return rate, max(0.0, rate - 1.96 * error), min(1.0, rate + 1.96 * error)
+
+
+def told(review: Review, evidence: Evidence) -> list[str]:
+    """What a sheet says of the labels, in words."""
+    found = wrong(review, evidence)
+    if found is None:
+        return []
+    rate, low, high = found
+    return [
+        f"reviewed {len(review.weights):,} pairs: the label is wrong in {rate:.1%} of all pairs [{low:.1%}, {high:.1%}]"
+    ]

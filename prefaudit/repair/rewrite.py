@@ -34,6 +34,7 @@ class Edits:
     text: frozenset[str]
     done: Ints
     held: Any = field(default=None, repr=False)
+    swaps: Mapping[str, str] = field(default_factory=dict)
 
 
 class Rewriter:
@@ -105,8 +106,11 @@ class Rewriter:
             self._writer = pa.ipc.new_file(str(self._path), ours.schema)
         self._writer.write_table(ours)
 
-    def finish(self, touched: Iterable[str] | None = None) -> Edits:
-        """All that was accepted; only columns in which something changed where `touched` names them."""
+    def finish(self, touched: Iterable[str] | None = None, swaps: Mapping[str, str] | None = None) -> Edits:
+        """All that was accepted; only columns in which something changed where `touched` names them.
+
+        `swaps` are the columns (our names) that every accepted row exchanges whole.
+        """
         text = frozenset(self.names[c] for c in self.columns if self.detected.columns[c] == "text")
         done = np.sort(np.concatenate(self._done)) if self._done else np.zeros(0, np.int64)
         if self._writer is None:
@@ -115,7 +119,8 @@ class Rewriter:
         values = pa.ipc.open_file(pa.memory_map(str(self._path))).read_all()
         if touched is not None:
             values = values.select([self.names[c] for c in self.columns if c in set(touched)])
-        return Edits(np.asarray(self._rows, np.int64), values, text, done, self._folder)
+        theirs = {self.names[a]: self.names[b] for a, b in (swaps or {}).items()}
+        return Edits(np.asarray(self._rows, np.int64), values, text, done, self._folder, theirs)
 
 
 def places(answers: Sequence[int]) -> list[tuple[int, int]]:

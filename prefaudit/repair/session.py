@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from prefaudit.audit import _default_folder, run
 from prefaudit.audit import read as reading
-from prefaudit.audit import run
 from prefaudit.config import Options
 from prefaudit.core import Progress, SourceError, UsageError
 from prefaudit.repair import output
@@ -69,9 +69,19 @@ def begin(data: Any, options: Options, audit: str | Path | None, progress: Progr
     opened, origin, data, held = opening
     if audit is None:
         _same_as_scanned(opened)
+    options = as_scanned(opened, audit, options)
     made = run(data, audit, options, progress=progress)
     origin.unchanged()
     return Session(opened, origin, Evidence(made, options), options, held)
+
+
+def as_scanned(opened: reading.Opened, audit: str | Path | None, options: Options) -> Options:
+    """The options with the gate of the audit that is there: no repair depends on it, and its report should stay."""
+    folder = Path(audit) if audit is not None else None
+    if folder is None and any(Path(".prefaudit").glob("*/report.json")):
+        folder = _default_folder(opened.source)
+    report = Store(folder).load("report.json") if folder is not None and folder.is_dir() else None
+    return replace(options, fail_on=report["fail_on"]) if report and "fail_on" in report else options
 
 
 def _same_as_scanned(opened: reading.Opened) -> None:
@@ -79,8 +89,6 @@ def _same_as_scanned(opened: reading.Opened) -> None:
     source = opened.source
     if not source.files:
         return
-    from prefaudit.audit import _default_folder
-
     stem = _default_folder(source) if any(Path(".prefaudit").glob("*/report.json")) else None
     if stem is None or (stem / "report.json").exists():
         return

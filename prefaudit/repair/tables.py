@@ -21,14 +21,19 @@ CODECS = {"UNCOMPRESSED": "none", "LZ4_RAW": "lz4", "LZ4": "lz4"}
 
 def changed(table: pa.Table, span: Span) -> pa.Table:
     """The rows of a table that stay, with the columns that change and those that are added."""
+    given = table
     if span.low < span.high:
         order = np.arange(span.n)
         order[span.changed] = span.n + np.arange(span.high - span.low)
         for name in span.cut.values.column_names:
             at = table.schema.get_field_index(name)
             f = table.schema.field(at)
-            new = pa.chunked_array([_typed(span, name, f.type)])
-            both = pa.chunked_array([*table[name].chunks, *new.chunks], f.type)
+            twin = span.cut.swaps.get(name)
+            if twin is not None and given.schema.field(twin).type == f.type:
+                new = given[twin].take(pa.array(span.changed))
+            else:
+                new = pa.chunked_array([_typed(span, name, f.type)])
+            both = pa.chunked_array([*given[name].chunks, *new.chunks], f.type)
             table = table.set_column(at, f, both.take(pa.array(order)))
     for name in span.cut.added:
         numbers = pa.array(span.added(name), pa.float64(), mask=np.isnan(span.added(name)))
@@ -40,12 +45,25 @@ def changed(table: pa.Table, span: Span) -> pa.Table:
     return table if span.keep.all() else table.filter(pa.array(span.keep))
 
 
+def holds_bytes(kind: pa.DataType) -> bool:
+    """Whether a type has bytes anywhere in it: reading leaves them out, so JSON text cannot give them back."""
+    if pa.types.is_nested(kind):
+        return any(holds_bytes(kind.field(i).type) for i in range(kind.num_fields))
+    return "binary" in str(kind)
+
+
 def _typed(span: Span, name: str, kind: pa.DataType) -> pa.Array:
     texts = span.texts(name)
+    if holds_bytes(kind):
+        raise SourceError(
+            f"column {name!r} holds bytes and cannot be rewritten", "drop these pairs, or write with --to"
+        )
     values: list[Any] = list(texts) if is_text(kind) else [span.value(name, t) for t in texts]
     try:
         if pa.types.is_dictionary(kind):
             return pa.array(values, kind.value_type).dictionary_encode().cast(kind)
+        if pa.types.is_decimal(kind) or pa.types.is_temporal(kind):
+            return pa.array([None if v is None else str(v) for v in values], pa.string()).cast(kind)
         return pa.array(values, kind)
     except (pa.ArrowException, TypeError, ValueError) as e:
         raise SourceError(f"column {name!r} ({kind}) cannot hold the new value: {e}") from e

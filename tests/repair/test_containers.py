@@ -179,6 +179,42 @@ def test_broken_lines_are_not_written_and_not_miscounted(tmp_path: Path) -> None
     assert same_cells(before, keep, cells(tmp_path / "b.jsonl")[0])
 
 
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_flipped_columns_are_exchanged_as_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """Bytes, decimals and times do not pass through text."""
+    import datetime
+    from decimal import Decimal
+
+    from prefaudit.repair import relabel
+
+    monkeypatch.chdir(tmp_path)
+    message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string()), ("image", pa.binary())]))
+    sides = {s: [[{"role": "assistant", "content": f"{s} answer {i}", "image": bytes([i, 255])}] for i in range(20)]
+             for s in ("chosen", "rejected")}  # fmt: skip
+    when = [datetime.datetime(2024, 1, 1 + i % 28, 1, 2, 3, 456789) for i in range(20)]
+    given_ = pa.table({
+        "prompt": [f"question {i}" for i in range(20)], **{s: pa.array(v, message) for s, v in sides.items()},
+        "score_chosen": pa.array([Decimal(i % 4) / 4 for i in range(20)], pa.decimal128(5, 2)),
+        "score_rejected": pa.array([Decimal("0.30")] * 20, pa.decimal128(5, 2)),
+        "chosen_at": pa.array(when, pa.timestamp("us")), "rejected_at": pa.array([None] * 20, pa.timestamp("us")),
+    })  # fmt: skip
+    path, out = tmp_path / f"a.{ending}", tmp_path / f"b.{ending}"
+    if ending == "parquet":
+        pq.write_table(given_, path)
+    else:
+        with pa.ipc.new_file(str(path), given_.schema) as writer:
+            writer.write_table(given_)
+    made = relabel(str(path), out, flip=["LBL001"])
+    assert made.flipped == 10
+    after = (pq.read_table(out) if ending == "parquet" else pa.ipc.open_file(out).read_all()).to_pylist()
+    names = {"chosen": "rejected", "score_chosen": "score_rejected", "chosen_at": "rejected_at"}
+    names |= {b: a for a, b in names.items()}
+    for i, (old, new) in enumerate(zip(given_.to_pylist(), after, strict=True)):
+        assert new == ({c: old[names.get(c, c)] for c in old} if i % 4 < 2 else old)
+
+
 def test_a_rewritten_line_keeps_its_ways() -> None:
     assert rewritten(b'{"a": 1, "b": "\xc3\xa9"}\n', {"a": 2}) == b'{"a": 2, "b": "\xc3\xa9"}\n'
     assert rewritten(b'{"a":1,"b":"\\u00e9"}\r\n', {"a": 2}) == b'{"a":2,"b":"\\u00e9"}\r\n'

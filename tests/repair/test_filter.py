@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import typer
@@ -71,6 +72,16 @@ def test_a_duplicate_stays_when_its_twin_goes_for_another_reason() -> None:
     data[3] |= {k: data[0][k] for k in ("prompt", "chosen", "rejected")}
     repair.filter(str(jsonl(Path("a.jsonl"), data)), "b.jsonl", drop="DUP001", keep="row <> 0")
     assert ids("b.jsonl") == [1, 2, 3]
+
+
+def test_votes_of_others_are_no_duplicates() -> None:
+    data = rows(5)
+    for i, row in enumerate(data):
+        row["annotator"] = f"w{i}"
+    for i, who in ((3, "w9"), (4, "w1")):
+        data[i] |= {k: data[1][k] for k in ("prompt", "chosen", "rejected")} | {"annotator": who}
+    repair.filter(str(jsonl(Path("a.jsonl"), data)), "b.jsonl", drop="DUP001")
+    assert ids("b.jsonl") == [0, 1, 2, 3]
 
 
 def test_conflicts_go_only_with_strict() -> None:
@@ -228,6 +239,7 @@ def test_a_review_is_obeyed(tmp_path: Path) -> None:
     assert 3 < sum(first) < 17, "sides are blinded"
     sheet.with_columns(verdict=pl.Series(verdicts)).write_csv("done.csv")
     made = repair.relabel(path, "b.jsonl", reviewed="done.csv")
+    assert "the label is wrong in 10.5% of all pairs" in made.words[-1], "2 of the 19 that are not bad"
     assert made.flipped == 2 and made.dropped == 1
     assert made.ledger.filter(pl.col("action") == "flipped")["row"].to_list() == [4, 9]
     repair.filter(path, "c.jsonl", reviewed="done.csv")
@@ -235,6 +247,42 @@ def test_a_review_is_obeyed(tmp_path: Path) -> None:
     other = str(jsonl(Path("other.jsonl"), rows(19)))
     with pytest.raises(UsageError, match="other data"):
         repair.filter(other, "d.jsonl", reviewed="done.csv")
+
+
+def test_the_share_of_wrong_labels_is_covered() -> None:
+    """Of 400 labels 60 are wrong and scores name half of them; sheets of 80, half from what the rule names."""
+    from repair.making import begin
+
+    from prefaudit.config import Options
+    from prefaudit.repair import reviewing
+
+    data = rows(400, score_rejected=2.0)
+    for i, row in enumerate(data):
+        row["score_chosen"] = 1.0 if i < 30 else 3.0
+    work = begin(jsonl(Path("a.jsonl"), data), Options(with_=("text",), fail_on="never"), Path("audit"))
+    inside, estimates = 0, []
+    for seed in range(200):
+        drawn, weights, _ = reviewing.draw(work.evidence, 80, "LBL001", np.random.default_rng(seed))
+        bad = tuple(r for r in drawn.tolist() if r < 60)
+        good = tuple(r for r in drawn.tolist() if r >= 60)
+        told = tuple(zip(drawn.tolist(), weights.tolist(), strict=True))
+        found = reviewing.wrong(reviewing.Review(good, bad, weights=told), work.evidence)
+        assert found is not None
+        inside += found[1] <= 0.15 <= found[2]
+        estimates.append(found[0])
+    assert abs(np.mean(estimates) - 0.15) < 0.005
+    assert inside >= 176, "at least 88 % of nominal 95 % intervals"
+
+
+def test_the_report_of_the_audit_stays_as_it_was() -> None:
+    from prefaudit.audit import scan
+
+    path = str(jsonl(Path("a.jsonl"), rows(10)))
+    audit = scan(path, fail_on="warning")
+    report = (audit.folder / "report.json").read_bytes()
+    assert call("filter", path, "-o", "b.jsonl", "--keep", "row < 5")[0] == 0
+    assert call("diff", path, path)[0] == 0
+    assert (audit.folder / "report.json").read_bytes() == report
 
 
 def test_never_over_anything_unasked() -> None:

@@ -91,7 +91,10 @@ def test_a_reward_model_trains_on_relabelled_data_with_margins(
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert all(row["margin"] > 0 for row in rows), "what the scores contradicted is turned"
     args = RewardConfig(output_dir=str(tmp_path / "m"), max_length=128, **STEP)
-    trainer = RewardTrainer(model=LlamaForSequenceClassification(config(tokenizer, num_labels=1)), args=args,
-                            train_dataset=load(tmp_path / "out.jsonl", tmp_path), processing_class=tokenizer)  # fmt: skip
+    model, given = (
+        LlamaForSequenceClassification(config(tokenizer, num_labels=1)),
+        load(tmp_path / "out.jsonl", tmp_path),
+    )
+    trainer = RewardTrainer(model=model, args=args, train_dataset=given, processing_class=tokenizer)
     assert "margin" in trainer.train_dataset.column_names
     assert trainer.train().training_loss > 0
