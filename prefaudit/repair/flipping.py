@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from prefaudit.repair import moves
+from prefaudit.repair import moves, ranks
 from prefaudit.repair.cut import Bools, Ints
 from prefaudit.repair.rewrite import Edits, Rewriter, hashes, places
 from prefaudit.repair.session import Session
@@ -50,12 +50,12 @@ def _change(values: dict[str, Any], work: Session, turn: Bools) -> dict[str, Any
         return move(values, detected) if len(turn) == 1 else None
     if detected.layout.name == "annotated-pairs":
         return _document(values, turn)
-    pairs = places(moves.answers(values, detected))
+    pairs = places(ranks.answers(values, detected))
     if len(pairs) != len(turn):
         return None
     changed: dict[str, Any] = {}
     for n in np.flatnonzero(turn).tolist():
-        step = moves.exchange({**values, **changed}, detected, *pairs[n])
+        step = ranks.exchange({**values, **changed}, detected, *pairs[n])
         if step is None:
             return None
         changed |= step

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from prefaudit.repair import moves
+from prefaudit.repair import ranks
 from prefaudit.repair.cut import Bools, Ints
 from prefaudit.repair.rewrite import Rewriter, hashes, places
 from prefaudit.repair.session import Session
@@ -44,11 +44,11 @@ def cut_out(work: Session, partly: Ints, gone: Bools) -> CutOut:
         wanted: list[tuple[int, dict[str, Any], set[int], Ints]] = []
         for at, (row, values) in enumerate(zip(table["source_row"].to_pylist(), writer.decoded(table), strict=True)):
             low, high = np.searchsorted(evidence.source_row, [row, row + 1])
-            pairs = places(moves.answers(values, detected))
+            pairs = places(ranks.answers(values, detected))
             if len(pairs) != high - low:
                 continue
             out = _lost(pairs, gone[low:high])
-            change = moves.without(values, detected, out) if out else None
+            change = ranks.without(values, detected, out) if out else None
             if change is not None:
                 settled = low + np.flatnonzero([bool(out & {*p}) for p in pairs])
                 wanted.append((at, change, out, settled))
@@ -62,7 +62,7 @@ def cut_out(work: Session, partly: Ints, gone: Bools) -> CutOut:
 
 def _known(work: Session) -> bool:
     name = work.opened.detected.layout.name
-    return name in moves.LISTS or name in ("argilla", "finegrained-rlhf")
+    return name in ranks.LISTS or name in ("argilla", "finegrained-rlhf")
 
 
 def _lost(pairs: list[tuple[int, int]], gone: Bools) -> set[int]:

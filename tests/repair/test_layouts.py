@@ -15,7 +15,7 @@ from repair.making import begin, cells, jsonl, options, pairs, same_cells
 
 from prefaudit import formats
 from prefaudit.formats import LAYOUTS, Layout
-from prefaudit.repair import filtering, flipping, moves, output
+from prefaudit.repair import filtering, flipping, moves, output, ranks
 from prefaudit.repair.choose import Reason
 from prefaudit.repair.cut import Cut
 from prefaudit.repair.rewrite import Rewriter
@@ -66,7 +66,7 @@ def test_turned_twice_is_the_source(tmp_path: Path, name: str) -> None:
         ("score_chosen", "score_rejected"),
         ("model_chosen", "model_rejected"),
     ):
-        if side == "score_chosen" and name in flipping.SCORES | moves.LISTS | {
+        if side == "score_chosen" and name in flipping.SCORES | ranks.LISTS | {
             "argilla": 1,
             "webgpt": 1,
             "nemo-aligner-rm": 1,
