@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prefaudit.audit import Audit, scan
     from prefaudit.core import AuditError, Extractor, Rule
+    from prefaudit.repair import Repair, diff, filter, relabel, split
 
 __version__ = "0.1.0"
-__all__ = ["Audit", "AuditError", "Extractor", "Rule", "__version__", "scan"]
+__all__ = [
+    "Audit", "AuditError", "Extractor", "Repair", "Rule", "__version__", "diff", "filter", "relabel", "scan", "split",
+]  # fmt: skip
 
-_HOMES = {"Audit": "audit", "scan": "audit", "AuditError": "core", "Extractor": "core", "Rule": "core"}
+_HOMES = {
+    **dict.fromkeys(("Audit", "scan"), "audit"),
+    **dict.fromkeys(("AuditError", "Extractor", "Rule"), "core"),
+    **dict.fromkeys(("Repair", "diff", "filter", "relabel", "split"), "repair"),
+}
 
 
 def __getattr__(name: str) -> Any:

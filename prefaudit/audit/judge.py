@@ -37,6 +37,15 @@ class Statistics:
     known: dict[str, bool]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The rules asked, what each answered, and the rows."""
+
+    rules: Mapping[str, Rule]
+    results: list[dict[str, Any]]
+    findings: pl.DataFrame
+
+
 def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rule], options: Options,
           progress: Progress) -> tuple[dict[str, Any], pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """Ask the rules and put the report together.
@@ -69,7 +78,7 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
     )
     group = np.concatenate(groups) if groups else np.zeros(0, np.int64)
     results = engine.results(lambda fired: _interval(fired, group))
-    report = _report(opened, store, measures, statistics, rules, results, options)
+    report = _report(opened, store, measures, statistics, Judged(rules, results, findings), options)
     return report, findings, statistics.effects
 
 
@@ -217,8 +226,9 @@ def _metrics(columns: Columns, baselines: Mapping[str, Any], annotators: pl.Data
     return found
 
 
-def _report(opened: Opened, store: Store, measures: Measures, statistics: Statistics, rules: Mapping[str, Rule],
-            results: list[dict[str, Any]], options: Options) -> dict[str, Any]:  # fmt: skip
+def _report(opened: Opened, store: Store, measures: Measures, statistics: Statistics, judged: Judged,
+            options: Options) -> dict[str, Any]:  # fmt: skip
+    rules, results, source = judged.rules, judged.results, opened.source
     dataset = _dataset(opened, store, statistics)
     failed = bool(measures.failed) or any(r["status"] == "error" for r in results)
     gate = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != "never" else ()
@@ -240,7 +250,7 @@ def _report(opened: Opened, store: Store, measures: Measures, statistics: Statis
         "baselines": statistics.baselines,
         "annotators": [_bounded(row) for row in statistics.annotators.iter_rows(named=True)],
         "examples": {str(row["row"]): rows.example(row) for row in rows.fetch(store, named)},
-        "next": commands(results),
+        "next": commands(results, judged.findings, source.paths, source.container),
         "lens": {}, "strength": {}, "principles": [],
     }  # fmt: skip
 

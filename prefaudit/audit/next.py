@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any, NamedTuple
+
+import polars as pl
 
 from prefaudit.core import SEVERITIES, Rule
 
@@ -58,18 +62,51 @@ def _reads(rule: Rule, names: re.Pattern[str]) -> bool:
     )
 
 
-def commands(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The next steps, most severe first: the rows behind what fired. DIR stands for the audit folder."""
-    fired = [r for r in results if r["status"] == "fired"]
+REMOVABLE = ("SCH", "DUP", "TRC")
+"""Rules whose pairs teach nothing or the wrong thing, whatever the label: `filter --drop` takes them out."""
+
+WRONG = ("LBL",)
+"""Rules whose finding says that the label is wrong: `relabel --flip`."""
+
+
+def commands(
+    results: Sequence[Mapping[str, Any]], findings: pl.DataFrame, paths: Sequence[str], container: str
+) -> list[dict[str, Any]]:
+    """The next steps: look at the worst, then the repairs and how many pairs they touch.
+
+    Args:
+        results: the report's rules.
+        findings: FINDINGS.
+        paths: the source, as the user named it.
+        container: its container; a frame or standard input cannot be named in a command.
+
+    Returns:
+        The report's `next`. DIR stands for the audit folder.
+    """
+    fired = [r for r in results if r["status"] == "fired" and r["severity"] != "info"]
     fired.sort(key=lambda r: (SEVERITIES.index(r["severity"]), -r["found"], r["code"]))
-    steps = [
-        {"command": f"prefaudit show DIR {r['code']}", "why": r["name"], "rows": r["found"]}
-        for r in fired
-        if r["scope"] == "pair" and r["severity"] != "info"
-    ]
-    steps += [
-        {"command": f"prefaudit rule {r['code']}", "why": r["name"], "rows": None}
-        for r in fired
-        if r["scope"] != "pair" and r["severity"] != "info"
-    ]
+    looks = [r for r in fired if r["scope"] == "pair"]
+    steps = [{"command": f"prefaudit show DIR {r['code']}", "why": r["name"], "rows": r["found"]} for r in looks[:1]]
+    if container != "frame" and list(paths) != ["-"]:
+        steps += _repair("filter", "--drop", "clean", REMOVABLE, "would be removed", looks, findings, paths)
+        steps += _repair("relabel", "--flip", "relabelled", WRONG, "would be flipped", results, findings, paths)
+    elsewhere = [r for r in fired if r["scope"] != "pair"]
+    steps += [{"command": f"prefaudit rule {r['code']}", "why": r["name"], "rows": None} for r in elsewhere[:1]]
     return steps[:4]
+
+
+def _repair(
+    command: str, option: str, out: str, prefixes: tuple[str, ...], what: str,
+    results: Sequence[Mapping[str, Any]], findings: pl.DataFrame, paths: Sequence[str],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The command with as few codes as say the same: a prefix where all of it that fired is meant."""
+    pair = [r for r in results if r["status"] == "fired" and r["scope"] == "pair" and r["code"][:3] in prefixes]
+    codes = sorted(r["code"] for r in pair if r["severity"] != "info")
+    if not codes:
+        return []
+    notes = {r["code"][:3] for r in pair if r["severity"] == "info"}
+    said = sorted({code if code[:3] in notes else code[:3] for code in codes})
+    rows = findings.filter(pl.col("rule").is_in(codes))["row"].n_unique()
+    suffixes = "".join(PurePath(paths[0]).suffixes[-2:]) if len(paths) == 1 else ".jsonl"
+    words = ["prefaudit", command, *paths, "-o", f"{out}{suffixes}", option, ",".join(said)]
+    return [{"command": shlex.join(words), "why": what, "rows": rows}]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from prefaudit.cli import repair
 from prefaudit.cli.common import (
     Config,
     Data,
@@ -172,6 +173,9 @@ def _audit(data: list[str], out: Path | None, given: dict[str, Any], config: Pat
         audit = run(data, out, options, force=force, progress=bars)
     render(audit, where, quiet)
     return audit
+
+
+repair.register(app)
 
 
 def main() -> None:
