@@ -203,7 +203,7 @@ def test_column_that_nobody_writes(tmp_path: Path, rule: Rule) -> None:
 
 
 def test_select_by_prefix() -> None:
-    assert set(select(RULES, ["SCH", "LEN001"], ["SCH00"])) == {"LEN001"}
+    assert set(select(RULES, ["SCH", "LEN001"], ["SCH0"])) == {"LEN001"}
     assert set(select(RULES, [], ["S"])) == {c for c in RULES if c[0] != "S"}
     for wrong in (["LNE"], [""]):
         with pytest.raises(UsageError):
@@ -343,20 +343,20 @@ def test_annotators_are_named_worst_first() -> None:
 
 def test_feature_rule_reads_the_effects() -> None:
     rows = [
-        ("lists", "format", "more list items", 0.08),
-        ("bold", "format", "more bold", -0.12),
-        ("words", "length", "more words", 0.3),
+        ("lists", "format", "more list items", 0.08, 0.2),
+        ("bold", "format", "more bold", -0.12, -0.25),
+        ("words", "length", "more words", 0.3, 0.4),
     ]
     effects = pl.DataFrame(
         {name: [None] * 3 for name in EFFECTS}
-        | dict(zip(("feature", "family", "label", "bound"), zip(*rows, strict=True), strict=True)),
+        | dict(zip(("feature", "family", "label", "bound", "delta_win"), zip(*rows, strict=True), strict=True)),
         schema=EFFECTS,
     )
     judge = Judge({"FMT002": RULES["FMT002"]})
     judge.dataset({}, NONE, effects)
     result = judge.results()[0]
     assert (result["named"], result["found"], result["value"]) == (["bold", "lists"], 2, 0.12)
-    assert result["message"].startswith("more bold moves the win rate by at least 12.0%")
+    assert result["message"].startswith("more bold: -25.0% points at the same length, at least 12.0%")
 
 
 def test_dataset_rule_over_all_pairs(rule: Rule) -> None:

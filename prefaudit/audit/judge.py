@@ -20,7 +20,7 @@ from prefaudit.core import EFFECTS, FINDINGS, SCHEMA, SEVERITIES, Progress, Rule
 from prefaudit.rules import Judge
 from prefaudit.store import Store
 
-VERSION = 3
+VERSION = 4
 PERMUTATIONS = 20
 TEXTS = ("prompt", "rejected_prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "extra")
 
@@ -233,6 +233,7 @@ def _report(opened: Opened, store: Store, measures: Measures, statistics: Statis
     failed = bool(measures.failed) or any(r["status"] == "error" for r in results)
     gate = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != "never" else ()
     fails = any(r["status"] == "fired" and r["severity"] in gate for r in results)
+    too_few = "" if "length_auc" in statistics.baselines else statistics.baselines["note"]
     named = list(dict.fromkeys(row for r in results for row in r["examples"]))
     return {
         "schema": SCHEMA, "complete": not failed, "exit_code": 2 if failed else int(fails), "fail_on": options.fail_on,
@@ -240,7 +241,7 @@ def _report(opened: Opened, store: Store, measures: Measures, statistics: Statis
         "options": {"format": options.format, "map": dict(options.map), "select": list(options.select),
                     "ignore": list(options.ignore), "extractors": [e.name for e in measures.extractors],
                     "sample": options.sample, "seed": options.seed},
-        "unknown": unknowns(rules, results, statistics.known, [e.name for e in measures.present]),
+        "unknown": unknowns(rules, results, statistics.known, [e.name for e in measures.present], too_few),
         "extractors": [{"name": e.name, "fingerprint": measures.print_of(e),
                         "status": "failed" if e.name in measures.failed else "ok",
                         "error": measures.failed.get(e.name, "")} for e in measures.extractors],

@@ -31,7 +31,11 @@ FACTS = (
 
 
 def unknowns(
-    rules: Mapping[str, Rule], results: Sequence[Mapping[str, Any]], known: Mapping[str, bool], ran: Sequence[str]
+    rules: Mapping[str, Rule],
+    results: Sequence[Mapping[str, Any]],
+    known: Mapping[str, bool],
+    ran: Sequence[str],
+    too_few: str,
 ) -> list[dict[str, Any]]:
     """Facts that no row tells and extractors that did not run, each with the rules that stay unjudged for it.
 
@@ -40,6 +44,7 @@ def unknowns(
         results: the report's rules.
         known: PAIRS column to whether any row has it.
         ran: names of the extractors whose columns are there.
+        too_few: why there are no held-out baselines; empty where there are.
     """
     unjudged = {r["code"] for r in results if r["status"] == "unjudged"}
     found = []
@@ -52,7 +57,15 @@ def unknowns(
             continue
         names = re.compile(rf"\b({'|'.join(fact.columns)})\b")
         asked = [code for code in sorted(unjudged) if _reads(rules[code], names)]
+        unjudged -= set(asked)
         found.append({"what": fact.what, "rules": asked, "remedy": fact.remedy})
+    if too_few and unjudged:
+        names = re.compile(r"_auc|longer_wins|bound")
+        asked = [code for code in sorted(unjudged) if rules[code].over == "effects" or _reads(rules[code], names)]
+        found.insert(0, {"what": too_few, "rules": asked, "remedy": ""})
+        unjudged -= set(asked)
+    if unjudged:
+        found.append({"what": "nothing to compare", "rules": sorted(unjudged), "remedy": "prefaudit rule CODE"})
     return found
 
 

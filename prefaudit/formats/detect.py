@@ -73,6 +73,7 @@ def detect(
     seen = Sample(sample, columns)
     if name is not None:
         return _named(layouts, name, columns, mapping, seen)
+    mapping = _with_prompt(columns, mapping)
     direct = _direct(layouts, mapping)
     if direct is not None:
         against = _against(direct, columns, mapping, seen)
@@ -117,6 +118,23 @@ def _named(
     against = layout.fits(seen.renamed(names))
     warnings = (f"the values do not look like layout {name}: {against}",) if against else ()
     return replace(_found(layout, columns, mapping, seen, "--format names it"), warnings=warnings)
+
+
+PROMPTS = ("prompt", "instruction", "question", "query", "context", "input")
+
+
+def _with_prompt(columns: dict[str, str], mapping: dict[str, str]) -> dict[str, str]:
+    """The mapping, and where it names the answers but no prompt, the column that goes by a prompt's name."""
+    answers = (
+        {"chosen", "rejected"},
+        {"response_a", "response_b", "label"},
+        {"completion", "label"},
+        {"completion", "score"},
+    )
+    if "prompt" in mapping or not any(fields <= mapping.keys() for fields in answers):
+        return mapping
+    free = [name for name in PROMPTS if name in columns and name not in mapping.values()]
+    return {**mapping, "prompt": free[0]} if free else mapping
 
 
 def _direct(layouts: tuple[Layout, ...], mapping: dict[str, str]) -> Layout | None:

@@ -57,6 +57,7 @@ def digest(report: dict[str, Any]) -> Digest:
         unjudged=_unjudged(rules),
         fix=[_finding(r) for r in fired if not _tendency(r)],
         predictable=[_finding(r) for r in fired if _tendency(r)],
+        predictable_none=_none_predictable(rules),
         held_out=held_out,
         held_n=held_n,
         held_notes=held_notes,
@@ -84,6 +85,15 @@ def _tendency(rule: dict[str, Any]) -> bool:
     if rule.get("severity") == "error" or rule.get("scope") == "pair":
         return False
     return rule.get("scope") == "feature" or str(rule.get("code"))[:3] in TENDENCIES
+
+
+def _none_predictable(rules: list[dict[str, Any]]) -> str:
+    waiting = [clean(r.get("code", ""), 20) for r in rules if _tendency(r) and r.get("status") == "unjudged"]
+    judged = any(_tendency(r) and r.get("status") == "ok" for r in rules)
+    if not waiting:
+        return "nothing beyond the thresholds"
+    text = f"not judged: {', '.join(waiting)}"
+    return f"nothing beyond the thresholds of what was judged; {text}" if judged else text
 
 
 def _by_count(reasons: dict[str, int] | None) -> list[tuple[str, int]]:
@@ -146,6 +156,10 @@ def _read(report: dict[str, Any], data: dict[str, Any]) -> list[str]:
     return [*lines, _annotators(report), *(clean(note) for note in data.get("notes") or ())]
 
 
+SHARED = 20
+"""Votes shared with others from which an annotator's agreement is worth naming."""
+
+
 def _annotators(report: dict[str, Any]) -> str:
     people = report.get("annotators") or []
     if not people:
@@ -154,6 +168,9 @@ def _annotators(report: dict[str, Any]) -> str:
     text = some(len(people), "annotator")
     if not judged:
         return f"{text}, none of whom shares a pair with another"
+    judged = [a for a in judged if (a.get("shared") or 0) >= SHARED]
+    if not judged:
+        return f"{text}, none with {SHARED} votes shared with others"
     low = min(judged, key=lambda a: (a["agreement"], str(a.get("annotator"))))
     return (
         f"{text}; least agreement with the others: {clean(low.get('annotator', ''), 40)}, "

@@ -90,7 +90,14 @@ def _page(said: Digest, pairs: dict[str, Any], room: tuple[int, int, int]) -> It
     yield from ["### Fix first", "", *_findings(said.fix, most), ""]
     for finding in said.fix[:most]:
         yield from _finding(finding, pairs, examples, text)
-    yield from ["### Predictable", "", "Predictable, not wrong.", "", *_tendencies(said.predictable, most), ""]
+    yield from [
+        "### Predictable",
+        "",
+        "Predictable, not wrong.",
+        "",
+        *_tendencies(said.predictable, said.predictable_none, most),
+        "",
+    ]
     yield from ["### Held out", "", *_held_out(said), ""]
     yield from ["### Chosen has more", "", *_effects(said, min(most, EFFECTS)), ""]
     yield from ["### Next", "", *_next(said, most)]
@@ -144,9 +151,9 @@ def _finding(finding: Finding, pairs: dict[str, Any], examples: int, text: int) 
         yield from _details(f"{raw(finding.code)} {raw(finding.name)}", body[:-1])
 
 
-def _tendencies(findings: Sequence[Finding], most: int) -> Iterator[str]:
+def _tendencies(findings: Sequence[Finding], none: str, most: int) -> Iterator[str]:
     if not findings:
-        yield "Nothing beyond the thresholds."
+        yield escape(f"{none[:1].upper()}{none[1:]}.")
         return
     rows = [
         (

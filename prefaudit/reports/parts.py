@@ -76,6 +76,7 @@ class Digest:
     unjudged: str
     fix: list[Finding]
     predictable: list[Finding]
+    predictable_none: str  # what to say where there is none: whether it was asked at all
     held_out: list[tuple[str, str, str]]  # rule, accuracy, AUC
     held_n: str
     held_notes: list[str]

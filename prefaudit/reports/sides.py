@@ -40,20 +40,34 @@ def show(
         lines += [[]] if lines else []
         lines += _pair(pair, width, color)
     if empty:
-        lines.append([("no rows to show", "")])
+        pairwise = rule is None or rule.get("scope") == "pair"
+        lines.append([("no rows to show" if pairwise else "it is about no single row: see `prefaudit rule`", "")])
     return paint(lines, color=color)
 
 
 def _rule(rule: Mapping[str, Any], width: int) -> Iterator[Line]:
-    rate = percent(rule.get("rate"), rule.get("interval"))
-    facts = f"{count(rule.get('found'))} of {some(rule.get('judged'), 'pair')}, {rate}"
+    facts = _facts(rule)
     head = f"{clean(rule.get('code', ''), 20)} {clean(rule.get('name', ''), 60)}"
     yield fit([(head, "bold"), (f"  {clean(rule.get('severity', ''), 10)}, {facts}", "dim")], width)
-    for key in ("what", "message"):
+    for key in ("what", "message") if rule.get("status") != "unjudged" else ("message",):
         if rule.get(key):
             for line in wrap(clean(rule[key], 600), width - len(INDENT))[:4]:
                 yield [(INDENT + line, "")]
             return
+
+
+def _facts(rule: Mapping[str, Any]) -> str:
+    """How many of how many, in the rule's own unit; of the whole dataset, its value."""
+    if rule.get("status") in ("unjudged", "error"):
+        return str(rule["status"])
+    if rule.get("scope") == "pair":
+        rate = percent(rule.get("rate"), rule.get("interval"))
+        return f"{count(rule.get('found'))} of {some(rule.get('judged'), 'pair')}, {rate}"
+    about = ", ".join(clean(name, 40) for name in (rule.get("named") or ())[:5])
+    if rule.get("scope") == "feature":
+        return f"{count(rule.get('found'))} of {some(rule.get('judged'), 'feature')}" + (f" ({about})" if about else "")
+    value = f", value {number(rule['value'])}" if known(rule.get("value")) else ""
+    return f"the whole dataset{value}" + (f" ({about})" if about else "")
 
 
 def _pair(pair: Mapping[str, Any], width: int, color: bool) -> Iterator[Line]:

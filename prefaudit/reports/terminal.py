@@ -77,7 +77,7 @@ def _layout(said: Digest, room: Room, width: int) -> Iterator[Line]:
     yield from _section("FIX FIRST", "found of judged, rate with 95 % interval, rows" if said.fix else "", width)
     yield from _findings(said.fix, room.fix, width)
     yield from _section("PREDICTABLE", "predictable, not wrong", width)
-    yield from _tendencies(said.predictable, room, width)
+    yield from _tendencies(said.predictable, said.predictable_none, room, width)
     yield from _section("HELD OUT", said.held_n and f"{said.held_n}, each judged by a fit without its group", width)
     yield from _held_out(said, width)
     yield []
@@ -124,12 +124,14 @@ def _most(items: Sequence[object], most: int) -> int:
 def _unknown(said: Digest, room: Room, width: int) -> Iterator[Line]:
     if not said.unknown:
         yield [(f"{INDENT}nothing that a rule asked for", "")]
-    most = _most(said.unknown, room.unknown)
-    for item in said.unknown[:most]:
+    # A gap that keeps no rule from judging costs nothing today: it is in the other reports.
+    gaps = [item for item in said.unknown if item.rules]
+    most = _most(gaps, room.unknown)
+    for item in gaps[:most]:
         codes = ", ".join(item.rules[:4]) + (f" and {count(len(item.rules) - 4)} more" if item.rules[4:] else "")
         line = f"{item.what}: {some(len(item.rules), 'rule')}" + (f" ({codes})" if codes else "")
         yield from _text(line + (f"; {item.remedy}" if item.remedy else ""), width, INDENT, 1)
-    yield from _more(len(said.unknown) - most, "gap", width)
+    yield from _more(len(gaps) - most, "gap", width)
 
 
 def _findings(findings: Sequence[Finding], most: int, width: int) -> Iterator[Line]:
@@ -172,9 +174,9 @@ def _rows(finding: Finding, left: int) -> str:
     return text if cells(text) <= left else ""
 
 
-def _tendencies(findings: Sequence[Finding], room: Room, width: int) -> Iterator[Line]:
+def _tendencies(findings: Sequence[Finding], none: str, room: Room, width: int) -> Iterator[Line]:
     if not findings:
-        yield [(f"{INDENT}nothing beyond the thresholds", "")]
+        yield from _text(none, width, INDENT, room.wrapped)
     for f in findings[: room.predictable]:
         about = f.found + (f" ({', '.join(f.named)})" if f.named else "")
         facts = about if f.scope == "feature" else f.value

@@ -33,7 +33,7 @@ BIGGEST = 100_000  # bytes of a rule file
 _CODE = re.compile(r"[A-Z]{3}\d{3}")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PARAM = re.compile(r"[a-z][a-z0-9_]*")
-_SPEC = re.compile(r",?(\.\d)?[efgs%]?")
+_SPEC = re.compile(r"\+?,?(\.\d)?[efgs%]?")
 
 
 def read(path: Path, parser: Parser | None = None) -> Rule:

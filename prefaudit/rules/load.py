@@ -56,7 +56,7 @@ def select(rules: Mapping[str, Rule], select: Iterable[str] = (), ignore: Iterab
     Raises:
         UsageError: a prefix that fits no rule.
     """
-    wanted, unwanted = tuple(select), tuple(ignore)
+    wanted, unwanted = (tuple(code.upper() for code in codes) for codes in (select, ignore))
     for prefix in (*wanted, *unwanted):
         if not prefix or not any(code.startswith(prefix) for code in rules):
             raise unknown("rule", prefix, {*rules, *(code[:3] for code in rules)})

@@ -46,24 +46,29 @@ def baselines(
         limit: above so many pairs a seeded sample of whole groups is used; `n` says how many.
 
     Returns:
-        The `baselines` of the report; every number beside its interval. Without 40 groups only n, groups and a note.
+        The `baselines` of the report; every number beside its interval. Without 40 groups only n, groups,
+        how often the longer answer wins, and a note.
     """
     keep = sample_groups(group, limit, seed) & (y != 0.5)
     total = len(y)
     y, group = y[keep], group[keep]
     clusters = Clusters.of(group)
     out: dict[str, Any] = {"n": len(y), "groups": clusters.groups, "note": ""}
+    ratio = np.nan_to_num(length[keep])
+    toward = np.where(y > 0.5, 1.0, -1.0)
+    moved = ratio != 0
+    if moved.any():
+        rate = cluster_rate((ratio * toward > 0)[moved].astype(np.float64), clusters.group[moved])
+        out |= {"longer_wins": rate[0], "longer_wins_interval": list(rate[1:])}
     if clusters.groups < 40:
         return out | {"note": f"held-out baselines need 40 groups, here are {clusters.groups}"}
     if total > limit:
         out["note"] = f"a seeded sample of whole groups, {int(keep.sum()):,} of {total:,} pairs"
-    ratio = np.nan_to_num(length[keep])
     fold = folds(clusters.group, FOLDS, seed)
     spline = _spline(ratio)
     x = np.column_stack([spline, *(_squash(d[keep]) for d in differences.values())]).astype(np.float32)
     signs = np.sign(np.column_stack([ratio, *(np.nan_to_num(d[keep]) for d in differences.values())])).astype(np.int8)
     names = ["length", *differences]
-    toward = np.where(y > 0.5, 1.0, -1.0)
     inner = folds(clusters.group, 2, seed + 1)
     scores = {"length": np.empty(len(y)), "text": np.empty(len(y)), "rule": np.empty(len(y))}
     chosen: list[str] = []
@@ -77,9 +82,7 @@ def baselines(
     out["rule"] = max(sorted(set(chosen)), key=chosen.count)
     for name, score in scores.items():
         out |= _measured(name, score * toward, clusters.group)
-    moved = ratio != 0
-    rate = cluster_rate((ratio * toward > 0)[moved].astype(np.float64), clusters.group[moved])
-    return out | {"longer_wins": rate[0], "longer_wins_interval": list(rate[1:])}
+    return out
 
 
 def _measured(name: str, score: Floats, group: Ints) -> dict[str, Any]:
