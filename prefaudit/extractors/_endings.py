@@ -29,16 +29,31 @@ def truncated(texts: pl.Series, words: pl.Series, unclosed: pl.Series) -> pl.Ser
         words: their words.
         unclosed: whether a code fence is left open.
     """
-    tail = texts.str.tail(TAIL).str.strip_chars_end().alias("tail")
+    result = np.zeros(len(texts), bool)
     # Prose after a fence that was only spoken of ends in a full stop; code does not.
-    result = (unclosed & ~tail.str.contains(r"\w[.!?]\z")).to_numpy().astype(bool)
+    left = np.flatnonzero(unclosed.to_numpy())
+    if len(left):
+        result[left] = ~_tail(texts.gather(left)).str.contains(r"\w[.!?]\z").to_numpy()
     # Most texts end in a full stop, a quote, a bracket: only these endings can be a cut.
-    maybe = tail.str.tail(1).str.contains(r"[\p{Latin}0-9,，、:：(\[.)*\-•]")
-    sure = tail.str.tail(1).is_in([".", ")", "*"]) & (tail.str.tail(5).str.contains(r"[^\d\s.)*•\-][.)*]$"))
+    end = _end(texts)
+    last = end.str.tail(1)
+    maybe = last.str.contains(r"[\p{Latin}0-9,，、:：(\[.)*\-•]")
+    sure = last.is_in([".", ")", "*"]) & end.str.contains(r"[^\d\s.)*•\-][.)*]$")
     look = np.flatnonzero((maybe & ~sure & (words > 0)).to_numpy() & ~result)
     if len(look):
-        result[look] = _cut(tail.gather(look), words.gather(look))
+        result[look] = _cut(_tail(texts.gather(look)), words.gather(look))
     return pl.select(pl.when(words > 0).then(pl.Series(result)).alias("truncated")).to_series()
+
+
+def _tail(texts: pl.Series) -> pl.Series:
+    return texts.str.tail(TAIL).str.strip_chars_end().alias("tail")
+
+
+def _end(texts: pl.Series) -> pl.Series:
+    """The last five characters of `_tail`; few texts end in so much space that more than a glance is needed."""
+    near = texts.str.tail(16).str.strip_chars_end().str.tail(5)
+    spaced = np.flatnonzero((near.str.len_chars() < 5).to_numpy())
+    return near.scatter(spaced, _tail(texts.gather(spaced)).str.tail(5)) if len(spaced) else near
 
 
 def _cut(tail: pl.Series, count: pl.Series) -> np.ndarray:

@@ -14,7 +14,7 @@ TOKENS = (
     "\n\nHuman:", "\n\nAssistant:", "### Response:", "### Instruction:", "### Human:", "### Assistant:", "### User:",
     "\nUSER:", "\nASSISTANT:",
 )  # fmt: skip
-PARTS = ("<", "INST]", "### ", "Human:", "Assistant:", "USER:", "ASSISTANT:")  # one of them is in every leak
+PARTS = r"<|INST\]|### |Human:|Assistant:|USER:|ASSISTANT:"  # one of them is in every leak
 EDGES = r"\A\s*(?:<s>|(?:Human|Assistant|ASSISTANT|USER): )|</s>\s*\z"
 
 
@@ -24,10 +24,8 @@ def leaks(texts: pl.Series) -> pl.Series:
     Args:
         texts: n texts, no null.
     """
-    frame = texts.alias("text").to_frame()
-    maybe = frame.select(pl.any_horizontal(pl.col("text").str.contains(part, literal=True) for part in PARTS))
     found = np.zeros(len(texts), bool)
-    index = np.flatnonzero(maybe.to_series().to_numpy())
+    index = np.flatnonzero(texts.str.contains(PARTS).to_numpy())
     if len(index):
         some = texts.gather(index)
         found[index] = (some.str.contains_any(list(TOKENS)) | some.str.contains(EDGES)).to_numpy()

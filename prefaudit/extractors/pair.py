@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from prefaudit.core import Apply, Parts
 
+BEGIN = 32  # bytes in which most pairs of answers part
 PAIR = pl.Struct(
     {
         "same": pl.Boolean,
@@ -33,13 +35,24 @@ def shared_prefix(a: pl.Series, b: pl.Series) -> pl.Series:
     Returns:
         n shares 0..1; null where a text is null, 0 where one is empty.
     """
-    shorter = pl.min_horizontal(pl.col("a").bin.size(), pl.col("b").bin.size()).cast(pl.Int64)
     frame = pl.DataFrame({"a": a.cast(pl.Binary), "b": b.cast(pl.Binary)})
-    frame = frame.with_columns(
-        shorter=pl.when(pl.col("a").is_not_null() & pl.col("b").is_not_null()).then(shorter), low=pl.lit(0, pl.Int64)
-    ).with_columns(high="shorter")
+    size = pl.min_horizontal(pl.col("a").bin.size(), pl.col("b").bin.size()).cast(pl.Int64)
+    both = pl.col("a").is_not_null() & pl.col("b").is_not_null()
+    begin = pl.col("a").bin.slice(0, BEGIN) == pl.col("b").bin.slice(0, BEGIN)
+    frame = frame.with_columns(shorter=pl.when(both).then(size), begin=(both & begin).fill_null(False))
+    # Most pairs part within a few bytes: two searches, so that those take only a few steps.
+    whole = frame["begin"].to_numpy()
+    shared = np.zeros(len(whole), np.int64)
+    for index, most in ((np.flatnonzero(~whole), BEGIN), (np.flatnonzero(whole), None)):
+        shared[index] = _search(frame[index], most)
+    return frame.select((pl.Series(shared) / pl.col("shorter").clip(1)).alias("prefix")).to_series()
+
+
+def _search(frame: pl.DataFrame, most: int | None) -> npt.NDArray[np.int64]:
+    """How many bytes a and b share at their beginnings, at most `most`; 0 where one is null."""
+    frame = frame.select("a", "b", high=pl.col("shorter").fill_null(0).clip(0, most), low=pl.lit(0, pl.Int64))
     middle = (pl.col("low") + pl.col("high") + 1) // 2
-    longest = frame["shorter"].max()
+    longest = frame["high"].max()
     for _ in range(int(longest).bit_length() if isinstance(longest, int) else 0):
         frame = frame.with_columns(middle=middle).with_columns(
             equal=pl.col("a").bin.slice(0, pl.col("middle")) == pl.col("b").bin.slice(0, pl.col("middle"))
@@ -48,7 +61,7 @@ def shared_prefix(a: pl.Series, b: pl.Series) -> pl.Series:
             low=pl.when("equal").then("middle").otherwise("low"),
             high=pl.when("equal").then("high").otherwise(pl.max_horizontal("low", pl.col("middle") - 1)),
         )
-    return frame.select((pl.col("low") / pl.col("shorter").clip(1)).alias("prefix")).to_series()
+    return frame["low"].to_numpy()
 
 
 def same_normalised(a: pl.Series, b: pl.Series) -> pl.Series:
