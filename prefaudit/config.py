@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,9 @@ KINDS: dict[str, type] = {
     "sample": int, "seed": int, "workers": int, "memory": str, "rules": tuple, "params": dict, "severity": dict,
     "part-rows": int,
 }  # fmt: skip
+
+
+MEMORY = re.compile(r"\d+(\.\d+)? *([KMGT]i?)?B", re.IGNORECASE)
 
 
 def _field(key: str) -> str:
@@ -137,6 +142,18 @@ def checked(values: Mapping[str, Any]) -> Options:
             raise UsageError(
                 f"--{name.replace('_', '-')} has to be at least 1, not {value}", "leave it out for the default"
             )
+    if options.seed < 0:
+        raise UsageError(f"--seed has to be 0 or more, not {options.seed}", "any whole number will do")
+    if not MEMORY.fullmatch(options.memory):
+        raise UsageError(f"--memory cannot be {options.memory!r}", "a number and a unit, as 500MB or 4GB")
+    wrong = [f"{field}={column!r}" for field, column in options.map.items() if not isinstance(column, str)]
+    if wrong:
+        raise UsageError(f"map: {wrong[0]} names no column", "a column's name, in quotes")
+    for code, values in options.params.items():
+        for name, value in values.items() if isinstance(values, Mapping) else ((code, float("nan")),):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(f"params: {code}: {name} cannot be {value}", "a number, as ratio = 3.0")
     if options.with_ and options.without:
         raise UsageError("--with and --without exclude each other", "--with names exactly the groups to run")
-    return options
+    cores = os.cpu_count() or 1
+    return replace(options, workers=min(options.workers, cores)) if options.workers else options

@@ -51,7 +51,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find out what preference pairs teach before a model learns it.",
-    epilog="Exit codes: 0 nothing at or above --fail-on, 1 the gate failed, 2 the job could not be done.",
+    epilog="Exit codes: 0 nothing at or above --fail-on, 1 the gate failed, 2 not done, or not completely.",
 )
 
 

@@ -94,6 +94,10 @@ def targets(output: list[str] | None, force: bool) -> list[tuple[str, Path | Non
                 f"{target.parent} is no folder", f"make it first, or name another place for the {name} report"
             )
         found.append((name, target))
+    if sum(target is None for _, target in found) > 1:
+        raise UsageError(
+            "two reports would go to standard output", "give all but one a file: --output-format NAME=PATH"
+        )
     return found
 
 
@@ -139,7 +143,7 @@ def width() -> int:
 def threads(workers: int | None) -> None:
     """polars takes its number of threads from the environment when it is first imported."""
     if workers is not None and workers > 0:
-        os.environ.setdefault("POLARS_MAX_THREADS", str(workers))
+        os.environ.setdefault("POLARS_MAX_THREADS", str(min(workers, os.cpu_count() or 1)))
 
 
 class errors:
@@ -164,6 +168,11 @@ class errors:
 
         if isinstance(error, AuditError):
             fail(error.message, error.hint)
+        if isinstance(error, OSError):
+            fail(
+                f"the operating system says: {error}",
+                "free space or mend the permission, then run the same command again",
+            )
         fail(f"internal error: {type(error).__name__}: {error}", "rerun with --debug and report the traceback")
 
 

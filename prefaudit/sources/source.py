@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,7 @@ import pyarrow as pa
 from prefaudit.core import SKIPPED, SourceError
 from prefaudit.sources.base import Chunk, Kind, Part, Reader
 from prefaudit.sources.remote import File
+from prefaudit.sources.streams import head
 
 OWN = ("source_row", "file", "line")
 
@@ -81,7 +84,21 @@ class Source:
         found = pa.concat_tables(tables).slice(0, max(n, 1))
         if not found.num_rows and not self.count():
             raise SourceError(f"{self.paths[0]}: no rows in it")
+        if not found.num_rows:
+            self._check_encoding()
         return found
+
+    def _check_encoding(self) -> None:
+        """Raise SourceError where the beginning of the first file is text of another encoding than UTF-8."""
+        if self.container not in ("json", "jsonl", "csv", "tsv") or not self.files:
+            return
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(head(Path(self.files[0]), self.files[0]))
+        except UnicodeDecodeError as e:
+            raise SourceError(
+                f"{self.paths[0]}: not UTF-8 (byte {e.start} of the text); Latin-1 or Windows-1252?",
+                "save it as UTF-8, e.g. iconv -f windows-1252 -t utf-8",
+            ) from e
 
     def read(self, part_rows: int, start_row: int = 0) -> Iterator[Part]:
         """The rows from `start_row` on, `part_rows` source rows a part, rows that cannot be read counted too.
@@ -163,6 +180,7 @@ class Source:
                     )
                 seen.setdefault(name, reader.name)
         if not kinds:
+            self._check_encoding()
             what = (
                 "none of its rows is a JSON object with keys"
                 if self.container.startswith("json")
