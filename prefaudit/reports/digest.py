@@ -147,17 +147,39 @@ def _read(report: dict[str, Any], data: dict[str, Any]) -> list[str]:
             "skipped: " + "; ".join(reasons[:4]) + (f"; {len(reasons) - 4} more reasons" if reasons[4:] else "")
         )
     if not known(data.get("ties")) or not known(data.get("groups")):
-        return [*lines, "ties and groups were not counted", _annotators(report)]
+        return [*lines, *_reviewed(report), "ties and groups were not counted", _annotators(report)]
     ties = some(data["ties"], "tie")
     if data.get("both_bad"):
         ties += f", {count(data['both_bad'])} with both answers called bad"
     groups = f"{some(data.get('groups'), 'group')} of related pairs, the largest of {count(data.get('largest_group'))}"
     lines.append(f"{ties}; {groups}")
-    return [*lines, _annotators(report), *(clean(note) for note in data.get("notes") or ())]
+    return [*lines, *_reviewed(report), _annotators(report), *(clean(note) for note in data.get("notes") or ())]
 
 
 SHARED = 20
 """Votes shared with others from which an annotator's agreement is worth naming."""
+
+
+def _reviewed(report: dict[str, Any]) -> list[str]:
+    """What a review sheet says, in a line."""
+    review = report.get("review") or {}
+    if not review.get("reviewed"):
+        return []
+    parts = []
+    if review.get("wrong"):
+        parts.append(f"the label is wrong in {_corrected(review['wrong'])} of all pairs")
+    asked = [r for r in review.get("rules") or () if r.get("asked") != "label wrong"]
+    parts += [f"{clean(r.get('code', ''), 20)} holds in {_corrected(r)}, found in {percent(r.get('found'))}"
+              for r in asked[:3]]  # fmt: skip
+    return [f"reviewed {some(review['reviewed'], 'pair')}: {'; '.join(parts) or 'no verdict on a label'}"]
+
+
+def _corrected(estimate: dict[str, Any]) -> str:
+    """A corrected rate; where too few were judged only the bound is told."""
+    ends = pair_of(estimate.get("interval"))
+    if estimate.get("method") == "bound" and ends:
+        return f"{hundred(ends[0])} to {percent(ends[1])} ({count(estimate.get('n'))} judged)"
+    return percent(estimate.get("rate"), estimate.get("interval"))
 
 
 def _annotators(report: dict[str, Any]) -> str:

@@ -100,7 +100,7 @@ def _page(said: Digest, pairs: dict[str, Any], room: tuple[int, int, int]) -> It
     ]
     yield from ["### Held out", "", *_held_out(said), ""]
     yield from ["### Chosen has more", "", *_effects(said, min(most, EFFECTS)), ""]
-    yield from ["### Next", "", *_next(said, most)]
+    yield from ["### Next", "", "`DIR` is the folder of the audit.", "", *_next(said, most)]
 
 
 def _details(title: str, body: Sequence[str]) -> Iterator[str]:
