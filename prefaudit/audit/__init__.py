@@ -13,7 +13,7 @@ import polars as pl
 
 from prefaudit import __version__
 from prefaudit import rules as rulebook
-from prefaudit.audit import judge, measure, read, rows
+from prefaudit.audit import judge, measure, read, review, rows
 from prefaudit.config import Options
 from prefaudit.core import SCHEMA, SKIPPED, AuditError, Progress, fingerprint, unknown
 from prefaudit.extractors import EXTRACTORS, GROUPS
@@ -72,9 +72,14 @@ class Audit:
 
     def features(self) -> pl.LazyFrame:
         """`row`, the structs `c` and `r`, and the pair columns, lazily, in reading order."""
-        return self._measures().lazy()
+        return self.measures().lazy()
 
-    def _measures(self) -> measure.Measures:
+    def measures(self) -> measure.Measures:
+        """The columns that the extractors wrote, part by part.
+
+        Raises:
+            AuditError: another version of an extractor wrote them.
+        """
         names = {e["name"]: e for e in self.report["extractors"] if e["status"] == "ok"}
         chosen = tuple(e for e in measure.choose(tuple(GROUPS), ()) if e.name in names)
         recipe = (self.store.load("pairs/recipe.json") or {}).get("recipe", "")
@@ -106,13 +111,15 @@ class Audit:
         return terminal.show(found, results[what], width=width, color=color)
 
 
-def scan(data: Any, out: str | Path | None = None, *, force: bool = False, **options: Any) -> Audit:
+def scan(data: Any, out: str | Path | None = None, *, force: bool = False, reviewed: str | Path | None = None,
+         **options: Any) -> Audit:  # fmt: skip
     """Audit preference pairs.
 
     Args:
         data: a path, glob, folder, URI or list of them; or a polars, pyarrow or pandas frame, or a datasets.Dataset.
         out: the audit folder; default .prefaudit/<stem>-<fingerprint>.
         force: audit anew in a folder that holds an audit.
+        reviewed: a sheet of `prefaudit review` that was filled in: rates are corrected by it.
         options: the fields of prefaudit.config.Options: format, map, select, ignore, with_, without, fail_on,
             sample, seed, workers, memory, rules, params, severity.
 
@@ -121,12 +128,22 @@ def scan(data: Any, out: str | Path | None = None, *, force: bool = False, **opt
     """
     from prefaudit.config import checked
 
-    return run(data, out, checked(options), force=force)
+    return run(data, out, checked(options), force=force, reviewed=reviewed)
 
 
-def run(data: Any, out: str | Path | None, options: Options, *, force: bool = False,
-        progress: Progress | None = None) -> Audit:  # fmt: skip
-    """`scan` for callers that hold Options already."""
+def run(data: Any, out: str | Path | None, options: Options, *, force: bool = False, progress: Progress | None = None,
+        reviewed: str | Path | None = None, as_reviewed: bool = False) -> Audit:  # fmt: skip
+    """`scan` for callers that hold Options already.
+
+    Args:
+        data: as for `scan`, or a source that `read.open_source` opened with the same options.
+        out: as for `scan`.
+        options: checked options.
+        force: as for `scan`.
+        progress: how far it is.
+        reviewed: as for `scan`.
+        as_reviewed: a report that is there stays, whatever review it was corrected by.
+    """
     progress = progress or Progress()
     started = time.time()
     known = rulebook.load(options.rules, columns=measure.column_names())
@@ -138,16 +155,19 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         for code, rule in rulebook.select(known, options.select, options.ignore).items()
     }
     extractors = measure.choose(options.with_, options.without)
-    opened = read.open_source(data, options)
-    store = Store(out or _default_folder(opened.source))
+    opened = data if isinstance(data, read.Opened) else read.open_source(data, options)
+    sheet = review.read(reviewed, opened.recipe, known) if reviewed else review.Review()
+    store = Store(out or default_folder(opened.source))
     with store.lock():
         store.claim(opened.source.fingerprint, force=force)
         measures = measure.Measures(store, extractors, opened.recipe, options.seed)
-        key = fingerprint(
+        plain = fingerprint(
             *(SCHEMA, __version__, opened.source.paths, opened.recipe, options.fail_on, options.seed),
             *([measures.print_of(e) for e in extractors], list(rules.values())),
         )
-        if store.run().get("key") == key and (store.folder / "report.html").exists():
+        key = fingerprint(plain, sheet.print) if reviewed else plain
+        have = store.run().get("plain" if as_reviewed else "key")
+        if have == (plain if as_reviewed else key) and (store.folder / "report.html").exists():
             return Audit(store.folder)
         store.save("run.json", {"fingerprint": opened.source.fingerprint})
         read.read(opened, store, options, measures.part, progress)
@@ -155,9 +175,14 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
             measures.part(number)
         measures.fit(progress)
         report, findings, effects = judge.judge(opened, store, measures, rules, options, progress)
+        report["options"]["reviewed"] = sheet.print or None
+        report["review"] = {}
+        if reviewed:
+            able = judge.Able(store, measures, rules, options.memory)
+            report["review"] = review.told(sheet, report, findings, able)
         _write(store, report, findings, effects)
         store.save("run.json", {"fingerprint": opened.source.fingerprint, "key": key if report["complete"] else None,
-                                **_run_facts(started)})  # fmt: skip
+                                "plain": plain if report["complete"] else None, **_run_facts(started)})  # fmt: skip
     return Audit(store.folder)
 
 
@@ -182,7 +207,8 @@ def _run_facts(started: float) -> dict[str, Any]:
     }
 
 
-def _default_folder(source: Any) -> Path:
+def default_folder(source: Any) -> Path:
+    """Where an audit lies when no folder is named: `.prefaudit/<stem>-<fingerprint>`."""
     first = str(source.paths[0]) if source.paths else "frame"
     stem = "stdin" if first == "-" else first.rstrip("/").split("/")[-1].split(".")[0]
     stem = re.sub(r"[^\w-]+", "_", stem) or "data"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from prefaudit import stats
 from prefaudit.audit import rows
@@ -97,6 +98,25 @@ def _part(store: Store, measures: Measures, number: int, columns: list[str]) -> 
     return frame if "group" in frame.columns else frame.with_columns(group=pl.col("row"))
 
 
+class Able:
+    """Which pairs a rule could judge, asked again of the few that a reviewer saw."""
+
+    def __init__(self, store: Store, measures: Measures, rules: Mapping[str, Rule], memory: str) -> None:
+        self._store, self._measures, self._rules, self._memory = store, measures, rules, memory
+
+    def __call__(self, code: str, wanted: Sequence[int]) -> NDArray[np.bool_]:
+        """For each of these rows (ascending) whether the pair rule judged it."""
+        engine, first = Judge({code: self._rules[code]}, memory=self._memory), 0
+        rows = np.asarray(wanted, np.int64)
+        for number in range(self._store.parts()):
+            here = self._store.part_pairs(number)
+            inside = rows[(rows >= first) & (rows < first + here)] - first
+            if len(inside):
+                engine.pairs(_part(self._store, self._measures, number, engine.columns())[inside])
+            first += here
+        return engine.fired(code).is_not_null().to_numpy()
+
+
 def _whole(store: Store, measures: Measures, names: list[str]) -> pl.DataFrame:
     """The named columns over all pairs, for dataset rules over the features."""
     roots = sorted({name.split(".")[0] for name in names})
@@ -129,7 +149,7 @@ def _statistics(store: Store, measures: Measures, options: Options, progress: Pr
 
 def _compute(columns: Columns, seed: int) -> dict[str, Any]:
     """Everything the statistics say, as plain values that JSON keeps exactly."""
-    features = dict(columns.features)
+    features = columns.features
     families = {name: FEATURES[name].family for name in features}
     labels = {name: FEATURES[name].words for name in features}
     length = _length(columns)

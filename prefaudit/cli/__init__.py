@@ -22,6 +22,7 @@ from prefaudit.cli.common import (
     Out,
     Output,
     Quiet,
+    Reviewed,
     Rules,
     Sample,
     Seed,
@@ -69,8 +70,8 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def scan(
     data: Data, out: Out = None, format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None,
     with_: With = None, without: Without = None, rules: Rules = None, fail_on: FailOn = None, output: Output = None,
-    sample: Sample = None, seed: Seed = None, workers: Workers = None, memory: Memory = None, config: Config = None,
-    force: Force = False, quiet: Quiet = False, debug: Debug = False,
+    sample: Sample = None, reviewed: Reviewed = None, seed: Seed = None, workers: Workers = None,
+    memory: Memory = None, config: Config = None, force: Force = False, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """What is in the data, what would go wrong, and an exit code for the pipeline."""
     with errors(debug):
@@ -78,7 +79,7 @@ def scan(
         given = {"format": format, "map": mapping(map), "select": codes(select), "ignore": codes(ignore),
                  "with_": codes(with_), "without": codes(without), "rules": tuple(rules or ()), "fail_on": fail_on,
                  "sample": sample, "seed": seed, "workers": workers, "memory": memory}  # fmt: skip
-        _scan(data, out, given, config, output, force, quiet)
+        _scan(data, out, given, config, output, force, quiet, reviewed)
 
 
 @app.command()
@@ -158,19 +159,19 @@ def extractors(debug: Debug = False) -> None:
 
 
 def _scan(data: list[str], out: Path | None, given: dict[str, Any], config: Path | None, output: list[str] | None,
-          force: bool, quiet: bool) -> NoReturn:  # fmt: skip
-    raise typer.Exit(_audit(data, out, given, config, output, force, quiet).exit_code)
+          force: bool, quiet: bool, reviewed: Path | None) -> NoReturn:  # fmt: skip
+    raise typer.Exit(_audit(data, out, given, config, output, force, quiet, reviewed).exit_code)
 
 
 def _audit(data: list[str], out: Path | None, given: dict[str, Any], config: Path | None, output: list[str] | None,
-           force: bool, quiet: bool) -> Audit:  # fmt: skip
+           force: bool, quiet: bool, reviewed: Path | None = None) -> Audit:  # fmt: skip
     from prefaudit import config as configuration
     from prefaudit.audit import run
 
     where = targets(output, force)
     options = configuration.load(config, given)
     with progress(quiet) as bars:
-        audit = run(data, out, options, force=force, progress=bars)
+        audit = run(data, out, options, force=force, progress=bars, reviewed=reviewed)
     render(audit, where, quiet)
     return audit
 

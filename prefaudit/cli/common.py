@@ -44,6 +44,9 @@ Output = Annotated[
     list[str] | None,
     typer.Option("--output-format", metavar="NAME[=PATH]", help="terminal, json, jsonl, markdown, html; repeatable."),
 ]
+Reviewed = Annotated[
+    Path | None, typer.Option("--reviewed", metavar="FILE", help="A sheet of `prefaudit review` that was filled in.")
+]
 Sample = Annotated[int | None, typer.Option("--sample", metavar="N", help="Read N source rows, drawn with the seed.")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random [default: 0].")]
 Workers = Annotated[int | None, typer.Option("--workers", metavar="N", help="Threads [default: all cores].")]

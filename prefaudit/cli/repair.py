@@ -16,6 +16,7 @@ from prefaudit.cli.common import (
     Map,
     Memory,
     Quiet,
+    Reviewed,
     Rules,
     Seed,
     Select,
@@ -51,9 +52,6 @@ Layout = Annotated[
 ]
 Audit = Annotated[
     Path | None, typer.Option("--audit", metavar="DIR", help="Audit folder [default: .prefaudit/NAME-FINGERPRINT].")
-]
-Reviewed = Annotated[
-    Path | None, typer.Option("--reviewed", metavar="FILE", help="A review sheet that was filled in; it is obeyed.")
 ]
 MaxDrop = Annotated[
     float | None, typer.Option("--max-drop", metavar="F", help="Exit 1 and write nothing if more than this share goes.")

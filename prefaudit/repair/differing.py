@@ -63,7 +63,7 @@ def _audit(given: Any, options: Options, progress: Progress | None) -> Audit:
     if isinstance(given, str | Path) and (Path(given) / "report.json").is_file():
         return Audit(given)
     opened = reading.open_source(given, options)
-    return run(given, None, session.as_scanned(opened, None, options), progress=progress)
+    return run(opened, None, session.as_scanned(opened, None, options), progress=progress, as_reviewed=True)
 
 
 def _rules(a: dict[str, Any], b: dict[str, Any]) -> list[dict[str, Any]]:

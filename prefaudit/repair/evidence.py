@@ -40,7 +40,7 @@ class Evidence:
             raise AuditError(f"the audit is incomplete: {failed[0]}", "a repair needs a whole one: scan again")
         self.audit, self.options = audit, options
         self.store = audit.store
-        self.measures = audit._measures()
+        self.measures = audit.measures()
         complete = self.store.load("pairs/complete.json") or {}
         self.pairs, self.rows = int(complete["pairs"]), int(complete["rows"])
         known = rulebook.load(options.rules)

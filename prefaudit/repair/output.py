@@ -53,8 +53,8 @@ def origin(source: Source, data: Any) -> Origin:
     """What must be known of a source to write it again."""
     from prefaudit.sources import frames
 
-    files = tuple((f.path, f.name) for f in source._state)  # in reading order
-    names = {ours: theirs for theirs, ours in source._names.items()}
+    files = tuple((f.path, f.name) for f in source.located)
+    names = {ours: theirs for theirs, ours in source.names.items()}
     table = frames.table(data) if source.container == "frame" else None
     folder = any(Path(path).is_dir() for path in source.paths if path != "<frame>")
     states = tuple(_state(p) for p, _ in files)

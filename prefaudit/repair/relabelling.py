@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from prefaudit.audit.review import Review
 from prefaudit.config import Options
 from prefaudit.core import Progress, UsageError
 from prefaudit.repair import choose, filtering, flipping, layouts, ledger, reviewing, session
@@ -112,7 +113,7 @@ def _flips(evidence: Evidence, wanted: Relabelling) -> list[Reason]:
     return reasons
 
 
-def _spared(reasons: list[Reason], review: reviewing.Review) -> list[Reason]:
+def _spared(reasons: list[Reason], review: Review) -> list[Reason]:
     """The reasons less the pairs whose label a reviewer confirmed."""
     out = []
     for reason in reasons:
@@ -122,7 +123,7 @@ def _spared(reasons: list[Reason], review: reviewing.Review) -> list[Reason]:
     return out
 
 
-def _reviewed(review: reviewing.Review) -> list[Reason]:
+def _reviewed(review: Review) -> list[Reason]:
     if not review.contrary:
         return []
     rows = np.asarray(review.contrary, np.int64)

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
+from prefaudit.audit import review as reviews
 from prefaudit.audit import rows as pair_rows
+from prefaudit.audit.review import Review
 from prefaudit.config import Options
 from prefaudit.core import Progress, UsageError
 from prefaudit.repair import session, target
 from prefaudit.repair.evidence import Evidence, no_consensus, no_strength
 
-COLUMNS = ("key", "prompt", "response_1", "response_2", "verdict", "comment", "row", "weight", "check")
-VERDICTS = ("1", "2", "tie", "bad")
+COLUMNS = ("key", "prompt", "response_1", "response_2", "verdict", "claim", "holds", "comment", "row", "weight",
+           "check")  # fmt: skip
 LONGEST = 20_000
-
-
-@dataclass(frozen=True)
-class Review:
-    """A sheet read back: pairs by what the reviewer said, and the weight of each judged pair."""
-
-    confirmed: tuple[int, ...] = ()
-    contrary: tuple[int, ...] = ()
-    tied: tuple[int, ...] = ()
-    unusable: tuple[int, ...] = ()
-    weights: tuple[tuple[int, float], ...] = ()
 
 
 NONE = Review()
@@ -64,14 +53,22 @@ def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "ra
     order = rng.permutation(len(drawn))
     with target.Staged() as staged:
         temporary = staged.path(out)
-        _sheet(temporary, work.evidence, drawn[order], weights[order], rng)
+        claim = _claim(work.evidence, by)
+        _sheet(temporary, work.evidence, drawn[order], weights[order], rng, claim)
         work.origin.unchanged()
         staged.commit()
     counts = ", ".join(f"{strata.count(s):,} {s}" for s in dict.fromkeys(strata))
     return (
         f"wrote {out}: {len(drawn):,} of {work.evidence.pairs:,} pairs ({counts}), sides and order at random.\n"
         "Fill in the column verdict: 1 or 2 for the better answer, tie, or bad where neither should be trained on.\n"
-        f"Then: prefaudit filter or relabel ... --reviewed {out}\n"
+        + (
+            ""
+            if not claim[0]
+            else "In the column holds say whether the claim is right: yes or no.\n"
+            if not claim[1]
+            else "In the column holds say which answer may be the X of the claim: 1, 2, both or no.\n"
+        )
+        + f"Then: prefaudit scan, filter or relabel ... --reviewed {out}\n"
     )
 
 
@@ -118,7 +115,16 @@ def _special(evidence: Evidence, by: str) -> Any:
     return found
 
 
-def _sheet(path: Path, evidence: Evidence, rows: Any, weights: Any, rng: np.random.Generator) -> None:
+def _claim(evidence: Evidence, by: str) -> tuple[str, str]:
+    """What a reviewer is asked besides: the finding of the one rule that the sheet was drawn by."""
+    if by in ("random", "strength"):
+        return "", ""
+    named = evidence.codes((by,), "--by")
+    return reviews.claim(evidence.known[named[0]]) if len(named) == 1 else ("", "")
+
+
+def _sheet(path: Path, evidence: Evidence, rows: Any, weights: Any, rng: np.random.Generator,
+           claim: tuple[str, str]) -> None:  # fmt: skip
     found = {r["row"]: r for r in pair_rows.fetch(evidence.store, rows.tolist())}
     turned = rng.random(len(rows)) < 0.5
     with path.open("w", newline="", encoding="utf-8") as f:
@@ -129,7 +135,8 @@ def _sheet(path: Path, evidence: Evidence, rows: Any, weights: Any, rng: np.rand
             prompt = "\n\n".join(f"{m['role']}: {m['content'] or ''}" for m in pair["prompt"] or [])
             texts = [pair["chosen"], pair["rejected"]][:: -1 if turned[k] else 1]
             cells = [_cell(t) for t in (prompt, *texts)]
-            sheet.writerow([k + 1, *cells, "", "", row, f"{weights[k]:.6g}", _code(evidence, row, turned[k])])
+            check = reviews.code(evidence.measures.pairs_recipe, row, turned[k])
+            sheet.writerow([k + 1, *cells, "", claim[0], "", "", row, f"{weights[k]:.6g}", check])
 
 
 def _cell(text: str | None) -> str:
@@ -138,74 +145,16 @@ def _cell(text: str | None) -> str:
     return f"'{said}" if said[:1] in "=+-@\t\r" and said else said
 
 
-def _code(evidence: Evidence, row: int, turned: bool) -> str:
-    """Which answer is the chosen one, in a form that the eye cannot read; bound to the pairs of this audit."""
-    from prefaudit.core import fingerprint
-
-    return fingerprint("review", evidence.measures.pairs_recipe, int(row), bool(turned))
-
-
 def read(path: Path, evidence: Evidence) -> Review:
-    """A sheet that was filled in.
-
-    Raises:
-        UsageError: it cannot be read, a verdict is none of 1, 2, tie, bad, or it is a sheet of other data.
-    """
-    try:
-        table = pl.read_csv(path, infer_schema=False)
-    except (OSError, pl.exceptions.PolarsError) as e:
-        raise UsageError(f"{path} cannot be read: {str(e).splitlines()[0]}", "name a sheet that review wrote") from e
-    missing = [c for c in ("verdict", "row", "weight", "check") if c not in table.columns]
-    if missing:
-        raise UsageError(f"{path} has no column {missing[0]!r}", "name a sheet that `prefaudit review` wrote")
-    told: dict[str, list[int]] = {"confirmed": [], "contrary": [], "tied": [], "unusable": []}
-    weights = []
-    for line, cells in enumerate(table.iter_rows(named=True), 2):
-        verdict = (cells["verdict"] or "").strip().lower()
-        if not verdict:
-            continue
-        if verdict not in VERDICTS:
-            raise UsageError(f"{path}, row {line}: verdict {cells['verdict']!r}", f"one of {', '.join(VERDICTS)}")
-        row = int(cells["row"])
-        sides = {_code(evidence, row, t): t for t in (False, True)}
-        if cells["check"] not in sides:
-            raise UsageError(f"{path}, row {line}: this sheet was drawn from other data", "draw one from this data")
-        weights.append((row, float(cells["weight"])))
-        if verdict in ("tie", "bad"):
-            told["tied" if verdict == "tie" else "unusable"].append(row)
-        else:
-            chosen = "2" if sides[cells["check"]] else "1"
-            told["confirmed" if verdict == chosen else "contrary"].append(row)
-    return Review(**{name: tuple(sorted(rows)) for name, rows in told.items()}, weights=tuple(weights))
+    """A sheet that was filled in; see `prefaudit.audit.review.read`."""
+    return reviews.read(path, evidence.measures.pairs_recipe, evidence.known)
 
 
-def wrong(review: Review, evidence: Evidence) -> tuple[float, float, float] | None:
-    """Share of labels that are wrong, with its 95 % interval; None under ten judged pairs.
-
-    Prediction-powered inference (Angelopoulos et al. 2023, arXiv 2301.09633): f, that a rule of LBL names the pair, is
-    known of every pair and y, that the reviewer preferred the other answer (a tie counts half), of the judged ones.
-    The estimate is mean(f) + sum(w (y - f)) / sum(w), with w the inverse of the chance of being drawn; its variance
-    that of the second term, as the first is known. Where f is of no use this is the weighted mean of y.
-    """
-    y = {
-        **dict.fromkeys(review.confirmed, 0.0),
-        **dict.fromkeys(review.contrary, 1.0),
-        **dict.fromkeys(review.tied, 0.5),
-    }
-    judged = [(row, weight) for row, weight in review.weights if row in y]
-    if len(judged) < 10:
-        return None
-    f = np.zeros(evidence.pairs)
-    for code in (c for c in evidence.asked if c.startswith("LBL") and evidence.known[c].scope == "pair"):
-        f[evidence.fired(code)[0]] = 1.0
-    rows, w = np.array([row for row, _ in judged]), np.array([weight for _, weight in judged])
-    rest = np.array([y[row] for row in rows.tolist()]) - f[rows]
-    share = w / w.sum()
-    mean = float((share * rest).sum())
-    n = len(rows)
-    error = float(np.sqrt((share**2 * (rest - mean) ** 2).sum() * n / (n - 1)))
-    rate = float(f.mean()) + mean
-    return rate, max(0.0, rate - 1.96 * error), min(1.0, rate + 1.96 * error)
+def wrong(review: Review, evidence: Evidence) -> dict[str, Any] | None:
+    """Share of labels that are wrong, with its interval; see `prefaudit.audit.review.wrong`. None of nothing judged."""
+    labels = [c for c in evidence.asked if c.startswith("LBL") and evidence.known[c].scope == "pair"]
+    named = np.concatenate([np.zeros(0, np.int64), *(evidence.fired(c)[0] for c in labels)])
+    return reviews.wrong(review, named, evidence.audit.report["dataset"]["pairs"])
 
 
 def told(review: Review, evidence: Evidence) -> list[str]:
@@ -213,7 +162,7 @@ def told(review: Review, evidence: Evidence) -> list[str]:
     found = wrong(review, evidence)
     if found is None:
         return []
-    rate, low, high = found
-    return [
-        f"reviewed {len(review.weights):,} pairs: the label is wrong in {rate:.1%} of all pairs [{low:.1%}, {high:.1%}]"
-    ]
+    low, high = found["interval"]
+    share = f"{low:.1%} to {high:.1%}" if found["method"] == "bound" else f"{found['rate']:.1%}"
+    interval = "" if found["method"] == "bound" else f" [{low:.1%}, {high:.1%}]"
+    return [f"reviewed {review.judged:,} pairs: the label is wrong in {share} of all pairs{interval}"]

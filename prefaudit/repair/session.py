@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from prefaudit.audit import _default_folder, run
+from prefaudit.audit import default_folder, run
 from prefaudit.audit import read as reading
 from prefaudit.config import Options
 from prefaudit.core import Progress, SourceError, UsageError
@@ -66,11 +66,11 @@ def begin(data: Any, options: Options, audit: str | Path | None, progress: Progr
     Raises:
         SourceError: the data has changed since it was scanned, or while it was.
     """
-    opened, origin, data, held = opening
+    opened, origin, _, held = opening
     if audit is None:
         _same_as_scanned(opened)
     options = as_scanned(opened, audit, options)
-    made = run(data, audit, options, progress=progress)
+    made = run(opened, audit, options, progress=progress, as_reviewed=True)
     origin.unchanged()
     return Session(opened, origin, Evidence(made, options), options, held)
 
@@ -79,7 +79,7 @@ def as_scanned(opened: reading.Opened, audit: str | Path | None, options: Option
     """The options with the gate of the audit that is there: no repair depends on it, and its report should stay."""
     folder = Path(audit) if audit is not None else None
     if folder is None and any(Path(".prefaudit").glob("*/report.json")):
-        folder = _default_folder(opened.source)
+        folder = default_folder(opened.source)
     report = Store(folder).load("report.json") if folder is not None and folder.is_dir() else None
     return replace(options, fail_on=report["fail_on"]) if report and "fail_on" in report else options
 
@@ -89,7 +89,7 @@ def _same_as_scanned(opened: reading.Opened) -> None:
     source = opened.source
     if not source.files:
         return
-    stem = _default_folder(source) if any(Path(".prefaudit").glob("*/report.json")) else None
+    stem = default_folder(source) if any(Path(".prefaudit").glob("*/report.json")) else None
     if stem is None or (stem / "report.json").exists():
         return
     name = stem.name.rsplit("-", 1)[0]

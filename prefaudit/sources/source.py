@@ -54,6 +54,16 @@ class Source:
         return list(dict.fromkeys([*(note for r in self._readers for note in r.notes), *self._renamed]))
 
     @property
+    def located(self) -> list[File]:
+        """The files with their paths, in reading order; [] for a frame."""
+        return list(self._state)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The source's own name of each column to its name here."""
+        return dict(self._names)
+
+    @property
     def fingerprint(self) -> str:
         """Twelve hex digits of the data's content."""
         if not self._fingerprint:

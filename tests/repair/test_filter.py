@@ -268,8 +268,8 @@ def test_the_share_of_wrong_labels_is_covered() -> None:
         told = tuple(zip(drawn.tolist(), weights.tolist(), strict=True))
         found = reviewing.wrong(reviewing.Review(good, bad, weights=told), work.evidence)
         assert found is not None
-        inside += found[1] <= 0.15 <= found[2]
-        estimates.append(found[0])
+        inside += found["interval"][0] <= 0.15 <= found["interval"][1]
+        estimates.append(found["rate"])
     assert abs(np.mean(estimates) - 0.15) < 0.005
     assert inside >= 176, "at least 88 % of nominal 95 % intervals"
 
