@@ -210,10 +210,10 @@ class Changes:
 
 
 def deliver(work: session.Session, where: Where, cut: Cut, repair: Repair, changes: Changes) -> None:
-    """Write ledger, control and dataset under temporary names, then put them in place: the ledger first."""
+    """Write ledger, control and dataset under temporary names, then put them in place: the ledger last."""
     assert where.out is not None and where.ledger_path is not None
     with target.Staged() as staged:
-        write_frame(staged.path(where.ledger_path), repair.ledger)
+        write_frame(staged.path(where.ledger_path, explains=True), repair.ledger)
         if where.control_path is not None:
             random = _control(work, cut, changes)
             output.write(work.origin, staged.path(where.control_path), where.control_path, random)

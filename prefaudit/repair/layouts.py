@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from prefaudit.repair.filtering import Changes, Where
 
 TOLD = ("margin", "score_chosen", "score_rejected", "source", "annotator", "model_chosen", "model_rejected")
+AUGMENTED = "reward-augmented"
+GOAL = "Give an answer with a score of {}."
 READ = (
     "row",
     "prompt",
@@ -66,12 +68,26 @@ def cannot(evidence: Evidence, to: str) -> list[Reason]:
         found.append(("two different prompts", two))
     if to == "hh":
         found.append(("a system or tool turn", roles))
+    if to == AUGMENTED:
+        found.append(("answers without two different scores", _unscored(evidence) & ~lone & ~tied))
     reasons = []
     for what, mask in found:
         rows = np.flatnonzero(mask)
         if len(rows):
             reasons.append(Reason("LAYOUT", rows, np.full(len(rows), np.nan), f"{to} cannot say {what}"))
     return reasons
+
+
+def _unscored(evidence: Evidence) -> Bools:
+    scores = evidence.pair_columns("score_chosen", "score_rejected").cast(pl.Float64)
+    a, b = (scores[c].fill_null(float("nan")).to_numpy() for c in ("score_chosen", "score_rejected"))
+    able: Bools = np.isfinite(a) & np.isfinite(b) & (np.round(a, 6) != np.round(b, 6))
+    if not able.any():
+        raise UsageError(
+            f"--to {AUGMENTED} needs a score of each answer, and no pair of this data has two different ones",
+            "name the columns that hold them: --map score_chosen=COLUMN --map score_rejected=COLUMN",
+        )
+    return ~able
 
 
 def _prompts(evidence: Evidence) -> tuple[Bools, Bools]:
@@ -235,6 +251,27 @@ def _comparison(pair: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _augmented(frame: pl.DataFrame) -> pl.DataFrame:
+    """Two rows a pair, each asking for the score of the answer that is then the chosen one; see docs/repair.md."""
+    sides = []
+    for place, (side, other) in enumerate((("chosen", "rejected"), ("rejected", "chosen"))):
+        goal = pl.col(f"score_{side}").round(6)
+        asked = pl.format(GOAL, goal.cast(pl.String).str.strip_suffix(".0"))
+        first = pl.col("prompt").list.first().struct
+        system = (first.field("role") == "system").fill_null(False)
+        said = pl.when(system).then(pl.format("{}\n\n{}", first.field("content").fill_null(""), asked)).otherwise(asked)
+        rest = pl.when(system).then(pl.col("prompt").list.slice(1)).otherwise("prompt")
+        one = frame.select(
+            pl.col("row"), pl.lit(place).alias("place"), pl.concat_list(_turn(said, "system"), rest).alias("prompt"),
+            _turn(side).alias("chosen"), _turn(other).alias("rejected"), goal.alias("goal"),
+            pl.col(f"score_{side}").alias("score_chosen"), pl.col(f"score_{other}").alias("score_rejected"),
+            *(c for c in ("source", "annotator") if c in frame.columns),
+        )  # fmt: skip
+        sides.append(one)
+    return pl.concat(sides).sort("row", "place").drop("row", "place")
+
+
 WRITTEN: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
     "trl": _trl, "hh": _hh, "sharegpt": _sharegpt, "kto": _kto, "annotated-pairs": _annotated,
+    AUGMENTED: _augmented,
 }  # fmt: skip

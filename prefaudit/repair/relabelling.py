@@ -70,7 +70,11 @@ def relabel(data: Any, out: str | Path | None, *, flip: Sequence[str] = (), flip
 def run(data: Any, where: Where, wanted: Relabelling, options: Options, *, reviewed: Path | None = None,
         progress: Progress | None = None) -> Repair:  # fmt: skip
     """`relabel` for callers that hold its parts already."""
-    if not (wanted.flip or wanted.flip_below is not None or wanted.drop or wanted.soft or wanted.margin or reviewed):
+    augmented = where.to == layouts.AUGMENTED
+    if augmented and (wanted.soft or wanted.margin):
+        raise UsageError(f"--to {where.to} does not go with --soft or --margin", "its rows carry the scores themselves")
+    asked = wanted.flip or wanted.flip_below is not None or wanted.drop or wanted.soft or wanted.margin
+    if not (asked or reviewed or augmented):
         raise UsageError("nothing to do", "name rules with --flip, or --flip-below X, --soft, --margin")
     if where.control and (wanted.soft or wanted.margin):
         raise UsageError("--control does not go with --soft or --margin", "a control turns labels round at random")

@@ -44,11 +44,13 @@ class Staged:
     """Files written under temporary names, put in place together.
 
     Use as a context: on an error nothing is left and what stood there before is untouched. `commit` puts the files in
-    place in the order they were named, so a file that explains another is named first.
+    place in the order they were named. A file that explains the others goes last, and the one that stood in its place
+    is set aside first: at every moment one that stands there belongs to what stands beside it.
     """
 
     def __init__(self) -> None:
         self._moves: list[tuple[Path, Path]] = []
+        self._explaining: set[Path] = set()
 
     def __enter__(self) -> Staged:
         """Nothing to do."""
@@ -62,9 +64,16 @@ class Staged:
             where = self._moves[0][1] if self._moves else "the output"
             raise AuditError(f"cannot write {where}: {error}", UNTOUCHED) from error
 
-    def path(self, target: Path) -> Path:
-        """A temporary name beside the target; leftovers of killed runs are removed first."""
+    def path(self, target: Path, *, explains: bool = False) -> Path:
+        """A temporary name beside the target; leftovers of killed runs are removed first.
+
+        Args:
+            target: the name it gets.
+            explains: whether it speaks of the other files.
+        """
         target = target.resolve() if target.is_symlink() else target
+        if explains:
+            self._explaining.add(target)
         for old in target.parent.glob(f".{glob_safe(target.name)}.*.tmp"):
             if _abandoned(old):
                 remove(old)
@@ -78,15 +87,38 @@ class Staged:
         for temporary, target in self._moves:
             _only_ours(temporary, target)
             _sync(temporary)
-        for temporary, target in self._moves:
-            if temporary.is_dir() and target.is_dir():
-                old = target.with_name(f".{target.name}.old.{os.getpid()}.tmp")
+        aside = [(target.with_name(f".{target.name}.old.{os.getpid()}.tmp"), target)
+                 for target in sorted(self._explaining) if target.exists()]  # fmt: skip
+        moved = False
+        try:
+            for old, target in aside:
                 target.replace(old)
-                temporary.replace(target)
+            for temporary, target in self._moves:
+                if target not in self._explaining:
+                    _place(temporary, target)
+                    moved = True
+        except OSError:
+            for old, target in aside if not moved else ():
+                if old.exists():
+                    old.replace(target)
+            raise
+        for temporary, target in self._moves:
+            if target in self._explaining:
+                _place(temporary, target)
+        for _, target in aside:
+            for old in target.parent.glob(f".{glob_safe(target.name)}.old.*.tmp"):
                 remove(old)
-            else:
-                temporary.replace(target)
         self._moves.clear()
+
+
+def _place(temporary: Path, target: Path) -> None:
+    if temporary.is_dir() and target.is_dir():
+        old = target.with_name(f".{target.name}.old.{os.getpid()}.tmp")
+        target.replace(old)
+        temporary.replace(target)
+        remove(old)
+    else:
+        temporary.replace(target)
 
 
 def _only_ours(temporary: Path, target: Path) -> None:

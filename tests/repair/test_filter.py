@@ -340,6 +340,39 @@ def test_a_kill_at_any_moment_leaves_the_old_output_or_the_new(tmp_path: Path) -
     assert not list(Path().glob(".*.tmp")), "leftovers of killed runs are removed"
 
 
+KILLED = """
+import os, sys
+left = int(sys.argv[1])
+def hook(event, told):
+    global left
+    if event == "os.rename" and "/b." in "/" + str(told[1]).replace("/.b.", "/b.").removeprefix("."):
+        if left == 0:
+            os._exit(9)
+        left -= 1
+sys.addaudithook(hook)
+import prefaudit.repair as r
+r.filter("a.jsonl", "b.jsonl", keep="row < 20", audit="audit", force=True, control=True)
+"""
+
+
+def test_a_ledger_that_is_there_is_the_ledger_of_the_data_there() -> None:
+    """The process dies before its first, second ... rename of the output and its ledger."""
+    path = str(jsonl(Path("a.jsonl"), rows(40)))
+    seen, code, step = set(), 9, 0
+    while code == 9:
+        repair.filter(path, "b.jsonl", keep="row < 30", audit="audit", force=True, control=True)
+        code = subprocess.run([sys.executable, "-c", KILLED, str(step)], check=False).returncode
+        gone, ledger = 40 - len(ids("b.jsonl")), Path("b.ledger.parquet")
+        assert gone in (10, 20)
+        if ledger.exists():
+            assert pl.read_parquet(ledger).height == gone
+        seen.add((gone, ledger.exists()))
+        step += 1
+    assert code == 0 and step >= 4, "set aside, control, data, ledger"
+    assert seen == {(10, True), (10, False), (20, False), (20, True)}
+    assert not list(Path().glob(".b.*.old.*")), "what was set aside is removed by the next run"
+
+
 def test_frames_and_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     import io
 
@@ -422,6 +455,42 @@ def test_other_layouts_hold_the_same_pairs(to: str, ending: str) -> None:
     old = before.pairs().filter(pl.col("row") != 3).select(columns).collect()
     new = after.pairs().select(pl.when(pl.col("label") == "chosen").then(c).alias(c) for c in columns).collect()
     assert sorted(old.rows()) == sorted(new.rows())
+
+
+def test_reward_augmented_rows_ask_for_the_score_of_each_answer() -> None:
+    from prefaudit.audit import scan
+
+    data = rows(4)
+    for row, scores in zip(data, ((4, 1.5), (2, 3), (5, 5), (None, 1)), strict=True):
+        row["score_chosen"], row["score_rejected"] = scores
+    data[1]["prompt"] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+    for row in data[:1] + data[2:]:
+        row["prompt"] = [{"role": "user", "content": row["prompt"]}]
+    for row in data:
+        for side in ("chosen", "rejected"):
+            row[side] = [{"role": "assistant", "content": row[side]}]
+    path = str(jsonl(Path("a.jsonl"), data))
+    made = repair.relabel(path, "b.jsonl", to="reward-augmented")
+    assert (made.read, made.kept, made.dropped) == (4, 2, 2)
+    assert made.ledger["rule"].to_list() == ["LAYOUT", "LAYOUT"] and "two different scores" in made.ledger["why"][0]
+    new = [json.loads(line) for line in Path("b.jsonl").read_text().splitlines()]
+    assert [(r["goal"], r["score_chosen"], r["score_rejected"]) for r in new] == [
+        (4, 4, 1.5), (1.5, 1.5, 4), (2, 2, 3), (3, 3, 2)]  # fmt: skip
+    for i, row in enumerate(new):
+        old = data[i // 2]
+        assert row["chosen"] == old["rejected" if i % 2 else "chosen"]
+        assert row["rejected"] == old["chosen" if i % 2 else "rejected"]
+    asked = {"role": "system", "content": "Give an answer with a score of 1.5."}
+    assert new[1]["prompt"] == [asked, *data[0]["prompt"]]
+        {"role": "system", "content": "Give an answer with a score of 1.5."},
+        *data[0]["prompt"],
+    ]
+    assert new[2]["prompt"][0]["content"] == "Be brief.\n\nGive an answer with a score of 2."
+    assert new[2]["prompt"][1:] == data[1]["prompt"][1:]
+    assert scan("b.jsonl", fail_on="never").report["dataset"]["pairs"] == 4
+    bare = str(jsonl(Path("bare.jsonl"), rows(4)))
+    code, _, err = call("relabel", bare, "-o", "c.jsonl", "--to", "reward-augmented")
+    assert code == 2 and "--map score_chosen=COLUMN" in err and not Path("c.jsonl").exists()
 
 
 LIMITED = """
