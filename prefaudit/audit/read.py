@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from prefaudit import __version__, formats, sources
 from prefaudit.config import Options
@@ -94,10 +95,17 @@ def _regrouped(opened: Opened, con: Any, start: int, parts: Iterator[sources.Par
             skipped.append(part.skipped.cast(SKIPPED))  # type: ignore[arg-type]
             yield part.table
 
+    most = 0
     for number, table in enumerate(formats.regroup(con, opened.detected, tables(), opened.part_rows)):
         bad = pl.concat(skipped) if number == 0 else skipped[0]
+        most = max(most, pc.max(table["group_size"]).as_py() or 0)
         if number >= start:
             yield sources.Part(table=table, skipped=bad, first=0, rows=table.num_rows + bad.height)
+    if most > formats.ALL:
+        opened.source.notes.append(
+            f"a prompt has up to {most} answers: of more than {formats.ALL} "
+            f"each is compared with the next {formats.NEXT} alone"
+        )
 
 
 def _only(part: sources.Part, wanted: np.ndarray) -> sources.Part:

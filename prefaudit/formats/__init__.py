@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from prefaudit.formats import annotators, arena, conversations, explicit, hh, kwise, nested, unpaired, verdicts
 from prefaudit.formats.base import Detected, Layout
+from prefaudit.formats.build import ALL, NEXT
 from prefaudit.formats.detect import FIELDS
 from prefaudit.formats.detect import detect as _detect
 from prefaudit.formats.group import regroup
@@ -60,4 +61,16 @@ def table() -> list[dict[str, Any]]:
     ]
 
 
-__all__ = ["FIELDS", "LAYOUTS", "Detected", "Layout", "detect", "regroup", "table", "to_pairs", "unaccounted"]
+__all__ = [
+    "ALL",
+    "FIELDS",
+    "LAYOUTS",
+    "NEXT",
+    "Detected",
+    "Layout",
+    "detect",
+    "regroup",
+    "table",
+    "to_pairs",
+    "unaccounted",
+]

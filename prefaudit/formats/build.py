@@ -9,6 +9,9 @@ from prefaudit.formats.base import Reading
 from prefaudit.formats.columns import Columns
 from prefaudit.formats.sql import MSGS, PROMPT
 
+ALL, NEXT = 20, 10
+"""Up to so many answers to a prompt all are compared; of more, each with so many that follow it."""
+
 
 def sides(c: Columns, a: str, b: str, prompt: str | None = None) -> Reading:
     """The reading of a row with two answer columns and at most one prompt column."""
@@ -52,7 +55,7 @@ def items(select: str, *, ranked: bool = False, same: str = "") -> Reading:
         f"(with items as ({select}) select x.g as g, x.i as i, y.i as j, x.source_row as xr, y.source_row as yr, "
         "x.prompt as prompt, x.answer as a, y.answer as b, x.score as sa, y.score as sb, x.model as ma, y.model as mb, "
         "x.source as src, x.annotator as ann, x.extra as ex, y.extra as ey "
-        f"from items x join items y on x.g = y.g and x.i < y.i and (x.n <= 20 or y.i - x.i <= 10){where})"
+        f"from items x join items y on x.g = y.g and x.i < y.i and (x.n <= {ALL} or y.i - x.i <= {NEXT}){where})"
     )
     return Reading(
         prompt="prompt",
