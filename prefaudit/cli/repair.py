@@ -48,7 +48,9 @@ Control = Annotated[
 ]
 Layout = Annotated[
     str | None,
-    typer.Option("--to", metavar="LAYOUT", help="trl, hh, sharegpt, kto, annotated-pairs or reward-augmented [default: as read]."),
+    typer.Option(
+        "--to", metavar="LAYOUT", help="trl, hh, sharegpt, kto, annotated-pairs or reward-augmented [default: as read]."
+    ),
 ]
 Audit = Annotated[
     Path | None, typer.Option("--audit", metavar="DIR", help="Audit folder [default: .prefaudit/NAME-FINGERPRINT].")

@@ -482,9 +482,6 @@ def test_reward_augmented_rows_ask_for_the_score_of_each_answer() -> None:
         assert row["rejected"] == old["chosen" if i % 2 else "rejected"]
     asked = {"role": "system", "content": "Give an answer with a score of 1.5."}
     assert new[1]["prompt"] == [asked, *data[0]["prompt"]]
-        {"role": "system", "content": "Give an answer with a score of 1.5."},
-        *data[0]["prompt"],
-    ]
     assert new[2]["prompt"][0]["content"] == "Be brief.\n\nGive an answer with a score of 2."
     assert new[2]["prompt"][1:] == data[1]["prompt"][1:]
     assert scan("b.jsonl", fail_on="never").report["dataset"]["pairs"] == 4
