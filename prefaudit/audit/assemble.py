@@ -1,0 +1,97 @@
+"""What was read, measured and judged, put together as the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from prefaudit.audit import rows
+from prefaudit.audit.measure import Measures
+from prefaudit.audit.next import commands, unknowns
+from prefaudit.audit.read import Opened
+from prefaudit.config import Options
+from prefaudit.core import SCHEMA, SEVERITIES, Rule
+from prefaudit.store import Store
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is computed from the columns alone; no rule and no threshold changes it."""
+
+    effects: pl.DataFrame
+    summary: dict[str, Any]
+    baselines: dict[str, Any]
+    annotators: pl.DataFrame
+    metrics: dict[str, Any]
+    known: dict[str, bool]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The rules asked, what each answered, and the rows."""
+
+    rules: Mapping[str, Rule]
+    results: list[dict[str, Any]]
+    findings: pl.DataFrame
+
+
+def report(opened: Opened, store: Store, measures: Measures, statistics: Statistics, judged: Judged,
+           options: Options) -> dict[str, Any]:  # fmt: skip
+    """The report of docs/architecture.md, as a plain dict."""
+    rules, results, source = judged.rules, judged.results, opened.source
+    dataset = _dataset(opened, store, statistics)
+    failed = bool(measures.failed) or any(r["status"] == "error" for r in results)
+    gate = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != "never" else ()
+    fails = any(r["status"] == "fired" and r["severity"] in gate for r in results)
+    too_few = "" if "length_auc" in statistics.baselines else statistics.baselines["note"]
+    named = list(dict.fromkeys(row for r in results for row in r["examples"]))
+    return {
+        "schema": SCHEMA, "complete": not failed, "exit_code": 2 if failed else int(fails), "fail_on": options.fail_on,
+        "dataset": dataset,
+        "options": {"format": options.format, "map": dict(options.map), "select": list(options.select),
+                    "ignore": list(options.ignore), "extractors": [e.name for e in measures.extractors],
+                    "sample": options.sample, "seed": options.seed},
+        "unknown": unknowns(rules, results, statistics.known, [e.name for e in measures.present], too_few),
+        "extractors": [{"name": e.name, "fingerprint": measures.print_of(e),
+                        "status": "failed" if e.name in measures.failed else "ok",
+                        "error": measures.failed.get(e.name, "")} for e in measures.extractors],
+        "rules": results,
+        "effects": [_effect(row) for row in statistics.effects.iter_rows(named=True)],
+        "effects_summary": statistics.summary,
+        "baselines": statistics.baselines,
+        "annotators": [_bounded(row) for row in statistics.annotators.iter_rows(named=True)],
+        "examples": {str(row["row"]): rows.example(row) for row in rows.fetch(store, named)},
+        "next": commands(results, judged.findings, source.paths, source.container),
+        "lens": {}, "strength": {}, "principles": [],
+    }  # fmt: skip
+
+
+def _bounded(row: dict[str, Any]) -> dict[str, Any]:
+    low, high = row.pop("low"), row.pop("high")
+    return {**row, "interval": None if low is None else [low, high]}
+
+
+def _effect(row: dict[str, Any]) -> dict[str, Any]:
+    low, high = row.pop("win_low"), row.pop("win_high")
+    return {**_bounded(row), "win_interval": None if low is None else [low, high]}
+
+
+def _dataset(opened: Opened, store: Store, statistics: Statistics) -> dict[str, Any]:
+    complete = store.load("pairs/complete.json") or {}
+    skipped = pl.concat([store.read("skipped", k) for k in range(store.parts())])
+    reasons = skipped["reason"].value_counts().sort(["count", "reason"], descending=[True, False])
+    metrics = statistics.metrics
+    source = opened.source
+    return {
+        "paths": list(source.paths), "format": opened.detected.layout.name, "why": opened.detected.why,
+        "container": source.container, "fingerprint": source.fingerprint,
+        "rows": complete["rows"], "pairs": complete["pairs"] - metrics["unpaired"], "unpaired": metrics["unpaired"],
+        "skipped": skipped.height, "skipped_reasons": dict(reasons.rows()),
+        "ties": metrics["ties"], "both_bad": metrics["both_bad"], "groups": metrics["groups"],
+        "largest_group": metrics["largest_group"],
+        "sample": None if complete["of"] is None else {"rows": complete["rows"], "of": complete["of"]},
+        "notes": [*complete["notes"], *opened.detected.warnings],
+    }  # fmt: skip
