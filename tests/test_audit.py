@@ -114,6 +114,38 @@ def test_map_reads_the_pairs_anew(tmp_path: Path) -> None:
     )
 
 
+def test_map_of_both_answers_keeps_the_prompt(tmp_path: Path) -> None:
+    data = tmp_path / "d.jsonl"
+    data.write_text(json.dumps({"prompt": "why", "chosen": "bad", "rejected": "good"}) + "\n")
+    pairs = (
+        prefaudit.scan(str(data), tmp_path / "a", map={"chosen": "rejected", "rejected": "chosen"}).pairs().collect()
+    )
+    assert pairs.select("chosen", "rejected").row(0) == ("good", "bad")
+    assert pairs["prompt"].to_list() == [[{"role": "user", "content": "why"}]]
+
+
+def test_few_groups_leave_length_unjudged_and_say_so(tmp_path: Path) -> None:
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    rows = [
+        {
+            "prompt": f"Tell me about topic number {i % 4}.",
+            "chosen": " ".join(words[: 2 + i % 7]),
+            "rejected": words[i % 10],
+        }
+        for i in range(60)
+    ]
+    data = tmp_path / "d.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    audit = prefaudit.scan(str(data), tmp_path / "a")
+    assert {r["code"]: r["status"] for r in audit.report["rules"]}["LEN002"] == "unjudged"
+    gap = next(u for u in audit.report["unknown"] if "groups" in u["what"])
+    assert "LEN002" in gap["rules"]
+    assert audit.report["baselines"]["longer_wins"] == 1.0
+    screen = audit.show(None)
+    assert "not judged:" in screen
+    assert "the longer answer is chosen in 100.0 %" in screen
+
+
 def test_sample_is_seeded_and_counted(data: Path, tmp_path: Path) -> None:
     path = str(data / "hh-harmless/test.jsonl.gz")
     one = prefaudit.scan(path, tmp_path / "a", sample=100, with_=["text"])

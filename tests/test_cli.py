@@ -100,6 +100,20 @@ def test_wrong_use_is_exit_2_with_a_next_step(good: Path, words: list[str], said
     assert good.read_text().count("\n") == 20
 
 
+@pytest.mark.parametrize("name", ["latin.jsonl", "latin.csv"])
+def test_another_encoding_is_named(tmp_path: Path, name: str) -> None:
+    text = (
+        "prompt,chosen,rejected\na,café,b\n"
+        if name.endswith("csv")
+        else '{"prompt":"a","chosen":"café","rejected":"b"}\n'
+    )
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    done = run("scan", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "not UTF-8" in done.stderr
+    assert "iconv" in done.stderr
+
+
 def test_config_layers(good: Path, bad: Path) -> None:
     home = good.parent
     (home / "prefaudit.toml").write_text('ignore = ["SCH"]\nfail-on = "warning"\n[params.LEN001]\nratio = 2.5\n')
