@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import shlex
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -89,6 +90,12 @@ class Audit:
             raise AuditError(f"{self.folder} was written by another version: {', '.join(stale)} changed", "scan again")
         return made
 
+    def placed(self) -> dict[str, Any]:
+        """The report with this folder in the commands of its next steps; the stored one says DIR."""
+        folder = shlex.quote(str(self.folder))
+        steps = [{**step, "command": step["command"].replace(" DIR ", f" {folder} ")} for step in self.report["next"]]
+        return {**self.report, "next": steps}
+
     def show(self, what: str | None, *, limit: int = 10, width: int = 80, color: bool = False) -> str:
         """The pairs behind a finding (a rule code) or one pair (its row), as text with the differing words marked.
 
@@ -97,7 +104,7 @@ class Audit:
         """
         results = {r["code"]: r for r in self.report["rules"]}
         if what is None:
-            return render("terminal", self.report, width=width, color=color)
+            return render("terminal", self.placed(), width=width, color=color)
         if what.isdigit():
             found = rows.fetch(self.store, [int(what)])
             if not found:

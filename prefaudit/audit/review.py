@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from prefaudit.core import Rule, UsageError, fingerprint
 
 VERDICTS = ("1", "2", "tie", "bad")
-HOLDS = ("1", "2", "both", "yes", "no")
 NEEDED = ("verdict", "row", "weight", "check")
 UNSEEN = ("LBL", "CNF", "DUP")
 """Rules whose findings lie in labels, scores or other pairs: a reviewer of two answers does not see them."""

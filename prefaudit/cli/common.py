@@ -113,16 +113,7 @@ def render(audit: Audit, where: list[tuple[str, Path | None]], quiet: bool) -> N
         if path is not None:
             write_bytes(path, reports.render(name, audit.report).encode())
         elif not quiet:
-            say(reports.render(name, audit.report if name == "json" else _placed(audit), width=width(), color=color()))
-
-
-def _placed(audit: Audit) -> dict[str, Any]:
-    """The report with the audit's folder in the commands of its next steps; the stored one says DIR."""
-    import shlex
-
-    folder = shlex.quote(str(audit.folder))
-    steps = [{**step, "command": step["command"].replace(" DIR ", f" {folder} ")} for step in audit.report["next"]]
-    return {**audit.report, "next": steps}
+            say(reports.render(name, audit.report if name == "json" else audit.placed(), width=width(), color=color()))
 
 
 def say(text: str) -> None:
