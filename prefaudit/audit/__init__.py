@@ -82,7 +82,9 @@ class Audit:
             AuditError: another version of an extractor wrote them.
         """
         names = {e["name"]: e for e in self.report["extractors"] if e["status"] == "ok"}
-        chosen = tuple(e for e in measure.choose(tuple(GROUPS), ()) if e.name in names)
+        fields = self.report["options"]["measured"]
+        all_ = {cls.name: measure.configured(cls, fields.get(cls.name, {})) for cls in EXTRACTORS}
+        chosen = tuple(e for e in measure.in_order(all_, set(all_)) if e.name in names)
         recipe = (self.store.load("pairs/recipe.json") or {}).get("recipe", "")
         made = measure.Measures(self.store, chosen, recipe, self.report["options"]["seed"])
         stale = [e.name for e in chosen if made.print_of(e) != names[e.name]["fingerprint"]]
@@ -161,7 +163,7 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         code: rulebook.configure(rule, options.params.get(code, {}), options.severity.get(code))
         for code, rule in rulebook.select(known, options.select, options.ignore).items()
     }
-    extractors = measure.choose(options.with_, options.without)
+    extractors = measure.choose(options)
     opened = data if isinstance(data, read.Opened) else read.open_source(data, options)
     sheet = review.read(reviewed, opened.recipe, known) if reviewed else review.Review()
     store = Store(out or default_folder(opened.source))

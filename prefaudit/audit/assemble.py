@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from prefaudit.audit import rows
-from prefaudit.audit.measure import Measures
+from prefaudit.audit.measure import Measures, recorded
 from prefaudit.audit.next import commands, unknowns
 from prefaudit.audit.read import Opened
 from prefaudit.config import Options
@@ -53,7 +53,7 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
         "dataset": dataset,
         "options": {"format": options.format, "map": dict(options.map), "select": list(options.select),
                     "ignore": list(options.ignore), "extractors": [e.name for e in measures.extractors],
-                    "sample": options.sample, "seed": options.seed},
+                    "measured": recorded(measures.extractors), "sample": options.sample, "seed": options.seed},
         "unknown": unknowns(rules, results, statistics.known, [e.name for e in measures.present], too_few),
         "extractors": [{"name": e.name, "fingerprint": measures.print_of(e),
                         "status": "failed" if e.name in measures.failed else "ok",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import polars as pl
 
+from prefaudit.config import Options
 from prefaudit.core import PAIRS, Apply, AuditError, Extractor, Progress, fingerprint, recipe, unknown
 from prefaudit.extractors import EXTRACTORS, GROUPS
 from prefaudit.store import Store, write_frame
@@ -14,18 +16,39 @@ from prefaudit.store import Store, write_frame
 SIDES = ("c", "r")
 
 
-def choose(with_: Sequence[str], without: Sequence[str]) -> tuple[Extractor, ...]:
+def choose(options: Options) -> tuple[Extractor, ...]:
     """The extractors to run: exactly the named groups, or all default groups but some; `groups` always.
 
     Raises:
         UsageError: no such group.
     """
-    for name in (*with_, *without):
+    for name in (*options.with_, *options.without):
         if name not in GROUPS:
             raise unknown("extractor group", name, GROUPS)
-    wanted = set(with_) if with_ else set(GROUPS) - set(without)
+    wanted = set(options.with_) if options.with_ else set(GROUPS) - set(options.without)
     names = {"groups"} | {extractor for group in wanted for extractor in GROUPS[group]}
-    made = {cls.name: cls() for cls in EXTRACTORS}
+    return in_order({cls.name: configured(cls, vars(options)) for cls in EXTRACTORS}, names)
+
+
+def configured(cls: type[Extractor], values: Mapping[str, Any]) -> Extractor:
+    """An extractor whose fields that bear the name of an option have its value, where one was given."""
+    given = {f.name: values[f.name] for f in fields(cls) if values.get(f.name) is not None}  # type: ignore[arg-type]
+    return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in given.items()})
+
+
+def recorded(extractors: Sequence[Extractor]) -> dict[str, dict[str, Any]]:
+    """What `configured` needs to make the same extractors again, of those that have fields."""
+    told = {e.name: {f.name: getattr(e, f.name) for f in fields(e)} for e in extractors}  # type: ignore[arg-type]
+    return {
+        name: {k: list(v) if isinstance(v, tuple) else v for k, v in said.items()}
+        for name, said in told.items()
+        if said
+    }
+
+
+def in_order(made: Mapping[str, Extractor], names: set[str]) -> tuple[Extractor, ...]:
+    """The named extractors and what they need, each after what it needs."""
+    names = set(names)
     pending = list(names)
     while pending:
         for need in made[pending.pop()].needs:

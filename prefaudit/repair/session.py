@@ -76,12 +76,23 @@ def begin(data: Any, options: Options, audit: str | Path | None, progress: Progr
 
 
 def as_scanned(opened: reading.Opened, audit: str | Path | None, options: Options) -> Options:
-    """The options with the gate of the audit that is there: no repair depends on it, and its report should stay."""
+    """The options with what the audit that is there was given and this command was not.
+
+    The gate, because no repair depends on it and its report should stay; and what extractors were told (a tokenizer, a
+    reward model), because a repair should act on what the user looked at.
+    """
     folder = Path(audit) if audit is not None else None
     if folder is None and any(Path(".prefaudit").glob("*/report.json")):
         folder = default_folder(opened.source)
     report = Store(folder).load("report.json") if folder is not None and folder.is_dir() else None
-    return replace(options, fail_on=report["fail_on"]) if report and "fail_on" in report else options
+    if not report or "fail_on" not in report:
+        return options
+    plain, taken = Options(), {"fail_on": report["fail_on"]}
+    for fields in report["options"].get("measured", {}).values():
+        for name, value in fields.items():
+            if hasattr(plain, name) and getattr(options, name) == getattr(plain, name):
+                taken[name] = tuple(value) if isinstance(value, list) else value
+    return replace(options, **taken)
 
 
 def _same_as_scanned(opened: reading.Opened) -> None:
