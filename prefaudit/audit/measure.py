@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from prefaudit.config import Options
-from prefaudit.core import PAIRS, Apply, AuditError, Extractor, Progress, fingerprint, recipe, unknown
+from prefaudit.core import PAIRS, Apply, AuditError, Extractor, Parts, Progress, fingerprint, recipe, unknown
 from prefaudit.extractors import EXTRACTORS, GROUPS
 from prefaudit.store import Store, write_frame
 
@@ -110,13 +111,16 @@ class Measures:
         for extractor in self.extractors:
             if not extractor.learns or not self.store.missing(self.kind(extractor), parts):
                 continue
+            if any(need in self.failed for need in extractor.needs):
+                self.failed[extractor.name] = "an extractor it needs failed"
+                continue
             progress.start(extractor.name, parts)
             path = self.store.folder / self.kind(extractor) / "fit.parquet"
             try:
                 if path.exists():
                     state: pl.DataFrame | None = pl.read_parquet(path)
                 else:
-                    state = extractor.fit(self.pairs, self.seed)
+                    state = extractor.fit(self.given(extractor), self.seed)
                     if state is not None:
                         write_frame(path, state)
             except AuditError:
@@ -161,13 +165,28 @@ class Measures:
         recent = self._recent.get((extractor.name, number))
         return self.store.read(self.kind(extractor), number) if recent is None else recent
 
-    def pairs(self, columns: list[str]) -> Iterable[pl.DataFrame]:
-        """Every part of the pairs in order, just these columns: what `fit` is given."""
-        return self._pairs(columns)
+    def given(self, extractor: Extractor) -> Parts:
+        """What its `fit` is given: also `file`, the name of the row's file, and columns of the extractors it needs."""
+        needed = tuple(e for e in self.extractors if e.name in extractor.needs)
+        return lambda columns: self._pairs(columns, needed)
 
-    def _pairs(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+    def _pairs(self, columns: list[str], needed: Sequence[Extractor]) -> Iterator[pl.DataFrame]:
+        own = list(dict.fromkeys("source_row" if name == "file" else name for name in columns))
+        own = [name for name in own if name in PAIRS] or ["row"]
+        asked = [e for e in needed if any(name in e.columns for name in columns)]
         for number in range(self.store.parts()):
-            yield self.store.read("pairs", number, columns)
+            frame = self.store.read("pairs", number, own)
+            if "file" in columns:
+                frame = frame.with_columns(file=self._files(frame["source_row"]))
+            if asked:
+                frames = [(e.name, self.store.read(self.kind(e), number)) for e in asked]
+                frame = frame.hstack(merge(frames, frames[0][1]["row"]).drop("row").get_columns())
+            yield frame.select(columns)
+
+    def _files(self, source_row: pl.Series) -> pl.Series:
+        names, firsts = zip(*(self.store.load("pairs/complete.json") or {"files": [("", 0)]})["files"], strict=True)
+        at = np.searchsorted(np.asarray(firsts), source_row.to_numpy(), side="right") - 1
+        return pl.Series("file", names).gather(at)
 
     @property
     def present(self) -> tuple[Extractor, ...]:

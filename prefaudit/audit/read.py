@@ -65,7 +65,7 @@ def read(opened: Opened, store: Store, options: Options, measure: Callable[[int,
         number, rows, pairs = number + 1, rows + part.rows, pairs + frame.height
         progress.step(part.rows)
     store.save("pairs/complete.json", {"parts": number, "rows": rows, "pairs": pairs, "of": total,
-                                       "notes": list(opened.source.notes)})  # fmt: skip
+                                       "files": opened.source.begins, "notes": list(opened.source.notes)})  # fmt: skip
     progress.done()
 
 

@@ -76,6 +76,12 @@ class Source:
         known = [c for c in self._counts if c is not None]
         return sum(known) if len(known) == len(self._counts) else None
 
+    @property
+    def begins(self) -> list[tuple[str, int]]:
+        """Each file's name and the number of its first row, once all of them were read or counted."""
+        firsts = np.cumsum([0, *(c or 0 for c in self._counts)])
+        return [(reader.name, int(first)) for reader, first in zip(self._readers, firsts, strict=False)]
+
     def count(self) -> int:
         """Number of source rows, going through the data where it is not known yet, which is cheaper than `read`."""
         self._counts = [r.length() if c is None else c for r, c in zip(self._readers, self._counts, strict=True)]
