@@ -1,0 +1,148 @@
+"""How reliable each annotator is, and what the true labels probably are, from the votes alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefaudit.stats.groups import Ints
+from prefaudit.stats.intervals import Floats, wilson
+
+STEPS = 300
+CLOSE = 1e-4  # largest change of a parameter at which the steps end
+PRIOR = 5.0  # votes of an average annotator that everyone is given
+LEAST = 1e-6  # of a probability, so that no vote is impossible
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """What `dawid_skene` found.
+
+    `right` is the chance that an annotator votes for the better answer where one is better, a tie counting one half,
+    with `low` and `high`, (annotators,); NaN where none of his votes is shared. `tie` is the chance of that tie.
+    `truth` is (comparisons, 3): the probability of the first side, a tie, the second side; NaN where only one voted.
+    """
+
+    right: Floats
+    low: Floats
+    high: Floats
+    tie: Floats
+    votes: Ints
+    truth: Floats
+    steps: int
+
+
+def dawid_skene(comparison: Ints, annotator: Ints, vote: Floats) -> Reliability:
+    """Maximum a posteriori estimates by expectation and maximisation.
+
+    The model is that of Dawid and Skene (1979, Applied Statistics 28, equations 2.3 to 2.5): each comparison has one
+    true value, each annotator a confusion matrix, votes are independent given the truth. Here the two sides of a
+    comparison are interchangeable, so the matrix is antisymmetric: where one side is better, an annotator votes for it,
+    calls a tie, or votes for the other with chances that do not depend on which side it is; where the two are equal he
+    calls it or takes a side, either one alike. The sides have equal prior chances. Every annotator starts with PRIOR
+    votes of the average one (a Dirichlet prior), without which three votes could make someone perfect. It begins at
+    the shares of votes, so of the two solutions that differ by calling wrong right, it finds the one with the majority.
+
+    The interval is Wilson's with as many votes as carry the same expected information when the other annotators are
+    held: a vote on a comparison that the others leave open says nothing of his reliability. That a set of annotators
+    agrees on something else than the truth cannot be seen from votes.
+
+    Args:
+        comparison: (n,) ids 0, 1, ... of what was voted on.
+        annotator: (n,) ids 0, 1, ...
+        vote: (n,) 1 first side, 1/2 tie, 0 second side.
+
+    Returns:
+        Reliability; only votes on comparisons with two annotators or more count.
+    """
+    units, people = _count(comparison), _count(annotator)
+    shared = _shared(comparison, annotator, units)
+    unit, who, v = comparison[shared], annotator[shared], np.rint(2 * (1 - vote[shared])).astype(np.int64)
+    seen = np.bincount(who, minlength=people)
+    truth = np.full((units, 3), np.nan)
+    nothing = np.full(people, np.nan)
+    if not len(unit):
+        return Reliability(nothing, nothing, nothing, nothing, seen, truth, 0)
+    ties = bool((v == 1).any())
+    posterior = _shares(unit, v, units)
+    chances, steps = np.zeros((people, 4)), 0
+    for steps in range(1, STEPS + 1):  # noqa: B007
+        moved, chances, prior = chances, *_maximise(posterior, unit, who, v, people, ties)
+        reach = _reach(chances, who, v)
+        logs = np.stack([np.bincount(unit, reach[:, k], units) for k in range(3)], 1) + np.log(prior)
+        posterior = _normal(logs)
+        if np.abs(chances - moved).max() < CLOSE:
+            break
+    right = chances[:, 0] + chances[:, 1] / 2
+    low, high = _interval(right, _normal(logs[unit] - reach), who, v, people)
+    known = seen > 0
+    has = np.bincount(unit, minlength=units) > 0
+    truth[has] = posterior[has]
+    return Reliability(*(np.where(known, x, np.nan) for x in (right, low, high, chances[:, 1])), seen, truth, steps)
+
+
+def _count(ids: Ints) -> int:
+    return int(ids.max()) + 1 if len(ids) else 0
+
+
+def _shared(unit: Ints, who: Ints, units: int) -> NDArray[np.bool_]:
+    """Votes on comparisons on which somebody else voted too."""
+    people = max(_count(who), 1)
+    distinct = np.unique(unit * people + who) // people
+    return np.asarray(np.bincount(distinct, minlength=units)[unit] > 1) if len(unit) else np.zeros(0, bool)
+
+
+def _shares(unit: Ints, v: Ints, units: int) -> Floats:
+    counts = np.stack([np.bincount(unit[v == k], minlength=units) for k in range(3)], 1).astype(np.float64)
+    return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1))
+
+
+def _maximise(posterior: Floats, unit: Ints, who: Ints, v: Ints, people: int, ties: bool) -> tuple[Floats, Floats]:
+    """Chances (people, 4): right, tie, wrong where one side is better, tie where none is; and the prior (3,)."""
+    sided = posterior[unit, 0] + posterior[unit, 2]
+    equal = posterior[unit, 1]
+    toward = posterior[unit, v]
+    side = v != 1
+    right = np.bincount(who, np.where(side, toward, 0), people)
+    wrong = np.bincount(who, np.where(side, sided - toward, 0), people)
+    tie = np.bincount(who, np.where(side, 0, sided), people)
+    even = np.bincount(who, np.where(side, 0, equal), people)
+    apart = np.bincount(who, np.where(side, equal, 0), people)
+    three = np.stack([right, tie, wrong], 1)
+    three += PRIOR * three.sum(0) / max(three.sum(), LEAST)
+    two = np.stack([even, apart], 1)
+    two += PRIOR * (two.sum(0) + LEAST) / (two.sum() + 2 * LEAST)
+    chances = np.column_stack([three / three.sum(1, keepdims=True), two[:, 0] / two.sum(1)])
+    has = np.bincount(unit, minlength=len(posterior)) > 0
+    draw = float(posterior[has, 1].mean()) if ties else 0.0
+    draw = min(max(draw, LEAST), 1 - LEAST)
+    return np.clip(chances, LEAST, 1 - LEAST), np.array([(1 - draw) / 2, draw, (1 - draw) / 2])
+
+
+def _reach(chances: Floats, who: Ints, v: Ints) -> Floats:
+    """(n, 3) logarithm of the chance of each vote where the first side, none or the second is better."""
+    right, tie, wrong, even = (np.log(chances[who, k]) for k in range(4))
+    apart = np.log((1 - chances[who, 3]) / 2)
+    return np.stack([
+        np.select([v == 0, v == 1], [right, tie], wrong),
+        np.where(v == 1, even, apart),
+        np.select([v == 2, v == 1], [right, tie], wrong),
+    ], 1)  # fmt: skip
+
+
+def _normal(logs: Floats) -> Floats:
+    p = np.exp(logs - logs.max(1, keepdims=True))
+    return np.asarray(p / p.sum(1, keepdims=True))
+
+
+def _interval(right: Floats, others: Floats, who: Ints, v: Ints, people: int) -> tuple[Floats, Floats]:
+    sided = others[:, 0] + others[:, 2]
+    w = others[:, 0] / np.maximum(sided, LEAST)
+    r = right[who]
+    seen = np.where(v == 1, 0.5, w * r + (1 - w) * (1 - r))
+    part = np.where(v == 1, 1.0, r * (1 - r) / np.maximum(seen * (1 - seen), LEAST))
+    effective = np.bincount(who, sided * (2 * w - 1) ** 2 * part, people)
+    bounds = np.array([wilson(p * n, n) for p, n in zip(right, effective, strict=True)]).reshape(-1, 2)
+    return bounds[:, 0], bounds[:, 1]
