@@ -10,7 +10,8 @@ import prefaudit
 LAYERS = [
     {"core"},
     {"duck"},
-    {"config", "progress", "sources", "rules", "stats", "store"},
+    {"config", "progress", "sources", "rules", "stats", "store", "models"},
+    {"lens"},
     {"formats", "extractors", "reports"},
     {"audit"},
     {"demo", "repair"},

@@ -1,0 +1,72 @@
+"""What every embedder is: texts in, vectors out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from prefaudit.core import AuditError
+
+RESPONSE = "{response}"
+# Movva et al., "What's In My Human Feedback?", README of April 2026: measured best with instructed embedders.
+INSTRUCTED = (
+    "Represent this user-assistant exchange for predicting which assistant response humans would prefer, focusing on "
+    "helpfulness, correctness, harmlessness, relevance, and style.\n\nUser: {prompt}\n\nAssistant: {response}"
+)
+
+
+class Vectors(NamedTuple):
+    """What an embedder says of n texts: (n, dim) float32 `values`, and (n,) `cut`, whether the text was too long."""
+
+    values: NDArray[np.float32]
+    cut: NDArray[np.bool_]
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A model that gives a text a vector.
+
+    `name` is what --embedder was given, `revision` tells two versions of its weights apart, `template` says what of
+    prompt and response it reads (`RESPONSE` is the response alone), `limit` is the number of tokens it reads, None
+    where there is no limit in tokens.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def revision(self) -> str: ...  # noqa: D102
+
+    @property
+    def template(self) -> str: ...  # noqa: D102
+
+    @property
+    def limit(self) -> int | None: ...  # noqa: D102
+
+    def embed(self, responses: pl.Series, prompts: pl.Series | None = None) -> Vectors:
+        """Vectors of n responses, in their order.
+
+        Args:
+            responses: n texts without nulls.
+            prompts: n texts, needed where the template names the prompt.
+
+        Raises:
+            ModelError: the model does not answer, or answers nonsense. There is no default vector.
+        """
+
+
+class ModelError(Exception):
+    """A model failed at its work: what it was to measure is missing, and the audit says so."""
+
+
+def missing(what: str, extra: str = "models") -> AuditError:
+    """The error for a package that is not installed."""
+    return AuditError(f"{what} is not installed", f"pip install 'prefaudit[{extra}]'")
+
+
+def both(template: str) -> bool:
+    """Whether the template reads the prompt beside the response."""
+    return "{prompt}" in template

@@ -1,0 +1,223 @@
+"""Any encoder or decoder of Hugging Face as an embedder, by plain transformers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from prefaudit.core import AuditError
+from prefaudit.models.base import INSTRUCTED, RESPONSE, ModelError, Vectors, both, missing
+
+LONG = 2048  # tokens from which a model is taken to be an instructed embedder that reads prompt and response
+MOST = 8192  # tokens read at most, whatever the model allows
+BUDGET = {"cpu": 8192, "cuda": 65_536, "mps": 16_384}  # tokens in a batch, padding included
+BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class HF:
+    """A model in a folder or on the hub, loaded when it is first asked.
+
+    Pooling is what the model's own sentence-transformers files say; without them the mean over tokens for encoders,
+    the last token for decoders. Vectors are brought to unit length.
+    """
+
+    name: str
+    where: str
+    revision: str
+    template: str
+    limit: int
+    pooling: str = "mean"
+    device: str = "auto"
+    _held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def on(self) -> str:
+        """The device it runs on."""
+        import torch
+
+        if self.device != "auto":
+            return self.device
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+    @property
+    def precision(self) -> str:
+        """bfloat16 where the device is fast at it: a CPU only with AMX (without it, it is slower than float32)."""
+        import torch
+
+        fast = torch.cpu._is_amx_tile_supported() if self.on == "cpu" else self.on.startswith("cuda")
+        return "bfloat16" if fast else "float32"
+
+    def _load(self) -> tuple[Any, Any]:
+        if not self._held:
+            import torch
+            from transformers import AutoModel, AutoTokenizer
+            from transformers.utils import logging
+
+            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(self.where)
+                model = AutoModel.from_pretrained(self.where, dtype=getattr(torch, self.precision))
+            except (OSError, ValueError) as error:
+                raise AuditError(
+                    f"{self.where} cannot be loaded: {str(error).splitlines()[0]}", "a folder or id of a model"
+                ) from error
+            self._held.update(tokenizer=tokenizer, model=model.eval().to(self.on))
+        return self._held["tokenizer"], self._held["model"]
+
+    def embed(self, responses: pl.Series, prompts: pl.Series | None = None) -> Vectors:
+        """Vectors of unit length; batches of one length each, so that padding costs next to nothing.
+
+        Raises:
+            ModelError: the model gave a number that is none.
+        """
+        import torch
+
+        tokenizer, model = self._load()
+        ids, cut = self._ids(tokenizer, responses, prompts)
+        sizes = np.fromiter((len(i) for i in ids), np.int64, len(ids))
+        order = np.argsort(-sizes, kind="stable")
+        out: NDArray[np.float32] | None = None
+        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        with torch.inference_mode():
+            for batch in _batches(sizes[order], BUDGET[self.on.split(":")[0]]):
+                rows = order[batch]
+                values = self._forward(model, [ids[r] for r in rows], pad)
+                out = np.empty((len(ids), values.shape[1]), np.float32) if out is None else out
+                out[rows] = values
+        if out is None:
+            return Vectors(np.empty((0, model.config.hidden_size), np.float32), cut)
+        if not np.isfinite(out).all():
+            raise ModelError(f"{self.name} gave a vector with a number that is none")
+        return Vectors(out, cut)
+
+    def _forward(self, model: Any, ids: list[list[int]], pad: int) -> NDArray[np.float32]:
+        import torch
+
+        width = max(map(len, ids))
+        tokens = torch.tensor([i + [pad] * (width - len(i)) for i in ids], device=self.on)
+        size = torch.tensor([len(i) for i in ids], device=self.on)
+        mask = torch.arange(width, device=self.on)[None] < size[:, None]
+        hidden = model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
+        if self.pooling == "cls":
+            pooled = hidden[:, 0].float()
+        elif self.pooling == "last":
+            pooled = hidden[torch.arange(len(ids), device=self.on), size - 1].float()
+        else:
+            pooled = (hidden * mask[..., None]).sum(1, dtype=torch.float32) / size[:, None]
+        return torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+
+    def _ids(self, tokenizer: Any, responses: pl.Series, prompts: pl.Series | None) -> tuple[list[list[int]], Any]:
+        """Token ids of each text within the limit, and whether anything was cut: the prompt's beginning goes first."""
+        before, after = _specials(tokenizer)
+        room = self.limit - len(before) - len(after)
+        if not both(self.template):
+            found = _tokenised(tokenizer, responses.to_list())
+            return [before + i[:room] + after for i in found], np.array([len(i) > room for i in found], bool)
+        if prompts is None:
+            raise ValueError("the template reads prompts: give them")
+        head, between = self.template.split("{response}")[0].split("{prompt}")
+        opening, turn = _tokenised(tokenizer, [head, between])
+        said, asked = _tokenised(tokenizer, responses.to_list()), _tokenised(tokenizer, prompts.to_list())
+        ids, cut = [], np.zeros(len(said), bool)
+        for k, (prompt, answer) in enumerate(zip(asked, said, strict=True)):
+            kept = answer[: max(room - len(opening) - len(turn), 1)]
+            left = max(room - len(opening) - len(turn) - len(kept), 0)
+            cut[k] = len(kept) < len(answer) or left < len(prompt)
+            ids.append(before + opening + (prompt[-left:] if left else []) + turn + kept + after)
+        return ids, cut
+
+
+def _tokenised(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    if not texts:
+        return []
+    plain = {"add_special_tokens": False, "padding": False, "truncation": False, "return_attention_mask": False}
+    return list(tokenizer(texts, verbose=False, **plain)["input_ids"])
+
+
+def _specials(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """What the tokenizer puts before and after a text."""
+    whole, bare = tokenizer("a")["input_ids"], _tokenised(tokenizer, ["a"])[0]
+    for at in range(len(whole) - len(bare) + 1):
+        if whole[at : at + len(bare)] == bare:
+            return list(whole[:at]), list(whole[at + len(bare) :])
+    return [], []
+
+
+def _batches(sizes: NDArray[np.int64], budget: int) -> Iterator[slice]:
+    """Slices of texts, longest first, whose longest length times their number stays within the budget."""
+    at = 0
+    while at < len(sizes):
+        many = max(1, budget // max(int(sizes[at]), 1))
+        yield slice(at, at + many)
+        at += many
+
+
+def hf(name: str, device: str = "auto") -> HF:
+    """The embedder for a hub id or a folder; reads its small files, not its weights.
+
+    Raises:
+        AuditError: torch or transformers is missing, or there is no such model.
+    """
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise missing(f"torch, which {name} needs,")
+    config = _json(name, "config.json")
+    if not config:
+        raise AuditError(
+            f"there is no model {name!r}", "lexical, minilm, a hub id, a folder with config.json, or a URL"
+        )
+    said = _json(name, "1_Pooling/config.json")
+    decoder = any("CausalLM" in a for a in config.get("architectures") or ())
+    pooling = "last" if said.get("pooling_mode_lasttoken") or (not said and decoder) else "mean"
+    pooling = "cls" if said.get("pooling_mode_cls_token") else pooling
+    most = min(int(config.get("max_position_embeddings") or MOST), MOST)
+    limit = int(_json(name, "sentence_bert_config.json").get("max_seq_length") or most)
+    template = INSTRUCTED if limit >= LONG else RESPONSE
+    return HF(name, name, revision(name), template, min(limit, most), pooling, device)
+
+
+def _json(name: str, file: str) -> dict[str, Any]:
+    path = _file(name, file)
+    found = json.loads(path.read_text(encoding="utf8")) if path else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _file(name: str, file: str) -> Path | None:
+    """A small file of a model, from its folder or the hub; None where it has none."""
+    if Path(name).is_dir():
+        path = Path(name) / file
+        return path if path.is_file() else None
+    from transformers.utils.hub import cached_file
+
+    try:
+        found = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
+    except (OSError, ValueError):
+        return None
+    return Path(found) if found else None
+
+
+def revision(name: str) -> str:
+    """What tells two versions of the weights apart: the hub's commit, or a digest of blocks spread over the files."""
+    folder = Path(name)
+    if not folder.is_dir():
+        path = _file(name, "config.json")
+        return path.parent.name[:12] if path else ""
+    digest = hashlib.blake2b(digest_size=6)
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".safetensors", ".bin", ".json", ".txt", ".model")):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(folder)} {size}".encode())
+        with path.open("rb") as held:
+            for k in range(64 if size > 64 * BLOCK else -(-size // BLOCK)):
+                held.seek(k * (size - BLOCK) // 63 if size > 64 * BLOCK else k * BLOCK)
+                digest.update(held.read(BLOCK))
+    return digest.hexdigest()

@@ -1,0 +1,116 @@
+"""Encoders and decoders from a folder, tiny and random."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prefaudit.core import AuditError
+from prefaudit.models import embedder
+from prefaudit.models.base import INSTRUCTED, RESPONSE
+from prefaudit.models.hf import BUDGET, HF, hf, revision
+from prefaudit.models.minilm import installed, minilm
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+
+def save(folder: Path, kind: str, limit: int) -> Path:
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    letters = [chr(c) for c in range(32, 127)]
+    vocabulary = {t: k for k, t in enumerate(["<pad>", "<s>", "</s>", "<unk>", "Ċ", "Ġ", *letters])}
+    raw = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)])
+    raw.enable_truncation(7)  # as MiniLM's own file does
+    raw.enable_padding(length=9)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=raw, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    size = {"vocab_size": len(vocabulary), "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "max_position_embeddings": limit}  # fmt: skip
+    if kind == "bert":
+        transformers.BertModel(transformers.BertConfig(**size)).save_pretrained(folder)
+    else:
+        transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**size, num_key_value_heads=2)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> HF:
+    return hf(str(save(tmp_path_factory.mktemp("bert"), "bert", 64)), "cpu")
+
+
+@pytest.fixture(scope="module")
+def qwen(tmp_path_factory: pytest.TempPathFactory) -> HF:
+    return hf(str(save(tmp_path_factory.mktemp("qwen"), "qwen", 4096)), "cpu")
+
+
+def test_the_files_say_how(bert: HF, qwen: HF) -> None:
+    assert (bert.template, bert.limit, bert.pooling) == (RESPONSE, 64, "mean")
+    assert (qwen.template, qwen.limit, qwen.pooling) == (INSTRUCTED, 4096, "last")
+
+
+def test_batches_change_nothing_but_rounding(bert: HF, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = pl.Series([" ".join(["ab"] * k) for k in (1, 9, 3, 3, 15, 0, 2)])
+    whole = bert.embed(some).values
+    monkeypatch.setitem(BUDGET, "cpu", 1)
+    tolerance = 0.02 if bert.precision == "bfloat16" else 1e-5
+    assert np.abs(whole - bert.embed(some).values).max() < tolerance
+    assert np.allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-3)
+    assert bert.embed(some[:0]).values.shape == (0, 16)
+
+
+def test_over_the_limit_is_cut_and_counted(bert: HF) -> None:
+    found = bert.embed(pl.Series(["x" * 62, "x" * 63, "x" * 62 + "yyy"]))
+    assert found.cut.tolist() == [False, True, True]
+    assert np.abs(found.values[0] - found.values[2]).max() < 0.02
+
+
+def test_the_prompt_is_cut_from_its_beginning_and_the_answer_stays(qwen: HF) -> None:
+    tokenizer, _ = qwen._load()
+    ids, cut = qwen._ids(tokenizer, pl.Series(["answer", "b" * 5000, "ok"]), pl.Series(["p" * 6000 + "END", "q", "r"]))
+    assert [len(i) for i in ids][:2] == [4096, 4096] and cut.tolist() == [True, True, False]
+    assert "ENDĊĊAssistant:Ġanswer" in "".join(tokenizer.convert_ids_to_tokens(ids[0]))
+    assert all(i[0] == 1 and i[-1] == 2 for i in ids)
+
+
+def test_prompts_make_a_difference(qwen: HF) -> None:
+    same = pl.Series(["fine", "fine"])
+    found = qwen.embed(same, pl.Series(["a question", "another"])).values
+    assert np.abs(found[0] - found[1]).max() > 0.001
+    with pytest.raises(ValueError, match="prompts"):
+        qwen.embed(same)
+
+
+def test_other_weights_are_another_revision(tmp_path: Path) -> None:
+    folder = save(tmp_path, "bert", 32)
+    before = revision(str(folder))
+    assert before == revision(str(folder))
+    weights = folder / "model.safetensors"
+    held = bytearray(weights.read_bytes())
+    held[-1] ^= 1
+    weights.write_bytes(bytes(held))
+    assert revision(str(folder)) != before
+
+
+def test_no_such_model(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="no model"):
+        embedder(str(tmp_path))
+
+
+@pytest.mark.skipif(not installed(), reason="the weights of minilm are not installed")
+def test_minilm_says_what_the_published_model_says() -> None:
+    found = minilm("cpu").embed(
+        pl.Series(["A man is eating food.", "A man is eating a piece of bread.", "Two rockets."])
+    )
+    near, far = found.values[0] @ found.values[1], found.values[0] @ found.values[2]
+    assert found.values.shape == (3, 384)
+    assert near == pytest.approx(0.7553, abs=0.01)  # the similarity that sentence-transformers' own documents print
+    assert far < 0.2
