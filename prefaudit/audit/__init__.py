@@ -6,6 +6,7 @@ import platform
 import re
 import shlex
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import polars as pl
 
 from prefaudit import __version__
 from prefaudit import rules as rulebook
-from prefaudit.audit import judge, measure, read, review, rows
+from prefaudit.audit import judge, measure, probes, read, review, rows
 from prefaudit.config import Options
 from prefaudit.core import SCHEMA, SKIPPED, AuditError, Progress, fingerprint, unknown
 from prefaudit.extractors import EXTRACTORS, GROUPS
@@ -171,7 +172,7 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         store.claim(opened.source.fingerprint, force=force)
         measures = measure.Measures(store, extractors, opened.recipe, options.seed)
         plain = fingerprint(
-            *(SCHEMA, __version__, opened.source.paths, opened.recipe, options.fail_on, options.seed),
+            *(SCHEMA, __version__, opened.source.paths, opened.recipe, options.fail_on, options.seed, probes.KNOWN),
             *([measures.print_of(e) for e in extractors], list(rules.values())),
         )
         key = fingerprint(plain, sheet.print) if reviewed else plain
@@ -186,9 +187,11 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         report, findings, effects = judge.judge(opened, store, measures, rules, options, progress)
         report["options"]["reviewed"] = sheet.print or None
         report["review"] = {}
-        if reviewed:
-            able = judge.Able(store, measures, rules, options.memory)
-            report["review"] = review.told(sheet, report, findings, able)
+        pairs = probes.population(store, measures) if reviewed else None
+        if pairs is not None:
+            judged = partial(judge.judged, store, measures, rules, options.memory)
+            report["review"] = review.told(sheet, report, findings, pairs, judged)
+        report["probes"] = probes.told(store, measures, sheet, pairs)
         _write(store, report, findings, effects)
         store.save("run.json", {"fingerprint": opened.source.fingerprint, "key": key if report["complete"] else None,
                                 "plain": plain if report["complete"] else None, **_run_facts(started)})  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from prefaudit import stats
 from prefaudit.audit.assemble import Judged, Statistics, report
 from prefaudit.audit.columns import FEATURES, Columns, gather
+from prefaudit.audit.judgements import judgements
+from prefaudit.audit.judgements import metrics as judged_metrics
 from prefaudit.audit.measure import Measures
 from prefaudit.audit.read import Opened
 from prefaudit.config import Options
@@ -19,7 +21,7 @@ from prefaudit.core import EFFECTS, FINDINGS, Progress, Rule, fingerprint
 from prefaudit.rules import Judge
 from prefaudit.store import Store
 
-VERSION = 4
+VERSION = 5
 PERMUTATIONS = 20
 TEXTS = ("prompt", "rejected_prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "extra")
 
@@ -75,23 +77,12 @@ def _part(store: Store, measures: Measures, number: int, columns: list[str]) -> 
     return frame if "group" in frame.columns else frame.with_columns(group=pl.col("row"))
 
 
-class Able:
-    """Which pairs a rule could judge, asked again of the few that a reviewer saw."""
-
-    def __init__(self, store: Store, measures: Measures, rules: Mapping[str, Rule], memory: str) -> None:
-        self._store, self._measures, self._rules, self._memory = store, measures, rules, memory
-
-    def __call__(self, code: str, wanted: Sequence[int]) -> NDArray[np.bool_]:
-        """For each of these rows (ascending) whether the pair rule judged it."""
-        engine, first = Judge({code: self._rules[code]}, memory=self._memory), 0
-        rows = np.asarray(wanted, np.int64)
-        for number in range(self._store.parts()):
-            here = self._store.part_pairs(number)
-            inside = rows[(rows >= first) & (rows < first + here)] - first
-            if len(inside):
-                engine.pairs(_part(self._store, self._measures, number, engine.columns())[inside])
-            first += here
-        return engine.fired(code).is_not_null().to_numpy()
+def judged(store: Store, measures: Measures, rules: Mapping[str, Rule], memory: str, code: str) -> NDArray[np.bool_]:
+    """Which pairs a pair rule could judge, asked again."""
+    engine = Judge({code: rules[code]}, memory=memory)
+    for number in range(store.parts()):
+        engine.pairs(_part(store, measures, number, engine.columns()))
+    return engine.fired(code).is_not_null().to_numpy()
 
 
 def _whole(store: Store, measures: Measures, names: list[str]) -> pl.DataFrame:
@@ -121,6 +112,7 @@ def _statistics(store: Store, measures: Measures, options: Options, progress: Pr
         annotators=pl.DataFrame(have["annotators"], schema=stats.ANNOTATORS, orient="row"),
         metrics=have["metrics"],
         known=have["known"],
+        told={name: have[name] for name in ("agreement", "position", "shortcuts", "models")},
     )  # fmt: skip
 
 
@@ -139,14 +131,14 @@ def _compute(columns: Columns, seed: int) -> dict[str, Any]:
         stats.permuted(columns.y, length, features, families, columns.group, seed, PERMUTATIONS, options),
     )
     baselines = stats.baselines(columns.y, length, _Differences(features), columns.group, seed, labels)
-    annotators = stats.annotators(columns.meta.with_columns(group=pl.Series(columns.group), length=pl.Series(length)))
+    told = judgements(columns, length, seed)
     return {
         "effects": effects.rows(),
         "summary": summary,
         "baselines": baselines,
-        "annotators": annotators.rows(),
-        "metrics": _metrics(columns, baselines, annotators),
+        "metrics": {**_metrics(columns, baselines, len(told["annotators"])), **judged_metrics(told)},
         "known": dict(columns.known),
+        **told,
     }
 
 
@@ -195,14 +187,14 @@ def _summary(effects: pl.DataFrame, columns: Columns, permuted: Mapping[str, Any
     }
 
 
-def _metrics(columns: Columns, baselines: Mapping[str, Any], annotators: pl.DataFrame) -> dict[str, Any]:
+def _metrics(columns: Columns, baselines: Mapping[str, Any], annotators: int) -> dict[str, Any]:
     """The numbers that dataset rules read; one that is not known is left out."""
     meta, sizes = columns.meta, np.bincount(columns.group) if len(columns.group) else np.zeros(1, np.int64)
     found: dict[str, Any] = {
         "pairs": meta.height, "unpaired": columns.unpaired,
         "ties": int((meta["label"] == "tie").sum()), "both_bad": int((meta["label"] == "both_bad").sum()),
         "groups": int((sizes > 0).sum()), "largest_group": int(sizes.max()),
-        "annotators": annotators.height or None,
+        "annotators": annotators or None,
     }  # fmt: skip
     if meta.height:
         found |= {"tie_rate": 1 - float((columns.y == 1).mean()), "largest_group_share": int(sizes.max()) / meta.height}
@@ -210,12 +202,6 @@ def _metrics(columns: Columns, baselines: Mapping[str, Any], annotators: pl.Data
         if baselines.get(name) is not None:
             found[name] = baselines[name]
             found[f"{name}_low"], found[f"{name}_high"] = baselines[f"{name}_interval"]
-    told = meta["first"].is_not_null().to_numpy()
-    if told.any():
-        first = meta["first"].to_numpy()[told]
-        wins = np.where(first == 1, columns.y[told], 1 - columns.y[told])
-        rate, low, high = stats.cluster_rate(wins, columns.group[told])
-        found |= {"first_n": int(told.sum()), "first_rate": rate, "first_low": low, "first_high": high}
     for side in ("chosen", "rejected"):
         counts = meta[f"hash_{side}"].value_counts()["count"]
         found[f"distinct_{side}"] = counts.len()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from prefaudit.core import Rule, UsageError, fingerprint
+from prefaudit.audit.estimate import Answers, Bools, Ints, Population, estimate
+from prefaudit.audit.probes import KNOWN
+from prefaudit.core import Rule, UsageError, fingerprint, unknown
 
 VERDICTS = ("1", "2", "tie", "bad")
 NEEDED = ("verdict", "row", "weight", "check")
@@ -22,19 +23,15 @@ UNSEEN = ("LBL", "CNF", "DUP")
 """Rules whose findings lie in labels, scores or other pairs: a reviewer of two answers does not see them."""
 UNDECIDED = ("LBL002",)
 """Rules of LBL that do not say that the other side is right."""
-FEWEST = 10
-"""Judged pairs under which an interval is a bound."""
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Review:
     """A sheet read back: pairs by what the reviewer said, and the weight of each.
 
-    `claims` are (row, rule, whether the finding holds of the pair) of the column `holds`. `print` is the fingerprint of
-    the sheet's content.
+    `claims` are (row, rule, whether the finding holds of the pair) of the column `holds`; `probes` are (row, probe,
+    whether it is so of the chosen answer, and of the rejected one; None where the cell is empty). `print` is the
+    fingerprint of the sheet's content.
     """
 
     confirmed: tuple[int, ...] = ()
@@ -43,6 +40,7 @@ class Review:
     unusable: tuple[int, ...] = ()
     weights: tuple[tuple[int, float], ...] = ()
     claims: tuple[tuple[int, str, bool], ...] = ()
+    probes: tuple[tuple[int, str, bool | None, bool | None], ...] = ()
     print: str = ""
 
     @property
@@ -55,6 +53,12 @@ class Review:
     def judged(self) -> int:
         """How many pairs have a verdict."""
         return len(self.wrong) + len(self.unusable)
+
+    def answers(self, truth: Mapping[int, float]) -> Answers:
+        """What was said of some pairs, with their weights."""
+        rows, weight = sorted(truth), dict(self.weights)
+        return Answers(np.asarray(rows, np.int64), np.array([truth[r] for r in rows]),
+                       np.array([weight[r] for r in rows]))  # fmt: skip
 
 
 def code(pairs_recipe: str, row: int, turned: bool) -> str:
@@ -99,17 +103,18 @@ def read(path: str | Path, pairs_recipe: str, rules: Mapping[str, Rule]) -> Revi
                          "UTF-8") from e  # fmt: skip
     told: dict[str, list[int]] = {"confirmed": [], "contrary": [], "tied": [], "unusable": []}
     weights: dict[int, float] = {}
-    claims = []
+    claims, probes = [], []
     for line, cells in _records(path, text):
         verdict, holds = ((cells.get(c) or "").strip().lower() for c in ("verdict", "holds"))
-        if not verdict and not holds:
+        seen = _seen(path, line, cells)
+        if not verdict and not holds and not seen:
             continue
         try:
             row, weight = int(cells["row"]), float(cells["weight"].replace(",", "."))
         except ValueError as e:
             raise UsageError(f"{path}, line {line}: {e}", "row and weight stay as `prefaudit review` wrote them") from e
-        sides = {code(pairs_recipe, row, t): t for t in (False, True)}
-        if cells["check"] not in sides:
+        turned = {code(pairs_recipe, row, t): t for t in (False, True)}
+        if cells["check"] not in turned:
             raise UsageError(f"{path}, line {line}: this sheet was drawn from other data, or read with another --map",
                              "draw one from this data: prefaudit review")  # fmt: skip
         if row in weights:
@@ -117,13 +122,17 @@ def read(path: str | Path, pairs_recipe: str, rules: Mapping[str, Rule]) -> Revi
         if not 0 < weight < np.inf:
             raise UsageError(f"{path}, line {line}: weight {cells['weight']}", "weights stay as they were written")
         weights[row] = weight
-        chosen = "2" if sides[cells["check"]] else "1"
+        chosen = "2" if turned[cells["check"]] else "1"
         if verdict:
             told[_verdict(path, line, verdict, chosen)].append(row)
         if holds:
             claims.append((row, *_held(path, line, cells.get("claim") or "", holds, chosen, rules)))
+        for name, sides in seen.items():
+            first, second = sides if chosen == "1" else sides[::-1]
+            probes.append((row, name, first, second))
     kept = {name: tuple(sorted(rows)) for name, rows in told.items()}
-    return Review(**kept, weights=tuple(weights.items()), claims=tuple(claims), print=fingerprint(text))
+    return Review(**kept, weights=tuple(weights.items()), claims=tuple(claims), probes=tuple(probes),
+                  print=fingerprint(text))  # fmt: skip
 
 
 def _records(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -136,6 +145,10 @@ def _records(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str]]
         for name in NEEDED:
             if name not in names:
                 raise UsageError(f"{path}, line 1: no column {name!r}", "name a sheet that `prefaudit review` wrote")
+        for name in names:
+            if name not in KNOWN and {f"{name}_1", f"{name}_2"} <= {*names}:
+                error = unknown("probe", name, KNOWN)
+                raise UsageError(f"{path}, line 1: {error.message}", error.hint)
         line = sheet.line_num + 1
         for cells in sheet:
             if cells and len(cells) != len(names):
@@ -146,6 +159,21 @@ def _records(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str]]
             line = sheet.line_num + 1
     except csv.Error as e:
         raise UsageError(f"{path}, line {line}: {e}", "save it as CSV again") from e
+
+
+def _seen(path: str | Path, line: int, cells: Mapping[str, str]) -> dict[str, tuple[bool | None, bool | None]]:
+    """What was said of each probe's question, of response 1 and of response 2; only probes that have an answer."""
+    found = {}
+    for name in (n for n in KNOWN if f"{n}_1" in cells and f"{n}_2" in cells):
+        said: list[bool | None] = []
+        for column in (f"{name}_1", f"{name}_2"):
+            word = cells[column].strip().lower()
+            if word not in ("yes", "no", ""):
+                raise UsageError(f"{path}, line {line}: {column} {word!r}", "one of yes, no, or empty")
+            said.append(word == "yes" if word else None)
+        if said != [None, None]:
+            found[name] = (said[0], said[1])
+    return found
 
 
 def _verdict(path: str | Path, line: int, verdict: str, chosen: str) -> str:
@@ -173,91 +201,54 @@ def _held(path: str | Path, line: int, said: str, holds: str, chosen: str,
     return name, holds in (meant, "both")
 
 
-def estimate(rate: float, named: Bools, truth: Floats, weight: Floats) -> dict[str, Any]:
-    """A share of all pairs, from a rule that speaks of each and a person who judged some.
-
-    Prediction-powered inference (Angelopoulos et al. 2023, arXiv 2301.09633): the share that the rule names, plus the
-    weighted mean of what it got wrong in the judged pairs, sum(w (y - f)) / sum(w). Its variance is that of the second
-    term, as the first is known; 1.96 standard errors on each side. With under 10 judged pairs, or where the rule and
-    the reviewer never differ, that variance says nothing: then the share lies within u of the rule's, with u the upper
-    end of Clopper and Pearson's interval (97.5 %, Kish's effective number) for the share of pairs in which they differ.
-
-    Args:
-        rate: share of all pairs that the rule names.
-        named: n: whether the rule names the judged pair.
-        truth: n: whether it is so, 0..1.
-        weight: n: inverse of the chance of being drawn, up to a factor.
-
-    Returns:
-        rate, interval, n, method: prediction-powered or bound.
-    """
-    from scipy.special import betaincinv
-
-    n, share = len(truth), weight / weight.sum()
-    rest = truth - named
-    mean = float((share * rest).sum())
-    if n >= FEWEST and float(np.ptp(rest)) > 0:
-        error = float(np.sqrt((share**2 * (rest - mean) ** 2).sum() * n / (n - 1)))
-        around, spread, method = rate + mean, 1.96 * error, "prediction-powered"
-    else:
-        effective = 1 / float((share**2).sum())
-        apart = float((share * np.abs(rest)).sum()) * effective
-        upper = 1.0 if effective - apart <= 0 else float(betaincinv(apart + 1, effective - apart, 0.975))
-        around, spread, method = rate, upper, "bound"
-    low, high = max(0.0, around - spread), min(1.0, around + spread)
-    return {"rate": min(1.0, max(0.0, rate + mean)), "interval": [low, high], "n": n, "method": method}
-
-
-def wrong(review: Review, named: NDArray[np.int64], pairs: int) -> dict[str, Any] | None:
-    """The share of wrong labels among pairs of two answers; None where no pair was judged.
+def wrong(review: Review, named: Ints, population: Population) -> dict[str, Any] | None:
+    """The share of wrong labels among pairs of two answers, as `estimate` gives it; None where no pair was judged.
 
     Args:
         review: the sheet.
         named: pairs that the rules of LBL name.
-        pairs: how many pairs of two answers there are.
+        population: the pairs.
     """
-    rows = sorted(review.wrong)
-    if not rows:
+    if not review.wrong:
         return None
-    truth, weight = review.wrong, dict(review.weights)
-    return estimate(len(np.unique(named)) / max(pairs, 1), np.isin(rows, named), np.array([truth[r] for r in rows]),
-                    np.array([weight[r] for r in rows]))  # fmt: skip
+    return estimate(population, population.named(named), review.answers(review.wrong))
 
 
-Judged = Callable[[str, Sequence[int]], Bools]
-"""Which of some pairs, ascending, a pair rule could judge."""
+Judged = Callable[[str], Bools]
+"""Which pairs a pair rule could judge."""
 
 
-def told(review: Review, report: Mapping[str, Any], findings: pl.DataFrame, judged: Judged) -> dict[str, Any]:
+def told(review: Review, report: Mapping[str, Any], findings: pl.DataFrame, population: Population,
+         judged: Judged) -> dict[str, Any]:  # fmt: skip
     """The report's `review`: counts, the share of wrong labels, and each rule whose finding was judged.
 
     Args:
         review: the sheet.
         report: the report without it.
         findings: FINDINGS.
+        population: the pairs.
         judged: see Judged.
     """
     results = {r["code"]: r for r in report["rules"] if r["scope"] == "pair" and r["judged"]}
     hits = findings.filter(pl.col("row").is_not_null())
     labels = [c for c in results if c.startswith("LBL")]
-    named = hits.filter(pl.col("rule").is_in(labels))["row"].to_numpy()
     truths: dict[str, dict[int, float]] = {}
     for row, name, right in review.claims:
         truths.setdefault(name, {})[row] = float(right)
     truths |= {c: review.wrong for c in labels if c not in UNDECIDED and review.wrong}
-    weight, rules = dict(review.weights), []
+    rules = []
     for name in sorted(truths.keys() & results.keys()):
-        rows = sorted(truths[name])
-        able = judged(name, rows)
-        rows = [row for row, a in zip(rows, able.tolist(), strict=True) if a]
-        if not rows:
-            continue
-        fired = np.isin(rows, hits.filter(pl.col("rule") == name)["row"].to_numpy())
-        truth = np.array([truths[name][row] for row in rows])
-        found = estimate(results[name]["rate"], fired, truth, np.array([weight[row] for row in rows]))
-        rules.append({"code": name, "asked": "label wrong" if name in labels else "finding holds",
-                      "found": results[name]["rate"], "named": int(fired.sum()),
-                      "right": float(truth[fired].sum()), **found})  # fmt: skip
+        named = hits.filter(pl.col("rule") == name)["row"].to_numpy()
+        able = judged(name) if results[name]["unjudged"] else np.ones(len(population.both), bool)
+        predicted = population.named(named, able)
+        truth = {row: said for row, said in truths[name].items() if np.isfinite(predicted[row])}
+        found = estimate(population, predicted, review.answers(truth)) if truth else None
+        if found is not None:
+            fired = [said for row, said in truth.items() if predicted[row]]
+            rules.append({"code": name, "asked": "label wrong" if name in labels else "finding holds",
+                          "found": results[name]["rate"], "named": len(fired), "right": sum(fired),
+                          **found})  # fmt: skip
     counts = {key: len(getattr(review, key)) for key in ("confirmed", "contrary", "tied", "unusable")}
+    named = hits.filter(pl.col("rule").is_in(labels))["row"].unique().to_numpy()
     return {"sheet": review.print, "reviewed": len(review.weights), **counts,
-            "wrong": wrong(review, named, report["dataset"]["pairs"]), "rules": rules}  # fmt: skip
+            "wrong": wrong(review, named, population), "rules": rules}  # fmt: skip

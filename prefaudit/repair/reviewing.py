@@ -10,10 +10,12 @@ import numpy as np
 
 from prefaudit.audit import review as reviews
 from prefaudit.audit import rows as pair_rows
+from prefaudit.audit.estimate import Population
 from prefaudit.audit.review import Review
 from prefaudit.config import Options
 from prefaudit.core import Progress, UsageError
 from prefaudit.repair import session, target
+from prefaudit.repair.cut import Bools
 from prefaudit.repair.evidence import Evidence, no_consensus, no_strength
 
 COLUMNS = ("key", "prompt", "response_1", "response_2", "verdict", "claim", "holds", "comment", "row", "weight",
@@ -77,8 +79,7 @@ def draw(evidence: Evidence, n: int, by: str, rng: np.random.Generator) -> tuple
 
     Only pairs with two answers are drawn. With `by`, half come from the stratum it names and half from the rest.
     """
-    both = evidence.pair_columns("hash_chosen", "hash_rejected")
-    able = (both["hash_chosen"].is_not_null() & both["hash_rejected"].is_not_null()).to_numpy()
+    able = _two_answers(evidence)
     special = _special(evidence, by) & able
     pools = [(by, np.flatnonzero(special)), ("rest", np.flatnonzero(able & ~special))]
     if by == "random":
@@ -154,7 +155,12 @@ def wrong(review: Review, evidence: Evidence) -> dict[str, Any] | None:
     """Share of labels that are wrong, with its interval; see `prefaudit.audit.review.wrong`. None of nothing judged."""
     labels = [c for c in evidence.asked if c.startswith("LBL") and evidence.known[c].scope == "pair"]
     named = np.concatenate([np.zeros(0, np.int64), *(evidence.fired(c)[0] for c in labels)])
-    return reviews.wrong(review, named, evidence.audit.report["dataset"]["pairs"])
+    return reviews.wrong(review, np.unique(named), Population.of(_two_answers(evidence), evidence.group))
+
+
+def _two_answers(evidence: Evidence) -> Bools:
+    found = evidence.pair_columns("hash_chosen", "hash_rejected")
+    return (found["hash_chosen"].is_not_null() & found["hash_rejected"].is_not_null()).to_numpy()
 
 
 def told(review: Review, evidence: Evidence) -> list[str]:
@@ -163,6 +169,8 @@ def told(review: Review, evidence: Evidence) -> list[str]:
     if found is None:
         return []
     low, high = found["interval"]
-    share = f"{low:.1%} to {high:.1%}" if found["method"] == "bound" else f"{found['rate']:.1%}"
-    interval = "" if found["method"] == "bound" else f" [{low:.1%}, {high:.1%}]"
+    if found["method"] == "bound":
+        share, interval = f"at most {found['at_most']:.1%}", f" ({found['rate']:.1%} seen; too little for more)"
+    else:
+        share, interval = f"{found['rate']:.1%}", f" [{low:.1%}, {high:.1%}]"
     return [f"reviewed {review.judged:,} pairs: the label is wrong in {share} of all pairs{interval}"]
