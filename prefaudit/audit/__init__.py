@@ -183,6 +183,7 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         read.read(opened, store, options, measures.part, progress)
         for number in range(store.parts()):
             measures.part(number)
+        measures.settle((store.load("pairs/complete.json") or {"pairs": 0})["pairs"])
         measures.fit(progress)
         report, findings, effects = judge.judge(opened, store, measures, rules, options, progress)
         report["options"]["reviewed"] = sheet.print or None

@@ -67,11 +67,16 @@ def column_names() -> set[str]:
     """Dotted names of everything a pair rule can read: PAIRS, and what the extractors write."""
     names = set(PAIRS)
     for cls in EXTRACTORS:
-        for name, kind in cls().columns.items():
+        for name, kind in cls().columns.items() if not hidden(cls()) else ():
             names.add(name)
             if isinstance(kind, pl.Struct):
                 names.update(f"{name}.{field.name}" for field in kind.fields)
     return names
+
+
+def hidden(extractor: Extractor) -> bool:
+    """Whether its columns are working material for other extractors, which no rule and no report sees."""
+    return bool(getattr(extractor, "hidden", False))
 
 
 @dataclass
@@ -88,6 +93,10 @@ class Measures:
     failed: dict[str, str] = field(default_factory=dict)
     _loaded: dict[str, Apply] = field(default_factory=dict)
     _recent: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict)
+
+    def settle(self, pairs: int) -> None:
+        """Let extractors that choose by the number of pairs choose; what they chose is then part of their recipe."""
+        self.extractors = tuple(e.settled(pairs) if hasattr(e, "settled") else e for e in self.extractors)
 
     def print_of(self, extractor: Extractor) -> str:
         """The fingerprint under which the columns lie: of the recipe and of the pairs it measures."""
@@ -195,7 +204,7 @@ class Measures:
 
     def features(self, number: int) -> pl.DataFrame:
         """One part of all features side by side: `row`, the structs `c` and `r` of every extractor as one, the rest."""
-        frames = [(e.name, self.store.read(self.kind(e), number)) for e in self.present]
+        frames = [(e.name, self.store.read(self.kind(e), number)) for e in self.present if not hidden(e)]
         return merge(frames, self.store.read("pairs", number, ["row"])["row"])
 
     def lazy(self) -> pl.LazyFrame:
@@ -203,6 +212,8 @@ class Measures:
         row = self.store.scan("pairs").select("row")
         plain, sided = [row], []
         for e in self.present:
+            if hidden(e):
+                continue
             lazy = self.store.scan(self.kind(e)).drop("row")
             renamed = {s: f"{s}@{e.name}" for s in SIDES if s in e.columns}
             sided += [e.name] if renamed else []

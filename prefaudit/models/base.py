@@ -70,3 +70,27 @@ def missing(what: str, extra: str = "models") -> AuditError:
 def both(template: str) -> bool:
     """Whether the template reads the prompt beside the response."""
     return "{prompt}" in template
+
+
+def packed(vectors: NDArray[np.float32], known: NDArray[np.bool_]) -> pl.Series:
+    """Vectors as a column of bytes, float16 each; null where not known.
+
+    Args:
+        vectors: (m, dim), one for each known row, in their order.
+        known: (n,), m of them true.
+    """
+    half = np.ascontiguousarray(vectors, np.float16)
+    told: list[bytes | None] = [None] * len(known)
+    for place, vector in zip(np.flatnonzero(known).tolist(), half, strict=True):
+        told[place] = vector.tobytes()
+    return pl.Series(told, dtype=pl.Binary)
+
+
+def unpacked(column: pl.Series) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The vectors that `packed` wrote, (n, dim) float32 with 0 where not known, and (n,) whether it is known."""
+    known = column.is_not_null().to_numpy()
+    held = np.frombuffer(b"".join(column.drop_nulls()), np.float16)
+    dim = len(held) // max(int(known.sum()), 1)
+    out = np.zeros((len(column), dim), np.float32)
+    out[known] = held.reshape(-1, dim) if dim else 0
+    return out, known
