@@ -4,15 +4,36 @@ from __future__ import annotations
 
 from prefaudit.core import Extractor
 from prefaudit.extractors.duplicates import Duplicates
+from prefaudit.extractors.embed import Embed
+from prefaudit.extractors.encoding import Encoding
 from prefaudit.extractors.groups import Groups
+from prefaudit.extractors.language import Language
+from prefaudit.extractors.mentions import Mentions
 from prefaudit.extractors.overlap import Overlap
 from prefaudit.extractors.pair import Pair
 from prefaudit.extractors.panel import Panel
+from prefaudit.extractors.pii import Pii
 from prefaudit.extractors.refusal import Refusal
 from prefaudit.extractors.sycophancy import Sycophancy
 from prefaudit.extractors.text import Text
+from prefaudit.extractors.truncation import Truncation
 
-EXTRACTORS: tuple[type[Extractor], ...] = (Text, Pair, Refusal, Sycophancy, Overlap, Groups, Duplicates, Panel)
+EXTRACTORS: tuple[type[Extractor], ...] = (
+    Text,
+    Pair,
+    Refusal,
+    Sycophancy,
+    Overlap,
+    Groups,
+    Duplicates,
+    Panel,
+    Embed,
+    Encoding,
+    Truncation,
+    Language,
+    Pii,
+    Mentions,
+)
 
 # What --with and --without name. `groups` is always measured: every interval rests on it.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -20,4 +41,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "overlap": ("overlap",),
     "duplicates": ("duplicates",),
     "panel": ("panel",),
+    "integrity": ("encoding", "truncation"),
+    "language": ("language",),
+    "pii": ("pii",),
+    "mentions": ("mentions",),
 }

@@ -19,6 +19,7 @@ PAIR = pl.Struct(
         "prefix": pl.Float64,
         "prompt_differs": pl.Boolean,
         "reasoning_sides": pl.Int8,
+        "system_sides": pl.Int8,
     }
 )
 
@@ -86,14 +87,29 @@ def same_normalised(a: pl.Series, b: pl.Series) -> pl.Series:
     return result
 
 
+def system_sides(frame: pl.DataFrame) -> pl.Series:
+    """How many of the two conversations begin with a system message: 0, 1 or 2.
+
+    Args:
+        frame: `prompt` and `rejected_prompt`, the latter null where it equals the former.
+    """
+    chosen, rejected = (
+        (frame[name].list.first().struct.field("role") == "system").fill_null(False)
+        for name in ("prompt", "rejected_prompt")
+    )
+    other = pl.select(pl.when(frame["rejected_prompt"].is_null()).then(chosen).otherwise(rejected)).to_series()
+    return chosen.cast(pl.Int8) + other.cast(pl.Int8)
+
+
 @dataclass(frozen=True)
 class Pair:
     """Equality and overlap of the beginnings of the two answers."""
 
     name: ClassVar[str] = "pair"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = (
+        "prompt",
         "rejected_prompt",
         "chosen",
         "rejected",
@@ -125,6 +141,7 @@ class Pair:
                     "prefix": shared_prefix(a, b),
                     "prompt_differs": pl.select(pl.when(both).then(frame["rejected_prompt"].is_not_null())).to_series(),
                     "reasoning_sides": sides,
+                    "system_sides": pl.select(pl.when(both).then(system_sides(frame))).to_series(),
                 }
             )
             return pl.DataFrame([frame["row"], fields.to_struct("pair").cast(PAIR)])
