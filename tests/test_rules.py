@@ -333,6 +333,7 @@ def test_dataset_rule_reads_the_table() -> None:
 def test_annotators_are_named_worst_first() -> None:
     columns = {"votes": [50.0] * 3, "shared": [50.0] * 3, "agreement": [0.5, 0.2, 0.9], "low": [0.4, 0.1, 0.8]}
     annotators = pl.DataFrame({"annotator": ["a", "b", "c"], **columns, "high": [0.59, 0.3, 0.95]})
+    annotators = annotators.with_columns(q_agreement=pl.Series([0.01, 0.001, 1.0]))
     judge = Judge({"AGR001": RULES["AGR001"]})
     found = judge.dataset({}, annotators, NONE)
     assert found["value"].to_list() == [0.3, 0.59]

@@ -27,6 +27,7 @@ class Statistics:
     annotators: pl.DataFrame
     metrics: dict[str, Any]
     known: dict[str, bool]
+    told: dict[str, Any]  # agreement, position, shortcuts, models: as they stand in the report
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
         "effects_summary": statistics.summary,
         "baselines": statistics.baselines,
         "annotators": [_bounded(row) for row in statistics.annotators.iter_rows(named=True)],
+        **statistics.told,
         "examples": {str(row["row"]): rows.example(row) for row in rows.fetch(store, named)},
         "next": commands(results, judged.findings, source.paths, source.container),
         "lens": {}, "strength": {}, "principles": [],

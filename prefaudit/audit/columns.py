@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from prefaudit import stats
 from prefaudit.audit.measure import Measures
 from prefaudit.store import Store
 
@@ -50,6 +51,7 @@ FEATURES: dict[str, Feature] = {
 }
 
 META = ["row", "label", "first", "annotator", "votes", "hash_prompt", "hash_chosen", "hash_rejected"]
+NAMES = ["source", "model_chosen", "model_rejected"]  # few different values: kept as numbers
 KNOWN = ["first", "source", "annotator", "votes", "margin", "score_chosen", "score_rejected", "model_chosen",
          "model_rejected"]  # fmt: skip
 
@@ -59,8 +61,9 @@ class Columns:
     """Arrays over the pairs that have both answers, in reading order.
 
     `y` is 1 where the label is chosen and 1/2 for a tie or both_bad. `features` are (chosen, rejected) arrays, NaN
-    where not known. `meta` holds the columns META of the same pairs. `unpaired` counts replies without another side;
-    `known` says of the columns KNOWN whether any row has them.
+    where not known. `meta` holds the columns META of the same pairs, NAMES and the languages of both sides as
+    categories, and `item` of `stats.items`. `unpaired` counts replies without another side; `known` says of the columns
+    KNOWN whether any row has them.
     """
 
     meta: pl.DataFrame
@@ -79,8 +82,8 @@ def gather(store: Store, measures: Measures) -> Columns:
     for number in range(store.parts()):
         meta = store.read("pairs", number, list(dict.fromkeys(META + KNOWN)))
         known = {name: told or meta[name].null_count() < meta.height for name, told in known.items()}
-        meta = meta.select(META)
         features = measures.features(number)
+        meta = meta.select(*META, pl.col(NAMES).cast(pl.Categorical), _item(store, number, meta), *_languages(features))
         both = meta["hash_chosen"].is_not_null() & meta["hash_rejected"].is_not_null()
         unpaired += meta.height - int(both.sum())
         metas.append(meta.filter(both))
@@ -102,6 +105,24 @@ def gather(store: Store, measures: Measures) -> Columns:
         unpaired=unpaired,
         known=known,
     )
+
+
+def _item(store: Store, number: int, meta: pl.DataFrame) -> pl.Series:
+    """`item` where somebody voted; the texts that hold it are read only then."""
+    if meta["annotator"].null_count() == meta.height and meta["votes"].null_count() == meta.height:
+        return pl.repeat(None, meta.height, dtype=pl.UInt64, eager=True).alias("item")
+    extra = store.read("pairs", number, ["extra"])["extra"]
+    return meta.select("row", "votes", extra=extra).select(stats.items())["item"]
+
+
+def _languages(features: pl.DataFrame) -> list[pl.Series]:
+    """The language of each side as categories, null where no extractor tells it."""
+    found = []
+    for name, side in (("chosen", "c"), ("rejected", "r")):
+        fields = features[side].struct.unnest() if side in features.columns else pl.DataFrame()
+        series = fields["language"] if "language" in fields.columns else pl.repeat(None, features.height, eager=True)
+        found.append(series.cast(pl.Categorical).alias(f"language_{name}"))
+    return found
 
 
 class Features(Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]):

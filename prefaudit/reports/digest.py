@@ -27,7 +27,7 @@ SEVERITIES = ("error", "warning", "info")
 
 # Families whose dataset-wide findings tell what a model could learn without reading the answers, not what is broken.
 # An error is never put among them, whatever its family: it failed the gate.
-TENDENCIES = frozenset(("LEN", "FMT", "POS", "TON", "REF", "SYC", "LNS", "PRN", "CON", "EFF", "BAS"))
+TENDENCIES = frozenset(("LEN", "FMT", "POS", "SRC", "TON", "REF", "SYC", "LNS", "PRN", "CON", "EFF", "BAS"))
 
 
 def digest(report: dict[str, Any]) -> Digest:

@@ -19,6 +19,7 @@ from prefaudit.rules.tables import SMALL
 PREFIXES: dict[str, str] = {
     "SCH": "schema and empty answers", "DUP": "duplicates", "CNF": "conflicts", "LEN": "length", "FMT": "format",
     "POS": "position", "REF": "refusal", "SYC": "sycophancy", "AGR": "annotators", "LBL": "label errors",
+    "SRC": "names that give the label away",
     "STR": "strength", "CON": "consensus", "LNS": "lens features", "PRN": "principles", "CTM": "contamination",
     "PII": "personal data", "LNG": "language", "TRC": "truncation", "USR": "rules of your own",
 }  # fmt: skip

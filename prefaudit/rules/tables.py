@@ -18,6 +18,12 @@ DATASET: dict[str, pl.DataType] = dict.fromkeys(
         *("largest_group_share", "length_auc", "length_auc_low", "length_auc_high", "text_auc", "text_auc_low"),
         *("longer_wins", "longer_wins_low", "longer_wins_high", "first_n", "first_rate", "first_low", "first_high"),
         *("distinct_chosen", "distinct_rejected", "top_rejected_share", "top_chosen_share", "annotators"),
+        *("alpha", "alpha_low", "alpha_high", "alpha_votes", "first_bayes"),
+        *(
+            f"{name}_{what}"
+            for name in ("model", "source", "language", "format", "position")
+            for what in ("auc", "auc_low", "over_length", "over_length_low")
+        ),
     ),
     _NUMBER,
 )
@@ -25,7 +31,21 @@ DATASET: dict[str, pl.DataType] = dict.fromkeys(
 ANNOTATORS: dict[str, pl.DataType] = {
     "annotator": pl.String(),
     **dict.fromkeys(
-        ("votes", "shared", "agreement", "low", "high", "first_rate", "first_low", "first_high", "longer_rate"), _NUMBER
+        (
+            *("votes", "shared", "agreement", "low", "high", "q_agreement"),
+            *("reliability", "reliability_low", "reliability_high", "tie_rate"),
+            *(
+                "first_rate",
+                "first_low",
+                "first_high",
+                "q_first",
+                "longer_rate",
+                "longer_low",
+                "longer_high",
+                "q_longer",
+            ),
+        ),
+        _NUMBER,
     ),
 }
 
@@ -57,6 +77,8 @@ _OTHER: dict[str, pl.DataType] = {
     "dup.group": pl.Int64(),
     "dup.kind": pl.String(),
     "dup.repeats": pl.Int64(),
+    "panel.opposed": pl.Boolean(),
+    "panel.orders": pl.Float64(),
 }
 
 

@@ -3,17 +3,25 @@
 The definitions and their derivation are in docs/effects.md and docs/groups.md.
 """
 
+from prefaudit.stats.agreement import agreement
 from prefaudit.stats.annotators import ANNOTATORS, annotators
 from prefaudit.stats.baselines import baselines
+from prefaudit.stats.bradley_terry import standings
 from prefaudit.stats.cells import length_ratio
 from prefaudit.stats.effects import EffectOptions, effects
 from prefaudit.stats.groups import components, folds, sample_groups
 from prefaudit.stats.intervals import bh, bh_families, cluster_rate, wilson
 from prefaudit.stats.permute import permuted
+from prefaudit.stats.position import position
+from prefaudit.stats.shortcuts import Names, Places, shortcuts
+from prefaudit.stats.votes import items
 
 __all__ = [
     "ANNOTATORS",
     "EffectOptions",
+    "Names",
+    "Places",
+    "agreement",
     "annotators",
     "baselines",
     "bh",
@@ -22,8 +30,12 @@ __all__ = [
     "components",
     "effects",
     "folds",
+    "items",
     "length_ratio",
     "permuted",
+    "position",
     "sample_groups",
+    "shortcuts",
+    "standings",
     "wilson",
 ]

@@ -39,6 +39,7 @@ def agreement(pairs: pl.DataFrame, seed: int = 0) -> dict[str, Any]:
     later = again.filter(pl.col("nth") > 0)
     kept = cluster_rate((later["vote"] == later["before"]).cast(pl.Float64).to_numpy(), later["group"].to_numpy())
     one = again.filter(pl.col("nth") == 0)
+    ties = cluster_rate((table["vote"] == 0.5).cast(pl.Float64).to_numpy(), table["group"].to_numpy())
     sizes = one.group_by("comparison").len()["len"]
     spread = sizes.value_counts().sort("len")
     twice = repeats(table) if "item" in table.columns else pl.DataFrame()
@@ -47,7 +48,8 @@ def agreement(pairs: pl.DataFrame, seed: int = 0) -> dict[str, Any]:
         "annotators": one["annotator"].n_unique(),
         "voted": len(sizes),
         "votes_per_pair": {str(k): n for k, n in spread.rows()},
-        "tie_rate": float((table["vote"] == 0.5).mean() or 0.0),
+        "tie_rate": ties[0],
+        "tie_interval": list(ties[1:]),
         "votes": table.height,
         "again": later.height,
         "kept": kept[0] if later.height else None,
@@ -87,7 +89,8 @@ def alpha(table: pl.DataFrame, seed: int = 0) -> dict[str, Any]:
     size = counts.sum(1)
     unequal = (size**2 - (counts**2).sum(1)) / (size - 1)
     groups = int(group.max()) + 1
-    sums = np.column_stack([np.bincount(_buckets(groups, seed)[group], x) for x in (unequal, *counts.T)])
+    bucket = _buckets(groups, seed)[group]
+    sums = np.column_stack([np.bincount(bucket, x) for x in (unequal, *counts.T)]).astype(np.float64)
     value_ = float(_alpha(sums.sum(0, keepdims=True))[0])
     same = cluster_rate((unequal == 0).astype(np.float64), group)
     return {
@@ -122,7 +125,7 @@ def _bootstrap(sums: Floats, seed: int) -> list[float] | None:
 
 def _slices(one: pl.DataFrame, seed: int) -> list[dict[str, Any]]:
     """Alpha of the largest sources and languages, and by thirds of how far the two answers differ in length."""
-    found = []
+    found: list[tuple[str, str, pl.DataFrame]] = []
     for kind in ("source", "language"):
         if kind in one.columns:
             sizes = (
@@ -133,9 +136,9 @@ def _slices(one: pl.DataFrame, seed: int) -> list[dict[str, Any]]:
             )
             names = sizes[kind].head(SLICES).to_list() if sizes.height > 1 else []
             found += [(kind, name, one.filter(pl.col(kind).cast(pl.String) == name)) for name in names]
-    gap = one["gap"].drop_nulls()
-    if gap.len():
-        low, high = (float(gap.quantile(q) or 0.0) for q in (1 / 3, 2 / 3))
+    gap = one["gap"].drop_nulls().to_numpy()
+    if len(gap):
+        low, high = np.quantile(gap, [1 / 3, 2 / 3])
         for name, wanted in (
             ("most alike", pl.col("gap") <= low),
             ("middle", (pl.col("gap") > low) & (pl.col("gap") <= high)),

@@ -65,8 +65,8 @@ def baselines(
     if total > limit:
         out["note"] = f"a seeded sample of whole groups, {int(keep.sum()):,} of {total:,} pairs"
     fold = folds(clusters.group, FOLDS, seed)
-    spline = _spline(ratio)
-    x = np.column_stack([spline, *(_squash(d[keep]) for d in differences.values())]).astype(np.float32)
+    curve = spline(ratio)
+    x = np.column_stack([curve, *(squash(d[keep]) for d in differences.values())]).astype(np.float32)
     signs = np.sign(np.column_stack([ratio, *(np.nan_to_num(d[keep]) for d in differences.values())])).astype(np.int8)
     names = ["length", *differences]
     inner = folds(clusters.group, 2, seed + 1)
@@ -74,7 +74,7 @@ def baselines(
     chosen: list[str] = []
     for k in range(FOLDS):
         train, test = fold != k, fold == k
-        scores["length"][test] = x[test, : spline.shape[1]] @ _newton(x[train, : spline.shape[1]], y[train], 1e-3)
+        scores["length"][test] = x[test, : curve.shape[1]] @ newton(x[train, : curve.shape[1]], y[train], 1e-3)
         scores["text"][test] = x[test] @ _tuned(x[train], y[train], inner[train])
         column, way = _rule(signs[train], toward[train])
         scores["rule"][test] = way * signs[test, column]
@@ -110,12 +110,8 @@ def auc(score: Floats, group: Ints, level: float = 0.95) -> tuple[float, float, 
     Returns:
         AUC, low, high.
     """
-    ordered = np.sort(score)
+    area, place = places(score)
     n = len(score)
-    above = n - np.searchsorted(ordered, -score, side="right")
-    equal = n - above - np.searchsorted(ordered, -score, side="left")
-    place = (above + 0.5 * equal) / n
-    area = float(place.mean())
     sizes = np.bincount(group)
     sums = (np.bincount(group, place) - area * sizes) * 2 / n
     share = sizes / n
@@ -124,12 +120,23 @@ def auc(score: Floats, group: Ints, level: float = 0.95) -> tuple[float, float, 
     return area, max(0.0, area - half), min(1.0, area + half)
 
 
-def _spline(ratio: Floats) -> Matrix:
+def places(score: Floats) -> tuple[float, Floats]:
+    """The AUC of pairs taken both ways round, and what each pair adds to it: the mean over j of [s_i + s_j > 0]."""
+    ordered = np.sort(score)
+    n = len(score)
+    above = n - np.searchsorted(ordered, -score, side="right")
+    equal = n - above - np.searchsorted(ordered, -score, side="left")
+    place = (above + 0.5 * equal) / n
+    return float(place.mean()), place
+
+
+def spline(ratio: Floats) -> Matrix:
+    """(n, k) the odd spline of a log-ratio of lengths, see `Cells`."""
     cells = Cells.of(ratio)
     return np.asarray(cells.basis[cells.cell] * cells.turn[:, None], dtype=np.float32)
 
 
-def _squash(difference: NDArray[np.floating]) -> Matrix:
+def squash(difference: NDArray[np.floating]) -> Matrix:
     """Sign and log size, in units of its root mean square: counts have long tails. Odd, so no centre is taken away."""
     d = np.nan_to_num(np.asarray(difference, dtype=np.float64))
     d = np.sign(d) * np.log1p(np.abs(d))
@@ -137,7 +144,7 @@ def _squash(difference: NDArray[np.floating]) -> Matrix:
     return np.asarray(d / scale if scale > 0 else d, dtype=np.float32)
 
 
-def _newton(x: Matrix, y: Floats, penalty: float, start: Floats | None = None) -> Floats:
+def newton(x: Matrix, y: Floats, penalty: float, start: Floats | None = None) -> Floats:
     """The L2 logit without intercept. The curvature is the costly part, so it is taken again only every eighth step."""
     beta = np.zeros(x.shape[1]) if start is None else start.copy()
     hessian = np.eye(x.shape[1])
@@ -164,9 +171,9 @@ def _tuned(x: Matrix, y: Floats, inner: NDArray[np.int8]) -> Floats:
         toward = np.where(y[held] > 0.5, 1.0, -1.0)
         beta = np.zeros(x.shape[1])
         for k in range(len(PENALTIES) - 1, -1, -1):  # from the stiffest, each starting where the last one ended
-            beta = _newton(x[train], y[train], PENALTIES[k], beta)
+            beta = newton(x[train], y[train], PENALTIES[k], beta)
             loss[k] += np.logaddexp(0, -toward * (x[held] @ beta)).sum()
-    return _newton(x, y, PENALTIES[int(loss.argmin())])
+    return newton(x, y, PENALTIES[int(loss.argmin())])
 
 
 def _rule(signs: NDArray[np.int8], toward: Floats) -> tuple[int, int]:

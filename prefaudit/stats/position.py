@@ -13,8 +13,8 @@ from prefaudit.stats.intervals import Floats, cluster_rate
 def position(wins: Floats, group: Ints) -> dict[str, Any]:
     """Share of first wins, its interval, and the Bayes factor of any other coin against the fair one.
 
-    The Bayes factor is that of the beta-binomial model with a uniform prior on the share (Bartos et al. 2023, Fair coins
-    tend to land on the same side they started, do the same for flipped coins): B(k + 1, n - k + 1) 2^n with k = n p.
+    The Bayes factor is that of the beta-binomial model with a uniform prior on the share: B(k + 1, n - k + 1) 2^n with
+    k = n p. (Bartos et al. 2023, Fair coins tend to land on the same side they started, ask the same of real coins.)
     Pairs of one group are not independent, so n is the effective number p (1 - p) / V with the variance V by group, and
     never more than there are pairs. Above 0 the logarithm speaks for a bias, below it for the fair coin: 1 is strong
     evidence and 2 decisive by the usual words.

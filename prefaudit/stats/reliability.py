@@ -71,7 +71,8 @@ def dawid_skene(comparison: Ints, annotator: Ints, vote: Floats) -> Reliability:
     for steps in range(1, STEPS + 1):  # noqa: B007
         moved, chances, prior = chances, *_maximise(posterior, unit, who, v, people, ties)
         reach = _reach(chances, who, v)
-        logs = np.stack([np.bincount(unit, reach[:, k], units) for k in range(3)], 1) + np.log(prior)
+        logs = np.stack([np.bincount(unit, reach[:, k], units) for k in range(3)], 1).astype(np.float64)
+        logs += np.log(prior)
         posterior = _normal(logs)
         if np.abs(chances - moved).max() < CLOSE:
             break
@@ -80,7 +81,8 @@ def dawid_skene(comparison: Ints, annotator: Ints, vote: Floats) -> Reliability:
     known = seen > 0
     has = np.bincount(unit, minlength=units) > 0
     truth[has] = posterior[has]
-    return Reliability(*(np.where(known, x, np.nan) for x in (right, low, high, chances[:, 1])), seen, truth, steps)
+    right, low, high, tie = (np.where(known, x, np.nan) for x in (right, low, high, chances[:, 1]))
+    return Reliability(right, low, high, tie, seen, truth, steps)
 
 
 def _count(ids: Ints) -> int:

@@ -50,19 +50,19 @@ def votes(pairs: pl.DataFrame) -> pl.DataFrame:
         turn=pl.when(a <= b).then(1).otherwise(-1),
         first=pl.when(pl.col("first") == 1).then(1).when(pl.col("first") == 0).then(-1).otherwise(0),
         longer=length.fill_null(0).sign().cast(pl.Int32),
-        gap=length.abs(),
+        gap=length.abs().round(9),
         comparison=pl.struct("hash_prompt", pl.min_horizontal(a, b), pl.max_horizontal(a, b).alias("other")).hash(0),
     )
     carried = [name for name in CARRIED if name in frame.columns]
     frame = frame.select("row", "comparison", "group", "turn", "first", "longer", "gap", "votes", *carried)
     frame = frame.explode("votes").unnest("votes")
     return frame.filter(pl.col("annotator").is_not_null()).select(
+        *carried,
         "comparison", "row", "group", "annotator",
         vote=0.5 + (pl.col("vote") - 0.5) * pl.col("turn"),
         first=pl.col("first") * pl.col("turn"),
         longer=pl.col("longer") * pl.col("turn"),
         gap="gap",
-        *carried,
     )  # fmt: skip
 
 
@@ -81,6 +81,6 @@ def repeats(table: pl.DataFrame) -> pl.DataFrame:
     """
     items = table.filter(pl.col("item").is_not_null()).group_by("comparison", "item").agg(
         pl.col("group").first(), lean=(2 * pl.col("vote") - 1).sum().sign(), n=pl.len())  # fmt: skip
-    many = items.filter(pl.col("n") > 1).group_by("comparison").agg(
-        pl.col("group").first(), opposed=(pl.col("lean").max() > 0) & (pl.col("lean").min() < 0), n=pl.len())  # fmt: skip
+    clash = (pl.col("lean").max() > 0) & (pl.col("lean").min() < 0)
+    many = items.filter(pl.col("n") > 1).group_by("comparison").agg(pl.col("group").first(), opposed=clash, n=pl.len())
     return many.filter(pl.col("n") > 1).drop("n").sort("comparison")
