@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from prefaudit.cli.common import (
     Config,
@@ -63,8 +65,22 @@ Overwrite = Annotated[bool, typer.Option("--force", help="Overwrite the output a
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (filter, relabel, split, review, diff):
+    for command in (filter, split, review, diff):
         app.command()(command)
+    app.command(cls=Softly)(relabel)
+
+
+class Softly(TyperCommand):
+    """A command in which --soft alone says --soft column, so that the word after it is not taken for its value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give --soft its value where it has none."""
+        said: list[str] = []
+        for word, after in zip(args, [*args[1:], ""], strict=True):
+            said.append(word)
+            if word == "--soft" and after != "column" and not re.fullmatch(r"copies(:.*)?", after):
+                said.append("column")
+        return super().parse_args(ctx, said)
 
 
 def filter(
@@ -112,7 +128,11 @@ def relabel(
         float | None, typer.Option("--flip-below", metavar="X", help="Turn round labels of a strength below this.")
     ] = None,
     drop: Codes = None,
-    soft: Annotated[bool, typer.Option("--soft", help="Add the probability of each label as a column.")] = False,
+    soft: Annotated[
+        str | None,
+        typer.Option("--soft", metavar="[copies[:N]]", help="Add the probability of each label as a column, or write "
+                     "copies with the label or the other one in proportion."),
+    ] = None,
     margin: Annotated[bool, typer.Option("--margin", help="Add a margin as trainers read it.")] = False,
     strict: Strict = False, control: Control = False, to: Layout = None, reviewed: Reviewed = None,
     dry_run: DryRun = False, ledger: Ledger = None, audit: Audit = None, force: Overwrite = False,
@@ -128,7 +148,7 @@ def relabel(
                            with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
                            workers=workers, memory=memory)  # fmt: skip
         where = _where(out, ledger, control, force, dry_run, to, audit)
-        wanted = relabelling.Relabelling(codes(flip), flip_below, codes(drop), soft, margin, strict)
+        wanted = relabelling.Relabelling(codes(flip), flip_below, codes(drop), soft or False, margin, strict)
         with progress(quiet) as bars:
             made = relabelling.run(data, where, wanted, options, reviewed=reviewed, progress=bars)
         _tell(made, where, quiet)
@@ -167,8 +187,12 @@ def review(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.csv", help="The sheet to fill in.")],
     n: Annotated[int, typer.Option("--n", "-n", metavar="N", help="Pairs to look at.")] = 100,
     by: Annotated[
-        str, typer.Option("--by", metavar="WHAT", help="random, strength, or a rule code: half of them fired.")
+        str, typer.Option("--by", metavar="WHAT", help="random; half from strength, consensus, a rule code or a probe.")
     ] = "random",
+    probe: Annotated[
+        list[str] | None,
+        typer.Option("--probe", metavar="NAME", help="Ask of each answer what this probe claims: refusal, sycophancy."),
+    ] = None,
     audit: Audit = None, force: Overwrite = False, format: Format = None, map: Map = None, seed: Seed = None,
     workers: Workers = None, memory: Memory = None, config: Config = None, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
@@ -178,7 +202,8 @@ def review(
 
         options = _options(config, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
         with progress(quiet) as bars:
-            told = reviewing.write(data, out, options, n=n, by=by, audit=audit, force=force, progress=bars)
+            told = reviewing.write(data, out, options, n=n, by=by, probes=codes(probe), audit=audit, force=force,
+                                   progress=bars)  # fmt: skip
         if not quiet:
             say(told)
 

@@ -140,12 +140,23 @@ class _Rows:
         names = list(self.cut.added)
         pieces = []
         keep = span.keep
+        if self.cut.copies is not None:
+            return self._copies(data, bounds, span, edits)
         if not edits and not names:
             edges = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
             return b"".join(data[bounds[a] : bounds[b]] for a, b in zip(edges[::2], edges[1::2], strict=True))
         for row in np.flatnonzero(keep).tolist():
             piece = data[int(bounds[row]) : int(bounds[row + 1])]
             pieces.append(self._row(piece, span, row, edits.get(row, {})) if names or row in edits else piece)
+        return b"".join(pieces)
+
+    def _copies(self, data: bytes, bounds: np.ndarray, span: Span, edits: dict[int, dict[str, str]]) -> bytes:
+        pieces = []
+        order = span.order()
+        for at, row in zip(order.tolist(), span.base(order).tolist(), strict=True):
+            piece = data[int(bounds[row]) : int(bounds[row + 1])]
+            piece = piece if at == row else self._row(piece, span, row, edits[row])
+            pieces.append(piece if piece.endswith(b"\n") else piece + self.end.encode())
         return b"".join(pieces)
 
     def _row(self, piece: bytes, span: Span, row: int, edit: dict[str, str]) -> bytes:

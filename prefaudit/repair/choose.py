@@ -38,6 +38,7 @@ class Reason:
     unjudged: int = 0
     spared: int = 0  # found, and kept because of a conflict or as the one of its duplicates
     notes: list[str] = field(default_factory=list)
+    inward: bool = False  # what it rests on was learned from the labels of this dataset
 
 
 def check(selection: Selection) -> None:
@@ -63,11 +64,14 @@ def choose(evidence: Evidence, selection: Selection) -> list[Reason]:
     if selection.keep is not None:
         kept, unknown = evidence.asks(selection.keep, "--keep")
         reasons.append(_reason("KEEP", ~kept & ~unknown, unknown, selection.strict, f"not ({selection.keep})"))
+        reasons[-1].inward = "consensus" in selection.keep
     if selection.min_strength is not None:
         strength = _strength(evidence, "--min-strength")
         reasons.append(_below("STRENGTH", strength, selection.min_strength, selection.strict))
     if selection.min_consensus is not None:
-        raise no_consensus("--min-consensus")
+        value = _consensus(evidence, "--min-consensus")
+        reasons.append(_below("CONSENSUS", value, selection.min_consensus, selection.strict))
+        reasons[-1].inward = True
     if selection.drop_worst is not None:
         reasons.append(_worst(evidence, selection))
     if selection.obey:
@@ -87,6 +91,12 @@ def _strength(evidence: Evidence, option: str) -> Floats:
     if evidence.strength is None:
         raise no_strength(option)
     return evidence.strength
+
+
+def _consensus(evidence: Evidence, option: str) -> Floats:
+    if evidence.consensus is None:
+        raise no_consensus(option)
+    return evidence.consensus
 
 
 def _reason(code: str, found: Bools, unknown: Bools, strict: bool, words: str, values: Floats | None = None) -> Reason:
@@ -129,7 +139,7 @@ def _worst(evidence: Evidence, selection: Selection) -> Reason:
     if name in ("strength", "strength.mean"):
         value, falling = _strength(evidence, "--by strength"), True
     elif name in ("consensus", "consensus.mean"):
-        raise no_consensus("--by consensus")
+        value, falling = _consensus(evidence, "--by consensus"), True
     elif name in evidence.known:
         code = evidence.codes((name,), "--by")[0]
         value, falling = evidence.values(code)
@@ -143,6 +153,7 @@ def _worst(evidence: Evidence, selection: Selection) -> Reason:
     found[order] = True
     words = f"among the {selection.drop_worst:.0%} with the {'lowest' if falling else 'highest'} {name}"
     reason = _reason("WORST", found, np.isnan(value), selection.strict, words, value)
+    reason.inward = name.partition(".")[0] == "consensus"
     if len(order) < n:
         reason.notes.append(f"only {len(order):,} pairs have a {name}")
     return reason

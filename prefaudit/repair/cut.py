@@ -24,6 +24,7 @@ class Cut:
     a table of k rows with their new values by the source's own column name, mapped from a file: text as it stands for
     a text column, JSON text for the others, null for null. `text` names the text columns. `added` are columns of
     numbers [rows] put beside the source's, NaN for null; one of a name that exists replaces that column.
+    `copies` [rows], [rows] say how often each row is written as it was and as changed, in place of once.
     `swaps` names the column whose value a changed column takes in every row of `rows`, so that it can be taken as it
     stands, whatever its type.
     """
@@ -34,6 +35,12 @@ class Cut:
     text: frozenset[str] = frozenset()
     added: Mapping[str, Floats] = field(default_factory=dict)
     swaps: Mapping[str, str] = field(default_factory=dict)
+    copies: tuple[Ints, Ints] | None = None
+
+    @property
+    def times(self) -> int:
+        """How often one row is written at most."""
+        return 1 if self.copies is None else int((self.copies[0] + self.copies[1]).max(initial=1))
 
     def span(self, first: int, n: int) -> Span:
         """The plan for n rows from `first` on."""
@@ -64,7 +71,27 @@ class Span:
     @property
     def whole(self) -> bool:
         """Whether all rows stay as they are."""
-        return bool(self.keep.all()) and self.low == self.high and not self.cut.added
+        same = self.low == self.high and not self.cut.added and self.cut.copies is None
+        return same and bool(self.keep.all())
+
+    def order(self) -> Ints:
+        """What is written, in order: numbers of the rows as they were (0 to n - 1) and as changed (from n on)."""
+        place = np.arange(self.n)
+        changed = np.arange(self.n, self.n + self.high - self.low)
+        if self.cut.copies is None:
+            place[self.changed] = changed
+            return place[self.keep]
+        other = place.copy()
+        other[self.changed] = changed
+        here = slice(self.first, self.first + self.n)
+        times = np.column_stack([c[here] * self.keep for c in self.cut.copies])
+        return np.repeat(np.column_stack([place, other]).ravel(), times.ravel())
+
+    def base(self, order: Ints) -> Ints:
+        """The row behind each entry of `order`."""
+        found = order.copy()
+        found[order >= self.n] = self.changed[order[order >= self.n] - self.n]
+        return found
 
     def texts(self, column: str) -> list[str | None]:
         """The new values of a column in the rows that change."""

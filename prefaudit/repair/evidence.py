@@ -15,6 +15,7 @@ from prefaudit.audit import Audit
 from prefaudit.audit.judge import TEXTS
 from prefaudit.config import Options
 from prefaudit.core import PAIRS, AuditError, Rule, RuleError, UsageError, unknown
+from prefaudit.extractors import GROUPS
 from prefaudit.repair.cut import Bools, Floats, Ints
 from prefaudit.rules import Judge
 from prefaudit.rules.sql import Parser
@@ -98,13 +99,32 @@ class Evidence:
     def strength(self) -> Floats | None:
         """Strength of every pair's label, NaN where nothing tells; None where nothing tells of any.
 
-        The mean over outside scorers of the margin for the label, each divided by its root mean square, so that 0
-        means no evidence either way (docs/repair.md). The source's own scores are one scorer (else its margin), its
-        votes another.
+        `strength.mean` where the audit measured it. Else the mean over what the source itself says of the margin for
+        the label, each divided by its root mean square, so that 0 means no evidence either way (docs/repair.md): its
+        own scores are one scorer (else its margin), its votes another.
         """
         from prefaudit.repair.strength import of_source
 
+        measured = self.measured("strength")
+        if measured is not None:
+            return measured
         return of_source(self.pair_columns("label", "score_chosen", "score_rejected", "margin", "votes"))
+
+    @cached_property
+    def consensus(self) -> Floats | None:
+        """`consensus.mean` of every pair, NaN where it is not known; None where the audit did not measure it."""
+        return self.measured("consensus")
+
+    def measured(self, column: str, name: str = "mean") -> Floats | None:
+        """A field of a struct column of the features, in every pair; None without such a column or any value in it."""
+        for e in self.measures.present:
+            kind = e.columns.get(column)
+            if isinstance(kind, pl.Struct) and name in {f.name for f in kind.fields}:
+                parts = [self.store.read(self.measures.kind(e), k, [column])[column].struct.field(name)
+                         for k in range(self.store.parts())]  # fmt: skip
+                values = pl.concat(parts).cast(pl.Float64).fill_null(float("nan")) if parts else pl.Series([0.0])
+                return None if values.is_nan().all() else values.to_numpy()
+        return None
 
     # -- rules and SQL -------------------------------------------------------------------------------------------
 
@@ -191,6 +211,9 @@ class Evidence:
         for name, kind in schema.items():
             if isinstance(kind, pl.Struct):
                 found |= {f"{name}.{f.name}" for f in kind.fields}
+        for name in ("strength", "consensus"):
+            if getattr(self, name) is None:
+                found -= {name, *(f for f in found if f.startswith(f"{name}."))}
         return found | ({"strength", "strength.mean"} if self.strength is not None else set())
 
     def _values(self, value: str, params: Mapping[str, Any]) -> Floats:
@@ -219,14 +242,15 @@ class Evidence:
     def _parts(self, names: list[str]) -> Iterator[pl.DataFrame]:
         """The named columns of every part: pairs and features, and the strength where it was worked out here."""
         roots = {name.split(".")[0] for name in names} | {"row"}
-        ours = self.strength if "strength" in roots else None
+        ours = self.strength if "strength" in roots and self.measured("strength") is None else None
         at = 0
         for k in range(self.store.parts()):
             wanted = [n for n in self.store.schema("pairs") if n in roots and (n in TEXTS or n in PAIRS)]
             frame = self.store.read("pairs", k, wanted)
             if roots - set(wanted):
                 features = self.measures.features(k).drop("row")
-                frame = frame.hstack(features.select([c for c in features.columns if c in roots]).get_columns())
+                here = [c for c in features.columns if c in roots and (c != "strength" or ours is None)]
+                frame = frame.hstack(features.select(here).get_columns())
             if ours is not None:
                 mean = pl.Series("mean", ours[at : at + frame.height]).fill_nan(None)
                 frame = frame.with_columns(strength=pl.DataFrame([mean]).to_struct())
@@ -247,5 +271,7 @@ def no_strength(option: str) -> UsageError:
 
 def no_consensus(option: str) -> UsageError:
     """The error for a question about consensus where it was not measured."""
+    how = "measure it: leave it out of --without, or add it to --with"
+    hint = how if "consensus" in GROUPS else "no extractor of this version measures it"
     return UsageError(f"{option} needs the consensus of heads fitted on the dataset, and this audit has none",
-                      "it is not measured by this version; choose --by strength or a rule")  # fmt: skip
+                      f"{hint}; or choose --by strength or a rule")  # fmt: skip

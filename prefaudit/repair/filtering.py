@@ -14,7 +14,7 @@ from prefaudit.config import Options, checked
 from prefaudit.core import Progress, UsageError
 from prefaudit.repair import choose, ledger, output, reviewing, session, target
 from prefaudit.repair.choose import Reason, Selection
-from prefaudit.repair.cut import Bools, Cut, Floats
+from prefaudit.repair.cut import Bools, Cut, Floats, Ints
 from prefaudit.repair.fold import fold, of_rows
 from prefaudit.repair.result import Repair
 from prefaudit.sources.locate import CONTAINERS, suffix
@@ -202,11 +202,15 @@ def facts(reason: Reason) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Changes:
-    """By pair: which are gone, which are turned round, and columns of numbers that are added."""
+    """By pair: which are gone, which are turned round, and columns of numbers that are added.
+
+    `copies` say how often each pair is written with the label as it then is, and with the other one.
+    """
 
     gone: Bools
     turned: Bools
     added: Mapping[str, Floats]
+    copies: tuple[Ints, Ints] | None = None
 
 
 def deliver(work: session.Session, where: Where, cut: Cut, repair: Repair, changes: Changes) -> None:

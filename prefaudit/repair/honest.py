@@ -67,7 +67,7 @@ def measure(evidence: Evidence, gone: Bools, turned: Bools, codes: Sequence[str]
 
 
 def _own_scores(evidence: Evidence, codes: Sequence[str], warnings: list[str]) -> None:
-    if "STRENGTH" not in codes or evidence.strength is None:
+    if "STRENGTH" not in codes or evidence.strength is None or evidence.measured("strength") is not None:
         return
     if not (evidence.strength < 0).any():
         warnings.append(

@@ -140,8 +140,13 @@ def _pairs(evidence: Evidence, changes: Changes) -> Iterator[pl.DataFrame]:
     for k in range(evidence.store.parts()):
         frame = evidence.store.read("pairs", k, [c for c in READ if c not in TOLD or c in known])
         row = frame["row"].to_numpy()
-        turned = pl.Series("turned", changes.turned[row])
-        frame = frame.with_columns(turned)
+        frame = frame.with_columns(turned=pl.Series(changes.turned[row]))
+        if changes.copies is not None:
+            times = np.column_stack([c[row] for c in changes.copies]).ravel()
+            frame = frame[np.repeat(np.arange(len(row)).repeat(2), times)]
+            against = pl.Series(np.repeat(np.tile([False, True], len(row)), times))
+            frame = frame.with_columns(turned=pl.col("turned") != against)
+            row = frame["row"].to_numpy()
         swaps = []
         for a, b in SWAPPED.items():
             if a in frame.columns and b in frame.columns:

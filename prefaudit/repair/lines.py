@@ -37,7 +37,7 @@ def copy_lines(path: Path, name: str, out: BinaryIO, cut: Cut, first: int) -> in
             out.write(lines.BOM)
         for texts in lines.texts(stream, name):
             span = cut.span(first, len(texts))
-            data = _bytes(_kept(texts.values, span))
+            data = _bytes(_kept(texts.values if cut.copies is None else _ended(texts.values), span))
             if len(data):
                 if not ended:
                     out.write(b"\n")
@@ -92,12 +92,18 @@ def _kept(values: pa.LargeBinaryArray, span: Span) -> pa.LargeBinaryArray:
         return values
     if span.cut.added:
         values = _with_added(values, span)
-    elif span.low < span.high:
+    elif span.low < span.high or span.cut.copies is not None:
         new = pa.array(list(_rewritten(values, span)), pa.large_binary())
-        order = np.arange(span.n)
-        order[span.changed] = span.n + np.arange(len(new))
-        values = pa.concat_arrays([values, new]).take(pa.array(order))
+        return pa.concat_arrays([values, new]).take(pa.array(span.order()))
     return values.filter(pa.array(span.keep))
+
+
+def _ended(values: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+    """The lines, the last of them with the end that the last line of a file may lack."""
+    last = values[len(values) - 1].as_py() if len(values) else b"\n"
+    if last.endswith(b"\n"):
+        return values
+    return pa.concat_arrays([values.slice(0, len(values) - 1), pa.array([last + b"\n"], pa.large_binary())])
 
 
 def _bytes(values: pa.LargeBinaryArray) -> memoryview:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,17 @@ import polars as pl
 from prefaudit.audit.review import Review
 from prefaudit.config import Options
 from prefaudit.core import Progress, UsageError
-from prefaudit.repair import choose, filtering, flipping, layouts, ledger, reviewing, session
+from prefaudit.repair import choose, filtering, flipping, layouts, ledger, reviewing, session, softening
 from prefaudit.repair.choose import FLIPPING, Reason, Selection
-from prefaudit.repair.cut import Bools, Cut, Floats
+from prefaudit.repair.cut import Bools, Cut, Floats, Ints
 from prefaudit.repair.evidence import Evidence, no_strength
 from prefaudit.repair.filtering import Where
 from prefaudit.repair.fold import fold, of_rows
 from prefaudit.repair.result import Repair
 from prefaudit.repair.rewrite import Edits
-from prefaudit.repair.strength import probability
+from prefaudit.repair.softening import MARGIN, PROBABILITY
 
 UNDECIDED = {"LBL002": "says that nothing supports the label, not that the other side is right"}
-PROBABILITY, MARGIN = "label_probability", "margin"
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,13 @@ class Relabelling:
     flip: tuple[str, ...] = ()
     flip_below: float | None = None
     drop: tuple[str, ...] = ()
-    soft: bool = False
+    soft: bool | str = False
     margin: bool = False
     strict: bool = False
 
 
 def relabel(data: Any, out: str | Path | None, *, flip: Sequence[str] = (), flip_below: float | None = None,
-            drop: Sequence[str] = (), soft: bool = False, margin: bool = False, strict: bool = False,
+            drop: Sequence[str] = (), soft: bool | str = False, margin: bool = False, strict: bool = False,
             **more: Any) -> Repair:  # fmt: skip
     """Write a dataset with labels turned round, softened or given margins.
 
@@ -50,7 +49,8 @@ def relabel(data: Any, out: str | Path | None, *, flip: Sequence[str] = (), flip
         flip: codes of rules whose finding says that the label is wrong: LBL, STR, PRN, LNS by name.
         flip_below: labels with a `strength.mean` below this are turned round.
         drop: as for `filter`.
-        soft: add the column `label_probability`, that the label is right (docs/repair.md has the loss).
+        soft: add the column `label_probability`, that the label is right; or "copies" (10 of each pair) or "copies:N",
+            each with the label or the other one in proportion to it (docs/repair.md has the losses).
         margin: add the column `margin`, as TRL's RewardTrainer and OpenRLHF read it.
         strict: as for `filter`; of what is turned round it changes nothing.
         more: control, dry_run, ledger, force, to, audit, reviewed, progress, and the options of `scan`.
@@ -76,6 +76,8 @@ def run(data: Any, where: Where, wanted: Relabelling, options: Options, *, revie
     asked = wanted.flip or wanted.flip_below is not None or wanted.drop or wanted.soft or wanted.margin
     if not (asked or reviewed or augmented):
         raise UsageError("nothing to do", "name rules with --flip, or --flip-below X, --soft, --margin")
+    if softening.asked(wanted.soft)[1] and wanted.margin:
+        raise UsageError("--soft copies does not go with --margin", "a margin is of one label, the copies have both")
     if where.control and (wanted.soft or wanted.margin):
         raise UsageError("--control does not go with --soft or --margin", "a control turns labels round at random")
     opening = session.open_data(data, options)
@@ -89,8 +91,8 @@ def run(data: Any, where: Where, wanted: Relabelling, options: Options, *, revie
     gone = filtering.union(dropping, evidence.pairs)
     flips = _spared(_flips(evidence, wanted), review) + _reviewed(review)
     turn = filtering.union(flips, evidence.pairs) & ~gone & (evidence.label == "chosen").to_numpy()
-    added = _added(work, wanted, turn, where)
-    made = _finish(work, where, (dropping, flips), (gone, turn), added)
+    soft = _softened(work, wanted, turn, where, review)
+    made = _finish(work, where, (dropping, flips), (gone, turn), soft)
     return replace(made, words=(*made.words, *reviewing.told(review, evidence)))
 
 
@@ -134,48 +136,62 @@ def _reviewed(review: Review) -> list[Reason]:
     return [Reason("REVIEW", rows, np.full(len(rows), np.nan), "a reviewer preferred the other answer")]
 
 
-def _added(work: session.Session, wanted: Relabelling, turn: Bools, where: Where) -> dict[str, Floats]:
-    """Columns of numbers by pair: what is known of the label as it is written, turned ones turned."""
-    if not (wanted.soft or wanted.margin):
-        return {}
+@dataclass(frozen=True)
+class Soft:
+    """By pair: columns of numbers that are added, or how many copies have the label as written and the other one."""
+
+    added: dict[str, Floats] = field(default_factory=dict)
+    copies: tuple[Ints, Ints] | None = None
+
+    @property
+    def times(self) -> int:
+        """Copies of each pair."""
+        return 1 if self.copies is None else int(self.copies[0][0] + self.copies[1][0])
+
+
+def _softened(work: session.Session, wanted: Relabelling, turn: Bools, where: Where, review: Review) -> Soft:
+    """What is known of each label as it will be written."""
+    column, times = softening.asked(wanted.soft)
+    option = "--soft copies" if times else "--soft" if column else "--margin"
+    if not (column or times or wanted.margin):
+        return Soft()
+    softening.check(work, where.to, option)
     evidence = work.evidence
-    if where.to is None and (evidence.pairs > evidence.rows or work.opened.detected.layout.pairs_per_row > 1
-                             or work.opened.detected.layout.regroups):  # fmt: skip
-        raise UsageError(
-            f"--{'soft' if wanted.soft else 'margin'}: a row of {work.opened.detected.layout.name} is not one pair",
-            "write one pair a row with --to trl",
-        )
-    if evidence.strength is None:
-        raise no_strength("--soft" if wanted.soft else "--margin")
-    side = np.where(turn, -1.0, 1.0)
+    if times:
+        p = softening.probabilities(evidence, turn, review, option)
+        return Soft(copies=softening.proportions(p, times, (evidence.label == "chosen").to_numpy()))
     found: dict[str, Floats] = {}
     if wanted.margin:
-        found[MARGIN] = np.asarray(np.round(np.nan_to_num(evidence.strength * side), 6) + 0.0, np.float64)
-    if wanted.soft:
-        p = probability(evidence.pair_columns("label", "votes"), evidence.strength)
-        found[PROBABILITY] = np.asarray(np.round(np.where(turn, 1 - p, p), 6), np.float64)
-    return found
+        found[MARGIN] = softening.margins(evidence, turn)
+    if column:
+        found[PROBABILITY] = softening.probabilities(evidence, turn, review, option)
+    return Soft(found)
 
 
 def _finish(work: session.Session, where: Where, reasons: tuple[list[Reason], list[Reason]], masks: tuple[Bools, Bools],
-            added: dict[str, Floats]) -> Repair:  # fmt: skip
+            soft: Soft) -> Repair:  # fmt: skip
     from prefaudit.repair import words
 
     evidence, (dropping, flips), (gone, turn) = work.evidence, reasons, masks
     folded = fold(evidence, gone)
     really = gone if where.to is not None else of_rows(evidence, folded.drop) & gone
-    edits = flipping.flip(work, turn) if turn.any() and where.to is None else None
-    done = turn.copy() if where.to is not None else np.zeros(evidence.pairs, bool)
+    both = turn if soft.copies is None else turn | (soft.copies[1] > 0) & ~gone
+    edits = flipping.flip(work, both) if both.any() and where.to is None else None
+    able = both.copy() if where.to is not None else np.zeros(evidence.pairs, bool)
     if edits is not None:
-        done[edits.done] = True
+        able[edits.done] = True
+    done = turn & able
+    if soft.copies is not None:
+        soft = Soft(copies=softening.possible(soft.copies, able))
     left = ~folded.drop & ~folded.skipped
-    lines = _lines(evidence, reasons, (gone, really, turn, done), added)
+    lines = _lines(evidence, reasons, (gone, really, turn, done), soft)
     repair = Repair(
         read=evidence.rows, kept=int(left.sum()), dropped=int(folded.drop.sum()), flipped=int(done.sum()),
         skipped=int(folded.skipped.sum()), ledger=lines,
         pairs={"read": evidence.pairs, "kept": evidence.pairs - int(really.sum()), "dropped": int(really.sum()),
-               "cannot_be_said": int((gone & ~really).sum()), "cannot_be_flipped": int((turn & ~done).sum())},
-        softened=int((~really).sum()) if added else 0,
+               "cannot_be_said": int((gone & ~really).sum()), "cannot_be_flipped": int((both & ~able).sum()),
+               **softening.counted(soft.copies, ~really)},
+        softened=int((~really).sum()) if soft.added or soft.copies else 0,
         rules=tuple(filtering.facts(r) for r in [*dropping, *flips]),
     )  # fmt: skip
     repair = words.measured(work, repair, [*dropping, *flips], really, done)
@@ -183,23 +199,25 @@ def _finish(work: session.Session, where: Where, reasons: tuple[list[Reason], li
         return repair
     if repair.dropped and not repair.kept:
         raise UsageError("nothing would be left: every row is dropped", "see --dry-run for what takes them")
-    filtering.deliver(work, where, _cut(work, left, edits, added), repair, filtering.Changes(really, done, added))
+    cut = _cut(work, left, edits, soft, done)
+    filtering.deliver(work, where, cut, repair, filtering.Changes(really, done, soft.added, soft.copies))
     return replace(repair, out=where.out, ledger_path=where.ledger_path)
 
 
-def _cut(work: session.Session, left: Bools, edits: Edits | None, added: dict[str, Floats]) -> Cut:
+def _cut(work: session.Session, left: Bools, edits: Edits | None, soft: Soft, done: Bools) -> Cut:
     by_row = {}
-    for name, numbers in added.items():
+    for name, numbers in soft.added.items():
         column = np.full(work.evidence.rows, np.nan)
         column[work.evidence.source_row] = numbers
         by_row[name] = column
+    copies = None if soft.copies is None else softening.by_row(work.evidence, done, soft.copies)
     if edits is None:
-        return Cut(left, added=by_row)
-    return Cut(left, edits.rows, edits.values, edits.text, by_row, edits.swaps)
+        return Cut(left, added=by_row, copies=copies)
+    return Cut(left, edits.rows, edits.values, edits.text, by_row, edits.swaps, copies)
 
 
 def _lines(evidence: Evidence, reasons: tuple[list[Reason], list[Reason]], masks: tuple[Bools, ...],
-           added: dict[str, Floats]) -> pl.DataFrame:  # fmt: skip
+           soft: Soft) -> pl.DataFrame:  # fmt: skip
     (dropping, flips), (gone, really, turn, done) = reasons, masks
     flipped = ledger.taken(evidence, flips, np.flatnonzero(done), "flipped")
     flipped = flipped.with_columns(hash_after=ledger.turned(flipped["hash_before"]))
@@ -208,10 +226,13 @@ def _lines(evidence: Evidence, reasons: tuple[list[Reason], list[Reason]], masks
     frames = [ledger.taken(evidence, dropping, np.flatnonzero(really), "dropped"), flipped, stuck]
     kept = ledger.taken(evidence, dropping, np.flatnonzero(gone & ~really), "kept")
     frames.append(kept.with_columns(why=pl.format("{}; its answers have other comparisons", "why")))
-    for name, numbers in added.items():
-        action = "margin" if name == MARGIN else "softened"
+    said = [("margin" if name == MARGIN else "softened", x, f"column {name}") for name, x in soft.added.items()]
+    if soft.copies is not None:
+        share = soft.copies[0] / soft.times
+        said.append(("softened", share, f"this share of {soft.times} copies has the label, the others the other one"))
+    for action, numbers, what in said:
         rows = np.flatnonzero(~really)
-        reason = Reason(action.upper(), rows, numbers[rows], f"column {name}")
+        reason = Reason(action.upper(), rows, numbers[rows], what)
         new = ledger.taken(evidence, [reason], rows, action)
         after = pl.when(pl.Series(done[rows])).then(ledger.turned(new["hash_before"])).otherwise("hash_before")
         frames.append(new.with_columns(hash_after=after))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,24 @@ import numpy as np
 from prefaudit.audit import review as reviews
 from prefaudit.audit import rows as pair_rows
 from prefaudit.audit.estimate import Population
+from prefaudit.audit.probes import KNOWN, named
 from prefaudit.audit.review import Review
 from prefaudit.config import Options
-from prefaudit.core import Progress, UsageError
+from prefaudit.core import Progress, UsageError, unknown
 from prefaudit.repair import session, target
 from prefaudit.repair.cut import Bools
 from prefaudit.repair.evidence import Evidence, no_consensus, no_strength
 
 COLUMNS = ("key", "prompt", "response_1", "response_2", "verdict", "claim", "holds", "comment", "row", "weight",
            "check")  # fmt: skip
+ASKED = COLUMNS.index("comment")  # what probes are asked about stands before it
 LONGEST = 20_000
-
 
 NONE = Review()
 
 
-def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "random", audit: str | Path | None = None,
-          force: bool = False, progress: Progress | None = None) -> str:  # fmt: skip
+def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "random", probes: Sequence[str] = (),
+          audit: str | Path | None = None, force: bool = False, progress: Progress | None = None) -> str:  # fmt: skip
     """Draw pairs and write the sheet.
 
     Args:
@@ -35,7 +37,9 @@ def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "ra
         out: a CSV file.
         options: scan options; the seed decides draw, order and sides.
         n: pairs to draw; all where there are fewer.
-        by: random; strength: half of them from the weakest tenth; a rule code: half of them from what it names.
+        by: random; strength or consensus: half of them from the lowest tenth; a rule code or a probe: half of them from
+            what it names.
+        probes: probes to ask about, of each answer apart: refusal, sycophancy.
         audit: the audit folder.
         force: overwrite.
         progress: how far it is.
@@ -45,6 +49,10 @@ def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "ra
     """
     if n < 1:
         raise UsageError(f"--n has to be at least 1, not {n}", "100 is a good start")
+    for probe in probes:
+        if probe not in KNOWN:
+            raise unknown("probe", probe, KNOWN)
+    probes = tuple(dict.fromkeys(probes))
     opening = session.open_data(data, options)
     target.check(out, opening[1].paths, force)
     if out.suffix.lower() != ".csv":
@@ -56,22 +64,19 @@ def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "ra
     with target.Staged() as staged:
         temporary = staged.path(out)
         claim = _claim(work.evidence, by)
-        _sheet(temporary, work.evidence, drawn[order], weights[order], rng, claim)
+        _sheet(temporary, work.evidence, (drawn[order], weights[order]), rng, claim, probes)
         work.origin.unchanged()
         staged.commit()
     counts = ", ".join(f"{strata.count(s):,} {s}" for s in dict.fromkeys(strata))
-    return (
-        f"wrote {out}: {len(drawn):,} of {work.evidence.pairs:,} pairs ({counts}), sides and order at random.\n"
-        "Fill in the column verdict: 1 or 2 for the better answer, tie, or bad where neither should be trained on.\n"
-        + (
-            ""
-            if not claim[0]
-            else "In the column holds say whether the claim is right: yes or no.\n"
-            if not claim[1]
-            else "In the column holds say which answer may be the X of the claim: 1, 2, both or no.\n"
-        )
-        + f"Then: prefaudit scan, filter or relabel ... --reviewed {out}\n"
-    )
+    lines = [
+        f"wrote {out}: {len(drawn):,} of {work.evidence.pairs:,} pairs ({counts}), sides and order at random.",
+        "Fill in the column verdict: 1 or 2 for the better answer, tie, or bad where neither should be trained on.",
+    ]
+    if claim[0]:
+        lines.append("In the column holds say which answer may be the X of the claim: 1, 2, both or no." if claim[1]
+                     else "In the column holds say whether the claim is right: yes or no.")  # fmt: skip
+    lines += [f"In {p}_1 and {p}_2 say of response 1 and 2, yes or no: {KNOWN[p]['question']}" for p in probes]
+    return "\n".join([*lines, f"Then: prefaudit scan, filter or relabel ... --reviewed {out}"]) + "\n"
 
 
 def draw(evidence: Evidence, n: int, by: str, rng: np.random.Generator) -> tuple[Any, Any, list[str]]:
@@ -103,13 +108,17 @@ def _special(evidence: Evidence, by: str) -> Any:
     found = np.zeros(evidence.pairs, bool)
     if by == "random":
         return found
-    if by == "strength":
-        if evidence.strength is None:
-            raise no_strength("--by strength")
-        known = np.flatnonzero(~np.isnan(evidence.strength))
-        found[known[np.argsort(evidence.strength[known], kind="stable")][: max(1, len(known) // 10)]] = True
-    elif by == "consensus":
-        raise no_consensus("--by consensus")
+    if by in ("strength", "consensus"):
+        value = evidence.strength if by == "strength" else evidence.consensus
+        if value is None:
+            raise (no_strength if by == "strength" else no_consensus)(f"--by {by}")
+        known = np.flatnonzero(~np.isnan(value))
+        found[known[np.argsort(value[known], kind="stable")][: max(1, len(known) // 10)]] = True
+    elif by in KNOWN:
+        fires = named(evidence.store, evidence.measures, by)
+        if fires is None:
+            raise UsageError(f"--by {by}: this audit did not measure it", "add its group to --with: text")
+        found |= (fires[0] == 1) | (fires[1] == 1)
     else:
         for code in evidence.codes((by,), "--by"):
             found[evidence.fired(code)[0]] = True
@@ -118,26 +127,30 @@ def _special(evidence: Evidence, by: str) -> Any:
 
 def _claim(evidence: Evidence, by: str) -> tuple[str, str]:
     """What a reviewer is asked besides: the finding of the one rule that the sheet was drawn by."""
-    if by in ("random", "strength"):
+    if by in ("random", "strength", "consensus", *KNOWN):
         return "", ""
-    named = evidence.codes((by,), "--by")
-    return reviews.claim(evidence.known[named[0]]) if len(named) == 1 else ("", "")
+    codes = evidence.codes((by,), "--by")
+    return reviews.claim(evidence.known[codes[0]]) if len(codes) == 1 else ("", "")
 
 
-def _sheet(path: Path, evidence: Evidence, rows: Any, weights: Any, rng: np.random.Generator,
-           claim: tuple[str, str]) -> None:  # fmt: skip
+def _sheet(path: Path, evidence: Evidence, drawn: tuple[Any, Any], rng: np.random.Generator, claim: tuple[str, str],
+           probes: Sequence[str]) -> None:  # fmt: skip
+    """The rows and their weights, each with its sides at random; every probe's question and a cell for each side."""
+    rows, weights = drawn
     found = {r["row"]: r for r in pair_rows.fetch(evidence.store, rows.tolist())}
     turned = rng.random(len(rows)) < 0.5
+    asked = [name for probe in probes for name in (probe, f"{probe}_1", f"{probe}_2")]
+    blank = [cell for probe in probes for cell in (KNOWN[probe]["question"], "", "")]
     with path.open("w", newline="", encoding="utf-8") as f:
         sheet = csv.writer(f)
-        sheet.writerow(COLUMNS)
+        sheet.writerow([*COLUMNS[:ASKED], *asked, *COLUMNS[ASKED:]])
         for k, row in enumerate(rows.tolist()):
             pair = found[row]
             prompt = "\n\n".join(f"{m['role']}: {m['content'] or ''}" for m in pair["prompt"] or [])
             texts = [pair["chosen"], pair["rejected"]][:: -1 if turned[k] else 1]
             cells = [_cell(t) for t in (prompt, *texts)]
             check = reviews.code(evidence.measures.pairs_recipe, row, turned[k])
-            sheet.writerow([k + 1, *cells, "", claim[0], "", "", row, f"{weights[k]:.6g}", check])
+            sheet.writerow([k + 1, *cells, "", claim[0], "", *blank, "", row, f"{weights[k]:.6g}", check])
 
 
 def _cell(text: str | None) -> str:
@@ -154,8 +167,8 @@ def read(path: Path, evidence: Evidence) -> Review:
 def wrong(review: Review, evidence: Evidence) -> dict[str, Any] | None:
     """Share of labels that are wrong, with its interval; see `prefaudit.audit.review.wrong`. None of nothing judged."""
     labels = [c for c in evidence.asked if c.startswith("LBL") and evidence.known[c].scope == "pair"]
-    named = np.concatenate([np.zeros(0, np.int64), *(evidence.fired(c)[0] for c in labels)])
-    return reviews.wrong(review, np.unique(named), Population.of(_two_answers(evidence), evidence.group))
+    rows = np.concatenate([np.zeros(0, np.int64), *(evidence.fired(c)[0] for c in labels)])
+    return reviews.wrong(review, np.unique(rows), Population.of(_two_answers(evidence), evidence.group))
 
 
 def _two_answers(evidence: Evidence) -> Bools:

@@ -21,10 +21,33 @@ CODECS = {"UNCOMPRESSED": "none", "LZ4_RAW": "lz4", "LZ4": "lz4"}
 
 def changed(table: pa.Table, span: Span) -> pa.Table:
     """The rows of a table that stay, with the columns that change and those that are added."""
-    given = table
+    plain = pa.schema([f.with_type(viewless(f.type)) for f in table.schema], table.schema.metadata)
+    if plain.equals(table.schema):
+        return _changed(table, span)
+    return _changed(table.cast(plain), span).cast(schema(table.schema, span.cut))
+
+
+def viewless(kind: pa.DataType) -> pa.DataType:
+    """A type with ordinary strings and bytes in place of views, of which Arrow cannot take some."""
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    if pa.types.is_binary_view(kind):
+        return pa.large_binary()
+    if pa.types.is_struct(kind):
+        return pa.struct([f.with_type(viewless(f.type)) for f in kind])
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        inner = kind.value_field.with_type(viewless(kind.value_type))
+        return pa.list_(inner) if pa.types.is_list(kind) else pa.large_list(inner)
+    return kind
+
+
+def _changed(table: pa.Table, span: Span) -> pa.Table:
+    given, order = table, span.order()
+    if span.cut.copies is not None:
+        table = table.take(pa.array(span.base(order)))
+    elif not span.keep.all():
+        table = table.filter(pa.array(span.keep))
     if span.low < span.high:
-        order = np.arange(span.n)
-        order[span.changed] = span.n + np.arange(span.high - span.low)
         for name in span.cut.values.column_names:
             at = table.schema.get_field_index(name)
             f = table.schema.field(at)
@@ -36,13 +59,14 @@ def changed(table: pa.Table, span: Span) -> pa.Table:
             both = pa.chunked_array([*given[name].chunks, *new.chunks], f.type)
             table = table.set_column(at, f, both.take(pa.array(order)))
     for name in span.cut.added:
-        numbers = pa.array(span.added(name), pa.float64(), mask=np.isnan(span.added(name)))
+        told = span.added(name)[span.keep]
+        numbers = pa.array(told, pa.float64(), mask=np.isnan(told))
         at = table.schema.get_field_index(name)
         if at < 0:
             table = table.append_column(pa.field(name, pa.float64()), numbers)
         else:
             table = table.set_column(at, pa.field(name, pa.float64()), numbers)
-    return table if span.keep.all() else table.filter(pa.array(span.keep))
+    return table
 
 
 def holds_bytes(kind: pa.DataType) -> bool:
@@ -97,7 +121,7 @@ def copy_parquet(files: list[tuple[Path, str]], out: Path, cut: Cut, first: int)
             )
     with pq.ParquetWriter(out, schema(given, cut), **_style(lead)) as writer:
         for source, (_, name) in zip(sources, files, strict=True):
-            for table in _groups(source, name):
+            for table in _groups(source, name, cut.times):
                 span = cut.span(first, table.num_rows)
                 first += table.num_rows
                 kept = table if span.whole else changed(table, span)
@@ -131,13 +155,13 @@ def _style(file: pq.ParquetFile) -> dict[str, Any]:
     }
 
 
-def _groups(file: pq.ParquetFile, name: str) -> Iterator[pa.Table]:
-    """Tables of whole row groups, or of pieces of them where they are large."""
+def _groups(file: pq.ParquetFile, name: str, times: int) -> Iterator[pa.Table]:
+    """Tables of whole row groups, or of pieces of them where they are large when each row is written so often."""
     meta = file.metadata
     for group in range(meta.num_row_groups):
         size = meta.row_group(group)
         rows = size.num_rows
-        pieces = max(1, -(-size.total_byte_size // GROUP_BYTES))
+        pieces = max(1, -(-size.total_byte_size * times // GROUP_BYTES))
         try:
             if pieces == 1:
                 yield file.read_row_group(group, use_threads=False)

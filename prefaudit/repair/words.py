@@ -13,11 +13,16 @@ from prefaudit.repair.cut import Bools
 from prefaudit.repair.result import Repair
 from prefaudit.repair.session import Session
 
+INWARD = (
+    "rests on self-consistency: consensus is learned from this dataset's own labels, so what it drops is what they "
+    "make unlikely, wrong or merely rare"
+)
+
 
 def measured(work: Session, repair: Repair, reasons: Sequence[Reason], gone: Bools,
              turned: Bools | None = None) -> Repair:  # fmt: skip
     """The repair with what it does to the data, measured, and the sentences that say so."""
-    said: list[str] = []
+    said: list[str] = [INWARD] if any(r.inward and len(r.rows) for r in reasons) else []
     turned = np.zeros(len(gone), bool) if turned is None else turned
     told = honest.measure(work.evidence, gone, turned, [r.code for r in reasons], work.options.seed)
     said += told.pop("warnings", [])
@@ -35,6 +40,11 @@ def measured(work: Session, repair: Repair, reasons: Sequence[Reason], gone: Boo
         said.append(
             f"{repair.pairs['cannot_be_flipped']:,} labels stay as they are: the layout cannot turn them round alone; "
             "the ledger names them as kept"
+        )
+    if repair.pairs.get("written"):
+        said.append(
+            f"written are {repair.pairs['written']:,} copies, {repair.pairs['written_other']:,} of them with the other "
+            "label: they repeat and contradict each other by design, so keep those of a pair in one split"
         )
     if repair.skipped:
         said.append(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -132,6 +133,19 @@ def test_arrow_keeps_schema_and_kind(tmp_path: Path, stream: bool) -> None:
     after = (pa.ipc.open_stream if stream else pa.ipc.open_file)(data).read_all()
     assert after.schema.equals(given_.schema, check_metadata=True)
     assert after.equals(given_.filter(pa.array(keep)))
+
+
+def test_views_as_polars_writes_them_stay_views(tmp_path: Path) -> None:
+    path = tmp_path / "a.arrow"
+    message = [{"role": "assistant", "content": "said"}]
+    frame = pl.DataFrame({"chosen": [f"{i} at a length that is kept apart" for i in range(9)], "rejected": ["b"] * 9,
+                          "said": [message] * 9, "raw": [b"\xff"] * 9})  # fmt: skip
+    frame.write_ipc(path)
+    keep = mask(9, 4)
+    copy(path, tmp_path / "b.arrow", Cut(keep))
+    before, after = (pa.ipc.open_file(p).read_all() for p in (path, tmp_path / "b.arrow"))
+    assert "string_view" in str(before.schema) and after.schema.equals(before.schema, check_metadata=True)
+    assert pl.from_arrow(after).equals(frame.filter(pl.Series(keep)))  # type: ignore[union-attr, arg-type]
 
 
 def unzstd(data: bytes) -> bytes:
