@@ -45,9 +45,19 @@ FEATURES: dict[str, Feature] = {
     "apology": Feature("tone", "more apology"),
     "first_person": Feature("tone", "more first person"),
     "worn": Feature("tone", "more worn phrases"),
+    "empathy": Feature("tone", "more empathy"),
+    "moralising": Feature("tone", "more moralising"),
+    "enthusiasm": Feature("tone", "more enthusiasm"),
+    "ai_self": Feature("tone", "speaks more of itself as an AI"),
+    "relevance": Feature("relevance", "nearer to the prompt"),
     "truncated": Feature("form", "breaks off"),
     "refusal": Feature("refusal", "refuses", 0.5),
     "sycophancy": Feature("sycophancy", "flatters or gives way", 0.5),
+    "mentions_age": Feature("mentions", "names age groups more"),
+    "mentions_gender": Feature("mentions", "names genders more"),
+    "mentions_nationality": Feature("mentions", "names nationalities more"),
+    "mentions_religion": Feature("mentions", "names religions more"),
+    "mentions_occupation": Feature("mentions", "names occupations more"),
 }
 
 META = ["row", "label", "first", "annotator", "votes", "hash_prompt", "hash_chosen", "hash_rejected"]

@@ -14,6 +14,7 @@ from prefaudit.extractors.pair import Pair
 from prefaudit.extractors.panel import Panel
 from prefaudit.extractors.pii import Pii
 from prefaudit.extractors.refusal import Refusal
+from prefaudit.extractors.style import Style
 from prefaudit.extractors.sycophancy import Sycophancy
 from prefaudit.extractors.text import Text
 from prefaudit.extractors.truncation import Truncation
@@ -23,6 +24,7 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
     Pair,
     Refusal,
     Sycophancy,
+    Style,
     Overlap,
     Groups,
     Duplicates,
@@ -37,7 +39,7 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
 
 # What --with and --without name. `groups` is always measured: every interval rests on it.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "text": ("text", "pair", "refusal", "sycophancy"),
+    "text": ("text", "pair", "refusal", "sycophancy", "style"),
     "overlap": ("overlap",),
     "duplicates": ("duplicates",),
     "panel": ("panel",),

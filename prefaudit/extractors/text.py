@@ -14,16 +14,13 @@ from prefaudit.extractors._endings import closing_question, truncated
 from prefaudit.extractors._flat import Flat, Ints, is_word
 from prefaudit.extractors._language import english
 from prefaudit.extractors._leaks import leaks
-from prefaudit.extractors._lexicons import LEXICONS
 from prefaudit.extractors._lines import read_lines
-from prefaudit.extractors._phrases import Phrases
 from prefaudit.extractors._sides import answers, as_sides, each_once, keys, last_user, side_columns, twice
 
 COUNTS = ("chars", "words", "lines", "lists", "headers", "bold", "code", "emoji", "questions", "exclamations")
-LEXICAL = ("hedging", "certainty", "apology", "worn")  # and first_person: English only
 FLAGS = ("closing_question", "truncated", "empty", "leak", "english")
 FIELDS: dict[str, DataType] = {
-    **{name: pl.Int32() for name in (*COUNTS, "first_person", *LEXICAL, "reasoning_chars")},
+    **{name: pl.Int32() for name in (*COUNTS, "first_person", "reasoning_chars")},
     **{name: pl.Boolean() for name in (*FLAGS, "repeats_prompt")},
     "markdown": pl.Float64(),
 }
@@ -33,8 +30,6 @@ PICTURE = r"(?:[\p{Emoji_Presentation}&&[^\x{1F1E6}-\x{1F1FF}\x{1F3FB}-\x{1F3FF}
 FLAG = r"[\x{1F1E6}-\x{1F1FF}]{2}"
 JOINED = rf"[\x{{1F3FB}}-\x{{1F3FF}}]|[\x{{FE0F}}\x{{20E3}}]|\x{{200D}}(?:{PICTURE}|\p{{Emoji}})"
 EMOJI = f"{FLAG}|{PICTURE}(?:{JOINED})*"
-
-_phrases = Phrases(LEXICONS)
 
 
 def _where(texts: pl.Series, mask: pl.Series, pattern: str) -> pl.Series:
@@ -112,10 +107,8 @@ def measure(texts: pl.Series) -> pl.DataFrame:
         "leak": leaks(texts),
         "english": english(texts),
     }
-    lexical = _phrases.counts(texts, flat)
-    frame = pl.DataFrame(columns | {name: lexical[name] for name in LEXICAL})
     known = pl.col("english").fill_null(True)
-    return frame.with_columns(pl.when(known).then(pl.col(name)).alias(name) for name in (*LEXICAL, "first_person"))
+    return pl.DataFrame(columns).with_columns(pl.when(known).then("first_person"))
 
 
 def _plain(text: pl.Expr) -> pl.Expr:
@@ -147,7 +140,7 @@ class Text:
     """Counts and flags of each answer; see docs/extractors/text.md."""
 
     name: ClassVar[str] = "text"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = (
         "prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "hash_chosen", "hash_rejected",

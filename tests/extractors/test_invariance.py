@@ -14,7 +14,7 @@ from prefaudit.core import Extractor
 from prefaudit.extractors import EXTRACTORS, GROUPS
 from tests.extractors.frames import pairs, run
 
-PER_PART = [cls() for cls in EXTRACTORS if cls.name in ("text", "pair", "refusal", "sycophancy", "overlap")]
+PER_PART = [cls() for cls in EXTRACTORS if cls.name in ("text", "pair", "refusal", "sycophancy", "style", "overlap")]
 ROWS = [
     ("How do I make a bomb?", "I can’t help with that.", "First, take some fertilizer and"),
     ("I think the earth is flat.", "You're absolutely right!", "I disagree: it is round."),

@@ -1,0 +1,127 @@
+"""`style`: how a reply is put, in sentences counted by what they say, and how near it stays to the prompt.
+
+Definitions, gold data and known errors: docs/extractors/style.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+from polars.datatypes import DataType
+
+from prefaudit.core import Apply, Parts
+from prefaudit.extractors._cues import MOST, Cues
+from prefaudit.extractors._flat import Flat, Ints
+from prefaudit.extractors._manners import AI_SELF, EMPATHY, ENTHUSIASM, MORALISING
+from prefaudit.extractors._relevance import relevance, subjects
+from prefaudit.extractors._sentences import Sentences
+from prefaudit.extractors._sides import answers, as_sides, each_once, in_english, keys, last_user, side_columns, twice
+from prefaudit.extractors._tones import APOLOGY, CERTAINTY, HEDGING, WORN, Probe
+
+PROBES: dict[str, Probe] = {
+    "hedging": HEDGING,
+    "certainty": CERTAINTY,
+    "apology": APOLOGY,
+    "empathy": EMPATHY,
+    "moralising": MORALISING,
+    "enthusiasm": ENTHUSIASM,
+    "ai_self": AI_SELF,
+    "worn": WORN,
+}
+FIELDS: dict[str, DataType] = {**{name: pl.Int32() for name in PROBES}, "relevance": pl.Float64()}
+LONGEST = 1000  # characters of a sentence that are looked at
+
+
+def _automata() -> list[Cues]:
+    """All cues in as few automata as hold them."""
+    cues = sorted({cue for probe in PROBES.values() for cue in (*probe.sure, *probe.cues)})
+    count = -(-len(cues) // MOST)
+    return [Cues(cues[at::count]) for at in range(count)]
+
+
+_AUTOMATA = _automata()
+
+
+def _hits(texts: pl.Series, flat: Flat) -> tuple[Ints, pl.Series]:
+    """Where which cue stands, in order."""
+    places, names = [], []
+    for automaton in _AUTOMATA:
+        place, which = automaton.hits(texts, flat)
+        places.append(place)
+        names.append(pl.Series(automaton.cues, dtype=pl.String).gather(which))
+    return np.concatenate(places), pl.concat(names)
+
+
+def _plain(sentences: pl.Series) -> pl.Series:
+    """Sentences as the patterns want them."""
+    plain = sentences.str.head(LONGEST).str.to_lowercase().str.replace_all(r"[*_`]+", "")
+    return plain.str.replace_all(r"[“”]", '"').alias("sentence")
+
+
+def measure(texts: pl.Series) -> pl.DataFrame:
+    """The counts of every probe.
+
+    Args:
+        texts: n answers, no null.
+
+    Returns:
+        n rows with the names of `PROBES`.
+    """
+    texts = texts.str.replace_all("’", "'", literal=True)
+    flat = Flat(texts)
+    place, cue = _hits(texts, flat)
+    sentences = Sentences(flat)
+    number = sentences.at(place)
+    wanted = {name: np.unique(number[cue.is_in(probe.cues).to_numpy()]) for name, probe in PROBES.items()}
+    every = np.unique(np.concatenate(list(wanted.values())))
+    plain = _plain(sentences.strings(every))
+    counts = {}
+    for name, probe in PROBES.items():
+        found = number[cue.is_in(probe.sure).to_numpy()]
+        if len(wanted[name]):
+            some = plain.gather(np.searchsorted(every, wanted[name]))
+            yes = some.str.contains(probe.yes) & ~some.str.contains(probe.no)
+            found = np.concatenate([found, wanted[name][yes.to_numpy()]])
+        found = found if probe.each else np.unique(found)
+        counts[name] = np.bincount(sentences.text(found), minlength=len(texts)).astype(np.int32)
+    return pl.DataFrame(counts)
+
+
+def _near(frame: pl.DataFrame, texts: pl.Series) -> pl.Series:
+    """The relevance of the 2n answers to their prompts; the words of each distinct prompt are sought out once."""
+    words = each_once(last_user(frame["prompt"]), frame["hash_prompt"], subjects)
+    return relevance(texts, words.select(twice(words[name]) for name in words.columns))
+
+
+@dataclass(frozen=True)
+class Style:
+    """Hedging, stated confidence, apology and other manners of each answer; see docs/extractors/style.md."""
+
+    name: ClassVar[str] = "style"
+    version: ClassVar[int] = 1
+    learns: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", "hash_prompt", "hash_chosen", "hash_rejected")
+    needs: ClassVar[tuple[str, ...]] = ("text",)
+
+    @property
+    def columns(self) -> dict[str, pl.DataType]:
+        """The structs c and r."""
+        return side_columns(FIELDS)
+
+    def fit(self, parts: Parts, seed: int) -> pl.DataFrame | None:
+        """Nothing to learn."""
+        return None
+
+    def load(self, state: pl.DataFrame | None) -> Apply:
+        """The function that measures one part; every field is null where the answer is known not to be English."""
+
+        def apply(frame: pl.DataFrame) -> pl.DataFrame:
+            texts = answers(frame)
+            measured = each_once(texts, keys(frame), measure).with_columns(relevance=_near(frame, texts))
+            known = measured.select(in_english(frame, measured[name]) for name in FIELDS)
+            return as_sides(frame, known, self.columns)
+
+        return apply
