@@ -1,4 +1,4 @@
-"""Pairs that stand in the data more than once, and pairs that label the same two answers both ways."""
+"""Pairs and answers that stand in the data more than once, pairs labelled both ways, preferences in a circle."""
 
 from __future__ import annotations
 
@@ -10,41 +10,48 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.core import Apply, Parts
+from prefaudit.extractors._cycles import CYCLE, cycles
 from prefaudit.extractors._normal import normal_keys, said
 
 Keys = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 
 KINDS = pl.Struct({"group": pl.Int64, "kind": pl.String, "repeats": pl.Int64})
+ANSWER = pl.Struct({"first_row": pl.Int64, "prompts": pl.Int64})
+ANSWERS = {"hash": pl.UInt64, "key": pl.UInt64}
+SIDES = {"c": "hash_chosen", "r": "hash_rejected"}
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """`dup`: the same prompt with the same two answers, more than once; `conflict`: labelled both ways.
+    """`dup`: the same prompt with the same two answers, more than once; `conflict`: labelled both ways; `cycle`.
 
     Pairs with the same prompt and the same two answers, whichever was chosen and after normalisation of case,
     whitespace and punctuation, are one duplicate group. A pair's kind is the nearest way in which it repeats another
     one of its group: exact (the same texts, the same one chosen), swapped (the same texts, the other one chosen),
     normalised. Where labels of a group say both, its labelled pairs are a conflict beside that; ties are not part of
-    it. Found by keys of 64 bits; only the texts of prompts that stand in the data more than once are read.
+    it. Three and more answers to one prompt that are preferred in a circle are a `cycle` (see `_cycles`). Found by keys
+    of 64 bits; only the texts of prompts that stand in the data more than once are read.
+
+    Of either answer, `first_row` is the first pair in which this very text stands, on whichever side, and `prompts`
+    the number of different prompts under which it does.
     """
 
     name: ClassVar[str] = "duplicates"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     learns: ClassVar[bool] = True
-    reads: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[tuple[str, ...]] = ("hash_chosen", "hash_rejected")
     needs: ClassVar[tuple[str, ...]] = ()
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
-        """A struct and an id, null where the pair stands alone."""
-        return {"dup": KINDS, "conflict": pl.Int64()}
+        """Structs and an id, null where the pair stands alone; two fields of either answer."""
+        return {"dup": KINDS, "conflict": pl.Int64(), "cycle": CYCLE, "c": ANSWER, "r": ANSWER}
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
-        """The rows that repeat or contradict another: row, group, kind, conflict."""
-        keys = _keys(parts)
-        if keys.is_empty():
-            return _empty()
+        """What is said of the rows that repeat or contradict another, or have an answer that stands elsewhere too."""
+        rows = _rows(parts)
+        keys = _keys(rows, parts)
         low, high = pl.min_horizontal("nc", "nr"), pl.max_horizontal("nc", "nr")
         pairs = keys.with_columns(
             low=low,
@@ -53,29 +60,46 @@ class Duplicates:
             .then(0)
             .otherwise(pl.when(pl.col("nc") < pl.col("nr")).then(1).otherwise(-1)),
         )
+        circle = cycles(pairs.filter(pl.col("way") != 0).select("row", "np", "low", "high", "way"))
         same = ["np", "low", "high"]
         pairs = pairs.filter(pl.len().over(same) > 1)
-        if pairs.is_empty():
-            return _empty()
         clash = (pl.col("way").max().over(same) > 0) & (pl.col("way").min().over(same) < 0)
-        return _named(pairs.with_columns(clash=clash, first=pl.col("row").min().over(same)))
+        found = _named(pairs.with_columns(clash=clash, first=pl.col("row").min().over(same)))
+        for more in (circle, _elsewhere(rows)):
+            found = found.join(more, on="row", how="full", coalesce=True)
+        return found.sort("row")
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """Look each row up."""
         if state is None:
             raise ValueError("duplicates are looked up in what fit returned")
-        known = state.with_columns(
-            dup=pl.when(pl.col("group").is_not_null()).then(pl.struct("group", "kind", "repeats")).cast(KINDS)
-        ).select("row", "dup", "conflict")
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
-            return frame.select("row").join(known, on="row", how="left", maintain_order="left")
+            told = frame.join(state, on="row", how="left", maintain_order="left")
+            sides = []
+            for side, text in SIDES.items():
+                answer = pl.struct(
+                    pl.col(side).struct.field("first_row").fill_null(pl.col("row")),
+                    pl.col(side).struct.field("prompts").fill_null(1),
+                )
+                none = pl.struct(*(pl.lit(None, f.dtype).alias(f.name) for f in ANSWER.fields))
+                sides.append(pl.when(pl.col(text).is_not_null()).then(answer).otherwise(none).cast(ANSWER).alias(side))
+            return told.select("row", "dup", "conflict", "cycle", *sides)
 
         return apply
 
 
-def _empty() -> pl.DataFrame:
-    return pl.DataFrame(schema={"row": pl.Int64, **{f.name: f.dtype for f in KINDS.fields}, "conflict": pl.Int64})
+def _elsewhere(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with an answer that stands in the data more than once: row, c, r (ANSWER, null where it does not)."""
+    sides = {"c": "hc", "r": "hr"}
+    both = pl.concat([rows.select("row", "hp", hash=name) for name in sides.values()]).drop_nulls("hash")
+    repeated = both.filter(pl.col("hash").is_duplicated())
+    known = repeated.group_by("hash").agg(first_row=pl.col("row").min(), prompts=pl.col("hp").n_unique())
+    told = known.select("hash", answer=pl.struct("first_row", "prompts").cast(ANSWER))
+    found = rows.select("row", *sides.values())
+    for side, name in sides.items():
+        found = found.join(told.rename({"answer": side}), left_on=name, right_on="hash", how="left")
+    return found.filter(pl.col("c").is_not_null() | pl.col("r").is_not_null()).select("row", *sides)
 
 
 def _named(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -91,18 +115,19 @@ def _named(pairs: pl.DataFrame) -> pl.DataFrame:
     # What repeats an earlier row: the same label by the same annotator; another one's vote is evidence of its own.
     earliest = pl.col("row").min().over("np", "low", "high", "way", "label", "annotator")
     clashing = pl.when(pl.col("clash") & (pl.col("way") != 0)).then(pl.col("first"))
+    group = pl.col("first").rank("dense").cast(pl.Int64) - 1
+    repeats = pl.when(pl.col("row") > earliest).then(earliest)
     return pairs.select(
         "row",
-        group=pl.col("first").rank("dense").cast(pl.Int64) - 1,
-        kind=kind,
-        repeats=pl.when(pl.col("row") > earliest).then(earliest),
+        dup=pl.struct(group=group, kind=kind, repeats=repeats).cast(KINDS),
         conflict=clashing.rank("dense").cast(pl.Int64) - 1,
-    ).sort("row")
+    )
 
 
-def _keys(parts: Parts) -> pl.DataFrame:
-    """Rows whose prompt repeats: row, label, content hashes (hp, hc, hr) and normalised keys (np, nc, nr)."""
-    frames = []
+def _rows(parts: Parts) -> pl.DataFrame:
+    """All rows: row, label, annotator, content hashes (hp, hc, hr) and the key of the normalised prompt (np)."""
+    columns = {"row": pl.Int64, "label": pl.String, "annotator": pl.String}
+    frames = [pl.DataFrame(schema={**columns, **dict.fromkeys(("hp", "hc", "hr", "np"), pl.UInt64)})]
     for part in parts(["row", "label", "annotator", "prompt", "hash_prompt", "hash_chosen", "hash_rejected"]):
         hashed = part["hash_prompt"].fill_null(0).to_numpy()
         distinct, first, back = np.unique(hashed, return_index=True, return_inverse=True)
@@ -113,15 +138,14 @@ def _keys(parts: Parts) -> pl.DataFrame:
                 "row", "label", "annotator", hp="hash_prompt", hc="hash_chosen", hr="hash_rejected"
             ).with_columns(np=pl.Series(key))
         )
-    if not frames:
-        return pl.DataFrame()
-    rows = pl.concat(frames)
-    order = rows["np"].to_numpy()
-    _, back, count = np.unique(order, return_inverse=True, return_counts=True)
-    repeated = (count[back.reshape(-1)] > 1) & rows["hc"].is_not_null().to_numpy() & rows["hr"].is_not_null().to_numpy()
-    if not repeated.any():
-        return pl.DataFrame()
-    answers = _answers(rows, repeated, parts)
+    return pl.concat(frames)
+
+
+def _keys(rows: pl.DataFrame, parts: Parts) -> pl.DataFrame:
+    """Rows with both answers whose prompt repeats, with the keys of the normalised answers (nc, nr) beside them."""
+    again = pl.col("np").is_duplicated() & pl.col("hc").is_not_null() & pl.col("hr").is_not_null()
+    repeated = rows.select(again).to_series().to_numpy()
+    answers = _answers(rows, repeated, parts) if repeated.any() else pl.DataFrame(schema=ANSWERS)
     kept = rows.filter(pl.Series(repeated))
     for side in ("c", "r"):
         kept = kept.join(

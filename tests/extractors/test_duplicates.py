@@ -14,10 +14,16 @@ def found(rows, labels=None, size=10**9):
     made = frame(rows).with_columns(annotator=pl.lit(None, pl.String))
     if labels:
         made = made.with_columns(label=pl.Series(labels))
+    out = measured(made, size)
+    return [(d and (d["group"], d["kind"]), c) for d, c in out.select("dup", "conflict").iter_rows()]
+
+
+def measured(made, size=10**9):
     apply = Duplicates().load(Duplicates().fit(parts(made, size), 0))
-    out = apply(made.select("row"))
-    assert out.columns == ["row", "dup", "conflict"] and out["row"].equals(made["row"])
-    return [(d and (d["group"], d["kind"]), c) for _, d, c in out.iter_rows()]
+    out = apply(made.select("row", "hash_chosen", "hash_rejected"))
+    assert out.columns == ["row", *Duplicates().columns] and out["row"].equals(made["row"])
+    assert dict(out.schema) == {"row": pl.Int64, **Duplicates().columns}
+    return out
 
 
 def test_it_is_an_extractor():
@@ -51,7 +57,7 @@ def test_what_a_row_repeats():
     rows = [(PROMPT, "Lima", "Quito"), (PROMPT, "lima", "Quito"), (PROMPT, "Quito", "Lima"), (PROMPT, "Lima", "Quito")]
     for names, expected in ((None, [None, 0, None, 0]), (["a", "b", "b", "a"], [None, None, None, 0])):
         made = frame(rows).with_columns(annotator=pl.Series(names or [None] * 4, dtype=pl.String))
-        out = Duplicates().load(Duplicates().fit(parts(made), 0))(made.select("row"))
+        out = measured(made)
         assert out["dup"].struct.field("repeats").to_list() == expected
 
 
@@ -105,5 +111,5 @@ def test_no_rows():
 def test_a_repeat_is_of_the_same_label_by_the_same_annotator():
     rows = [(PROMPT, "Lima", "Quito"), (PROMPT, "lima!", "Quito"), (PROMPT, "Lima", "Quito"), (PROMPT, "Quito", "Lima")]
     made = frame([*rows, rows[0]]).with_columns(annotator=pl.Series(["x", "x", "y", "x", "x"]))
-    dup = Duplicates().load(Duplicates().fit(parts(made, 10), 0))(made.select("row"))["dup"]
+    dup = measured(made, 10)["dup"]
     assert dup.struct.field("repeats").to_list() == [None, 0, None, None, 0]
