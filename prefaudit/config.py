@@ -32,13 +32,16 @@ class Options:
     rules: tuple[str, ...] = ()
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     severity: Mapping[str, str] = field(default_factory=dict)
+    max_length: int | None = None  # the trainer's; in characters, or in tokens of `tokenizer`
+    tokenizer: str | None = None
+    against: tuple[str, ...] = ()  # benchmarks whose texts should not be in the data
     part_rows: int | None = None  # source rows a part; for tests and tuning, no result depends on it
 
 
 KINDS: dict[str, type] = {
     "format": str, "map": dict, "select": tuple, "ignore": tuple, "with": tuple, "without": tuple, "fail-on": str,
     "sample": int, "seed": int, "workers": int, "memory": str, "rules": tuple, "params": dict, "severity": dict,
-    "part-rows": int,
+    "max-length": int, "tokenizer": str, "against": tuple, "part-rows": int,
 }  # fmt: skip
 
 
@@ -129,14 +132,14 @@ def checked(values: Mapping[str, Any]) -> Options:
     for key in values:
         if key not in known:
             raise unknown("option", key, known)
-    lists = {"select", "ignore", "with_", "without", "rules"}
+    lists = {"select", "ignore", "with_", "without", "rules", "against"}
     given: dict[str, Any] = {}
     for key, value in values.items():
         given[key] = (value,) if key in lists and isinstance(value, str) else tuple(value) if key in lists else value
     options = Options(**given)
     if options.fail_on not in ("error", "warning", "never"):
         raise UsageError(f"--fail-on cannot be {options.fail_on!r}", "choose error, warning or never")
-    for name in ("sample", "workers", "part_rows"):
+    for name in ("sample", "workers", "part_rows", "max_length"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UsageError(

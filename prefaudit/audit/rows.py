@@ -7,9 +7,11 @@ from typing import Any
 
 import polars as pl
 
+from prefaudit.extractors.pii import mask
 from prefaudit.store import Store
 
 COLUMNS = ["row", "source_row", "prompt", "chosen", "rejected", "label", "annotator", "source", "margin"]
+MARGIN = 300  # beyond the cut, so that what is masked is seen whole
 
 
 def fetch(store: Store, wanted: Sequence[int]) -> list[dict[str, Any]]:
@@ -27,10 +29,14 @@ def fetch(store: Store, wanted: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def example(row: dict[str, Any], most: int = 2000) -> dict[str, Any]:
-    """A pair as the report shows it: texts cut to `most` characters, the prompt from the left, where it is answered."""
+    """A pair as the report shows it: texts cut to `most` characters, the prompt from the left, where it is answered.
+
+    Personal data is masked, for reports are passed on; `show` prints the pair as it is.
+    """
     prompt = "\n".join(f"{m['role']}: {m['content'] or ''}" for m in row["prompt"] or [])
-    answers = {
-        name: row[name] if len(row[name] or "") <= most else row[name][:most] + "…" for name in ("chosen", "rejected")
-    }
-    shown = {"prompt": prompt if len(prompt) <= most else "…" + prompt[-most:], **answers}
+    shown = {"prompt": mask(prompt) if len(prompt) <= most else "…" + mask(prompt[-most - MARGIN :])[-most:]}
+    for name in ("chosen", "rejected"):
+        text = row[name]
+        whole = text is None or len(text) <= most
+        shown[name] = text and (mask(text) if whole else mask(text[: most + MARGIN])[:most] + "…")
     return {**shown, **{name: row[name] for name in ("source_row", "label", "annotator", "source")}}

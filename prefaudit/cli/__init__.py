@@ -10,6 +10,7 @@ import typer
 
 from prefaudit.cli import repair
 from prefaudit.cli.common import (
+    Against,
     Config,
     Data,
     Debug,
@@ -18,6 +19,7 @@ from prefaudit.cli.common import (
     Format,
     Ignore,
     Map,
+    MaxLength,
     Memory,
     Out,
     Output,
@@ -27,6 +29,7 @@ from prefaudit.cli.common import (
     Sample,
     Seed,
     Select,
+    Tokenizer,
     With,
     Without,
     Workers,
@@ -70,15 +73,17 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def scan(
     data: Data, out: Out = None, format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None,
     with_: With = None, without: Without = None, rules: Rules = None, fail_on: FailOn = None, output: Output = None,
-    sample: Sample = None, reviewed: Reviewed = None, seed: Seed = None, workers: Workers = None,
-    memory: Memory = None, config: Config = None, force: Force = False, quiet: Quiet = False, debug: Debug = False,
+    sample: Sample = None, reviewed: Reviewed = None, max_length: MaxLength = None, tokenizer: Tokenizer = None,
+    against: Against = None, seed: Seed = None, workers: Workers = None, memory: Memory = None,
+    config: Config = None, force: Force = False, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """What is in the data, what would go wrong, and an exit code for the pipeline."""
     with errors(debug):
         threads(workers)
         given = {"format": format, "map": mapping(map), "select": codes(select), "ignore": codes(ignore),
                  "with_": codes(with_), "without": codes(without), "rules": tuple(rules or ()), "fail_on": fail_on,
-                 "sample": sample, "seed": seed, "workers": workers, "memory": memory}  # fmt: skip
+                 "sample": sample, "max_length": max_length, "tokenizer": tokenizer, "against": tuple(against or ()),
+                 "seed": seed, "workers": workers, "memory": memory}  # fmt: skip
         _scan(data, out, given, config, output, force, quiet, reviewed)
 
 

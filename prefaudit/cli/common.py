@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -51,6 +52,17 @@ Sample = Annotated[int | None, typer.Option("--sample", metavar="N", help="Read 
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random [default: 0].")]
 Workers = Annotated[int | None, typer.Option("--workers", metavar="N", help="Threads [default: all cores].")]
 Memory = Annotated[str | None, typer.Option("--memory", metavar="SIZE", help="Memory for SQL, as 2GB [default: 2GB].")]
+MaxLength = Annotated[
+    int | None,
+    typer.Option("--max-length", metavar="N", help="The trainer's max_length, in characters or tokens of --tokenizer."),
+]
+Tokenizer = Annotated[
+    str | None, typer.Option("--tokenizer", metavar="PATH", help="A tokenizer.json or folder, for --max-length.")
+]
+Against = Annotated[
+    list[str] | None,
+    typer.Option("--against", metavar="DATA", help="A benchmark whose texts should not be in the data; repeatable."),
+]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="prefaudit.toml or pyproject.toml.")]
 Force = Annotated[bool, typer.Option("--force", help="Audit anew, and overwrite report files.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report on the terminal.")]
@@ -79,16 +91,18 @@ def mapping(values: list[str] | None) -> dict[str, str]:
     return found
 
 
-def targets(output: list[str] | None, force: bool) -> list[tuple[str, Path | None]]:
-    """What to render where; checked before any work is done."""
+def targets(output: list[str] | None, force: bool,
+            known: Collection[str] | None = None) -> list[tuple[str, Path | None]]:  # fmt: skip
+    """What to render where, in one of the known formats (of a report, where not given); checked before any work."""
     from prefaudit.core import UsageError, unknown
     from prefaudit.reports import FORMATS
 
+    known = FORMATS if known is None else known
     found: list[tuple[str, Path | None]] = []
     for value in output or ["terminal"]:
         name, _, path = value.partition("=")
-        if name not in FORMATS:
-            raise unknown("output format", name, FORMATS)
+        if name not in known:
+            raise unknown("output format", name, known)
         target = Path(path) if path else None
         if target is not None and target.exists() and not force:
             raise UsageError(f"{target} exists", "name another file, or overwrite it with --force")

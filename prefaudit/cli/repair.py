@@ -10,18 +10,21 @@ import typer
 from typer.core import TyperCommand
 
 from prefaudit.cli.common import (
+    Against,
     Config,
     Data,
     Debug,
     Format,
     Ignore,
     Map,
+    MaxLength,
     Memory,
     Quiet,
     Reviewed,
     Rules,
     Seed,
     Select,
+    Tokenizer,
     With,
     Without,
     Workers,
@@ -30,6 +33,7 @@ from prefaudit.cli.common import (
     mapping,
     progress,
     say,
+    targets,
     threads,
 )
 
@@ -101,7 +105,8 @@ def filter(
     max_drop: MaxDrop = None, strict: Strict = False, control: Control = False, to: Layout = None,
     reviewed: Reviewed = None, dry_run: DryRun = False, ledger: Ledger = None, audit: Audit = None,
     force: Overwrite = False, format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None,
-    with_: With = None, without: Without = None, rules: Rules = None, seed: Seed = None, workers: Workers = None,
+    with_: With = None, without: Without = None, rules: Rules = None, max_length: MaxLength = None,
+    tokenizer: Tokenizer = None, against: Against = None, seed: Seed = None, workers: Workers = None,
     memory: Memory = None, config: Config = None, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """A dataset without the pairs that evidence speaks against, in the layout it came in, and a ledger."""
@@ -111,6 +116,7 @@ def filter(
 
         options = _options(config, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
                            with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
+                           max_length=max_length, tokenizer=tokenizer, against=tuple(against or ()),
                            workers=workers, memory=memory)  # fmt: skip
         where = _where(out, ledger, control, force, dry_run, to, audit)
         selection = Selection(codes(drop), keep, min_strength, min_consensus, drop_worst, by, strict)
@@ -137,8 +143,9 @@ def relabel(
     strict: Strict = False, control: Control = False, to: Layout = None, reviewed: Reviewed = None,
     dry_run: DryRun = False, ledger: Ledger = None, audit: Audit = None, force: Overwrite = False,
     format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None, with_: With = None,
-    without: Without = None, rules: Rules = None, seed: Seed = None, workers: Workers = None, memory: Memory = None,
-    config: Config = None, quiet: Quiet = False, debug: Debug = False,
+    without: Without = None, rules: Rules = None, max_length: MaxLength = None, tokenizer: Tokenizer = None,
+    against: Against = None, seed: Seed = None, workers: Workers = None, memory: Memory = None, config: Config = None,
+    quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Turn round labels that evidence calls wrong, soften them, or give them margins; and a ledger."""
     with errors(debug):
@@ -146,6 +153,7 @@ def relabel(
 
         options = _options(config, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
                            with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
+                           max_length=max_length, tokenizer=tokenizer, against=tuple(against or ()),
                            workers=workers, memory=memory)  # fmt: skip
         where = _where(out, ledger, control, force, dry_run, to, audit)
         wanted = relabelling.Relabelling(codes(flip), flip_below, codes(drop), soft or False, margin, strict)
@@ -211,16 +219,39 @@ def review(
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="An audit folder, or a dataset.")],
     after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    output: Annotated[
+        list[str] | None,
+        typer.Option("--output-format", metavar="NAME[=PATH]", help="terminal, json, markdown; repeatable."),
+    ] = None,
+    changes: Annotated[
+        Path | None, typer.Option("--changes", metavar="FILE.parquet", help="A line for each pair that did not stay.")
+    ] = None,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 where any pair did not stay.")] = False,
     format: Format = None, map: Map = None, seed: Seed = None, workers: Workers = None, memory: Memory = None,
-    config: Config = None, quiet: Quiet = False, debug: Debug = False,
+    config: Config = None, force: Overwrite = False, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """What differs between two audits or datasets: rows, findings, biases, and what each source lost."""
+    """Two versions of a dataset, or two audits: pairs gone, new, changed, relabelled; what moved in every feature."""
     with errors(debug):
+        from prefaudit.core import UsageError
         from prefaudit.repair import differing
+        from prefaudit.reports import versions
+        from prefaudit.store import write_bytes, write_frame
 
+        where = targets(output, force, versions.FORMATS)
+        if changes is not None and changes.exists() and not force:
+            raise UsageError(f"{changes} exists", "name another file, or overwrite it with --force")
         options = _options(config, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
         with progress(quiet) as bars:
-            say(differing.text(differing.compare(before, after, options, progress=bars)))
+            found = differing.compare(before, after, options, progress=bars)
+        for name, path in where:
+            told = versions.render(name, found.report)
+            if path is not None:
+                write_bytes(path, told.encode())
+            elif not quiet:
+                say(told)
+        if changes is not None:
+            write_frame(changes, found.changes)
+        raise typer.Exit(int(exit_code and found.differs))
 
 
 def _options(config: Path | None, **given: Any) -> Options:

@@ -67,6 +67,7 @@ _WHOLE = {
     "exclamations",
     "reasoning_chars",
 }
+_NEAR = ("prompt", "chosen", "rejected", "pair")
 _OTHER: dict[str, pl.DataType] = {
     "group": pl.Int64(),
     "conflict": pl.Int64(),
@@ -74,9 +75,24 @@ _OTHER: dict[str, pl.DataType] = {
     "pair.same_normalised": pl.Boolean(),
     "pair.prompt_differs": pl.Boolean(),
     "pair.reasoning_sides": pl.Int64(),
+    "pair.system_sides": pl.Int64(),
+    "c.language": pl.String(),
+    "r.language": pl.String(),
+    "prompt_language": pl.String(),
     "dup.group": pl.Int64(),
     "dup.kind": pl.String(),
     "dup.repeats": pl.Int64(),
+    "cycle.group": pl.Int64(),
+    "cycle.answers": pl.Int64(),
+    "cycle.drop": pl.Boolean(),
+    "cycle.exact": pl.Boolean(),
+    **{f"near_{text}.{name}": pl.Int64() for text in _NEAR for name in ("group", "row")},
+    **{f"near_{text}.jaccard": pl.List(pl.Float64()) for text in _NEAR},
+    "near_prompt.first_row": pl.Int64(),
+    "near_pair.swapped": pl.Boolean(),
+    "leak.held_out": pl.Boolean(),
+    "leak.file": pl.String(),
+    "leak.row": pl.Int64(),
     "panel.opposed": pl.Boolean(),
     "panel.orders": pl.Float64(),
 }
