@@ -63,6 +63,10 @@ Against = Annotated[
     list[str] | None,
     typer.Option("--against", metavar="DATA", help="A benchmark whose texts should not be in the data; repeatable."),
 ]
+Probe = Annotated[
+    list[str] | None,
+    typer.Option("--probe", metavar="FEATURE=MODEL[:LABEL]", help="A classifier for refusal or sycophancy; repeatable."),
+]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="prefaudit.toml or pyproject.toml.")]
 Force = Annotated[bool, typer.Option("--force", help="Audit anew, and overwrite report files.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report on the terminal.")]

@@ -10,23 +10,47 @@ import polars as pl
 
 from prefaudit.audit import Audit, run
 from prefaudit.audit import read as reading
+from prefaudit.audit.columns import gather
 from prefaudit.config import Options
 from prefaudit.core import Progress
 from prefaudit.repair import session
+from prefaudit.repair.drift import drift
+from prefaudit.repair.matching import CHANGES, match
 
-WORTH = 0.01  # a change of a win rate or effect that is worth a word
+SCHEMA = "prefaudit.diff/1"
+WORTH = 0.01  # a change of a win rate that is worth a word
+KINDS = ("removed", "added", "changed", "relabelled")
+SHOWN = 5  # rows of each kind in the report
 
 
 @dataclass(frozen=True)
 class Diff:
-    """Two audits side by side: numbers of the dataset, rules, effects, sources; each as (before, after)."""
+    """Two audits side by side; whatever is told of both is told as (before, after).
+
+    `rows` counts pairs by what became of them, `changes` names each that did not stay as it was (the columns CHANGES),
+    `effects` holds the drift of every feature with intervals. `differs` says whether any pair did not stay.
+    """
 
     names: tuple[str, str]
+    rows: dict[str, Any]
     dataset: dict[str, tuple[Any, Any]]
     rules: list[dict[str, Any]]
     effects: list[dict[str, Any]]
     sources: list[dict[str, Any]]
     words: list[str] = field(default_factory=list)
+    changes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANGES))
+
+    @property
+    def differs(self) -> bool:
+        """Whether a pair was removed, added, changed or relabelled."""
+        return any(self.rows[kind] for kind in KINDS)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """All but `changes` as a plain dict: what `--output-format json` writes."""
+        return {"schema": SCHEMA, "before": self.names[0], "after": self.names[1], "words": self.words,
+                "rows": self.rows, "dataset": self.dataset, "rules": self.rules, "effects": self.effects,
+                "sources": self.sources}  # fmt: skip
 
 
 def diff(before: Any, after: Any, **options: Any) -> Diff:
@@ -50,11 +74,14 @@ def compare(before: Any, after: Any, options: Options, progress: Progress | None
     dataset = {key: (a["dataset"][key], b["dataset"][key]) for key in keys}
     for key in ("longer_wins", "length_auc", "text_auc"):
         dataset[key] = (a["baselines"].get(key), b["baselines"].get(key))
-    rules = _rules(a, b)
-    effects = _effects(a, b)
+    found = match(audits[0].store, audits[1].store, options.memory, options.workers or 2)
+    x, y = (gather(audit.store, audit.measures()) for audit in audits)
+    effects = _effects(drift(x, y, found.links), a, b)
     sources = _sources(*audits)
     names = (str(audits[0].folder), str(audits[1].folder))
-    return Diff(names, dataset, rules, effects, sources, _words(dataset, effects, sources))
+    rows = _rows(found.same, found.changes)
+    words = [*_words(dataset, effects, sources), _account(rows)]
+    return Diff(names, rows, dataset, _rules(a, b), effects, sources, words, found.changes)
 
 
 def _audit(given: Any, options: Options, progress: Progress | None) -> Audit:
@@ -66,6 +93,22 @@ def _audit(given: Any, options: Options, progress: Progress | None) -> Audit:
     return run(opened, None, session.as_scanned(opened, None, options), progress=progress, as_reviewed=True)
 
 
+def _rows(same: int, changes: pl.DataFrame) -> dict[str, Any]:
+    """How many pairs of each kind, what changed in them, and the first rows of each."""
+    counts = dict(changes["change"].value_counts().rows())
+    rows: dict[str, Any] = {"same": same, **{kind: int(counts.get(kind, 0)) for kind in KINDS}}
+    told = changes.filter(pl.col("what").is_not_null())["what"].value_counts()
+    rows["what"] = dict(sorted(told.rows(), key=lambda item: (-item[1], item[0])))
+    rows["examples"] = {
+        kind: [
+            {"before": x, "after": y}
+            for x, y in changes.filter(pl.col("change") == kind).select("before", "after").head(SHOWN).rows()
+        ]
+        for kind in KINDS
+    }
+    return rows
+
+
 def _rules(a: dict[str, Any], b: dict[str, Any]) -> list[dict[str, Any]]:
     found = {r["code"]: r for r in a["rules"]}
     later = {r["code"]: r for r in b["rules"]}
@@ -75,25 +118,22 @@ def _rules(a: dict[str, Any], b: dict[str, Any]) -> list[dict[str, Any]]:
         told = tuple(r["found"] if r and r["judged"] else None for r in (x, y))
         if any(told):
             rows.append({"code": code, "name": (x or y or {})["name"], "found": told,
-                         "rate": tuple(r["rate"] if r else None for r in (x, y))})  # fmt: skip
+                         "rate": tuple(r["rate"] if r else None for r in (x, y)),
+                         "interval": tuple(r["interval"] if r else None for r in (x, y))})  # fmt: skip
     return rows
 
 
-def _effects(a: dict[str, Any], b: dict[str, Any]) -> list[dict[str, Any]]:
-    later = {e["feature"]: e for e in b["effects"]}
+def _effects(moved: list[dict[str, Any]], a: dict[str, Any], b: dict[str, Any]) -> list[dict[str, Any]]:
+    """The drift with the length-held effects of both audits beside it, the largest growth of a lean first."""
+    held = [{e["feature"]: e for e in x["effects"]} for x in (a, b)]
     rows = []
-    for x in a["effects"]:
-        y = later.get(x["feature"])
-        if y is None or x["win_rate"] is None or y["win_rate"] is None:
-            continue
-        interval = y.get("win_interval")
-        rows.append({
-            "feature": x["feature"], "label": x["label"], "win_rate": (x["win_rate"], y["win_rate"]),
-            "delta_win": (x["delta_win"], y["delta_win"]),
-            "lean": abs(y["win_rate"] - 0.5) - abs(x["win_rate"] - 0.5),
-            "told": interval is not None and not interval[0] <= x["win_rate"] <= interval[1],
-        })  # fmt: skip
-    return sorted(rows, key=lambda r: (-abs(r["lean"]), r["feature"]))
+    for row in moved:
+        told = [h.get(row["feature"], {}) for h in held]
+        win = row["win_rate"]
+        lean = None if win["change"] is None else abs(win["after"] - 0.5) - abs(win["before"] - 0.5)
+        rows.append({**row, "lean": lean, "delta_win": tuple(e.get("delta_win") for e in told),
+                     "delta_interval": tuple(e.get("interval") for e in told)})  # fmt: skip
+    return sorted(rows, key=lambda r: (-abs(r["lean"] or 0), r["feature"]))
 
 
 def _sources(a: Audit, b: Audit) -> list[dict[str, Any]]:
@@ -106,6 +146,11 @@ def _sources(a: Audit, b: Audit) -> list[dict[str, Any]]:
     return [{"source": n, "pairs": (counts[0].get(n, 0), counts[1].get(n, 0))} for n in names]
 
 
+def _account(rows: dict[str, Any]) -> str:
+    told = ", ".join(f"{rows[kind]:,} {kind}" for kind in KINDS if rows[kind])
+    return f"pairs: {rows['same']:,} the same, {told}" if told else f"all {rows['same']:,} pairs are the same"
+
+
 def _words(
     dataset: dict[str, tuple[Any, Any]], effects: list[dict[str, Any]], sources: list[dict[str, Any]]
 ) -> list[str]:
@@ -115,11 +160,12 @@ def _words(
         change = abs(y - 0.5) - abs(x - 0.5)
         verdict = "went up" if change > WORTH else "went down" if change < -WORTH else "did not change"
         said.append(f"the length bias {verdict}: longer wins {x:.3f} before, {y:.3f} after")
-    up = [e for e in effects if e["lean"] > WORTH and e["told"]]
-    down = [e for e in effects if e["lean"] < -WORTH and e["told"]]
-    for what, rows in (("leans more", up), ("leans less", down)):
+    told = [e for e in effects if _beyond(e["win_rate"])]
+    for what, sign in (("leans more", 1), ("leans less", -1)):
+        rows = [e for e in told if sign * e["lean"] > WORTH]
         if rows:
-            listed = ", ".join(f"{e['label']} {e['win_rate'][0]:.3f} to {e['win_rate'][1]:.3f}" for e in rows[:4])
+            wins = [(e["label"], e["win_rate"]["before"], e["win_rate"]["after"]) for e in rows[:4]]
+            listed = ", ".join(f"{label} {one:.3f} to {two:.3f}" for label, one, two in wins)
             said.append(f"{what}: {listed}{f' and {len(rows) - 4} more' if len(rows) > 4 else ''}")
     gone = [s["source"] for s in sources if s["pairs"][0] and not s["pairs"][1]]
     if gone:
@@ -129,32 +175,7 @@ def _words(
     return said
 
 
-def text(found: Diff, most: int = 12) -> str:
-    """The comparison for a terminal."""
-    lines = [*found.words, "", f"before  {found.names[0]}", f"after   {found.names[1]}", ""]
-    lines.append(f"{'':<26}{'before':>12}{'after':>12}")
-    lines += [f"{name.replace('_', ' '):<26}{_number(x):>12}{_number(y):>12}" for name, (x, y) in found.dataset.items()]
-    if found.rules:
-        lines += ["", f"{'FINDINGS':<26}{'before':>12}{'after':>12}"]
-        lines += [f"{r['code'] + ' ' + r['name']:<26.26}{_number(r['found'][0]):>12}{_number(r['found'][1]):>12}"
-                  for r in found.rules]  # fmt: skip
-    if found.effects:
-        lines += [
-            "",
-            f"{'CHOSEN HAS MORE':<26}{'win before':>12}{'win after':>12}{'held before':>13}{'held after':>12}",
-        ]
-        for e in found.effects[:most]:
-            told = [*e["win_rate"], *e["delta_win"]]
-            lines.append(f"{e['label']:<26.26}{_number(told[0]):>12}{_number(told[1]):>12}{_number(told[2]):>13}"
-                         f"{_number(told[3]):>12}")  # fmt: skip
-    if found.sources:
-        lines += ["", f"{'SOURCES':<26}{'before':>12}{'after':>12}"]
-        for s in sorted(found.sources, key=lambda s: s["pairs"][1] / max(1, s["pairs"][0]))[:most]:
-            lines.append(f"{s['source']:<26.26}{_number(s['pairs'][0]):>12}{_number(s['pairs'][1]):>12}")
-    return "\n".join(lines) + "\n"
-
-
-def _number(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+def _beyond(moved: dict[str, Any]) -> bool:
+    """Whether the interval of a change leaves out 0."""
+    ends = moved["interval"]
+    return ends is not None and not ends[0] <= 0 <= ends[1]
