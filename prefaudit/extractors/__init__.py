@@ -9,11 +9,13 @@ from prefaudit.extractors.encoding import Encoding
 from prefaudit.extractors.groups import Groups
 from prefaudit.extractors.language import Language
 from prefaudit.extractors.mentions import Mentions
+from prefaudit.extractors.near import Near
 from prefaudit.extractors.overlap import Overlap
 from prefaudit.extractors.pair import Pair
 from prefaudit.extractors.panel import Panel
 from prefaudit.extractors.pii import Pii
 from prefaudit.extractors.refusal import Refusal
+from prefaudit.extractors.repeats import Repeats
 from prefaudit.extractors.style import Style
 from prefaudit.extractors.sycophancy import Sycophancy
 from prefaudit.extractors.text import Text
@@ -28,6 +30,8 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
     Overlap,
     Groups,
     Duplicates,
+    Near,
+    Repeats,
     Panel,
     Embed,
     Encoding,
@@ -41,7 +45,7 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
 GROUPS: dict[str, tuple[str, ...]] = {
     "text": ("text", "pair", "refusal", "sycophancy", "style"),
     "overlap": ("overlap",),
-    "duplicates": ("duplicates",),
+    "duplicates": ("duplicates", "near", "repeats"),
     "panel": ("panel",),
     "integrity": ("encoding", "truncation"),
     "language": ("language",),
