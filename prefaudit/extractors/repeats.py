@@ -55,9 +55,8 @@ class Repeats:
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
         """The rows that have something told: row, near_pair, leak. Without a second split `leak` is null."""
-        frames = [
-            _classes(part) for part in parts(["row", "file", "near_prompt", "near_chosen", "near_rejected", "c", "r"])
-        ]
+        hashes, near = ["hash_chosen", "hash_rejected"], ["near_prompt", "near_chosen", "near_rejected"]
+        frames = [_classes(part) for part in parts(["row", "file", *hashes, *near, "c", "r"])]
         if not frames:
             return pl.DataFrame(schema={"row": pl.Int64, **self.columns})
         rows = pl.concat(frames)
@@ -85,15 +84,15 @@ def split_of(file: str) -> tuple[int, str]:
 
 
 def _classes(part: pl.DataFrame) -> pl.DataFrame:
-    """One number for each prompt and answer: of the near group, below zero, else the first row with the very text."""
+    """One key for each prompt and answer: the number of its near group, else the first row with it or its hash."""
     out = {"row": pl.col("row"), "file": pl.col("file")}
     for name, near, first in (
-        ("p", "near_prompt", pl.col("near_prompt").struct.field("first_row")),
-        ("c", "near_chosen", pl.col("c").struct.field("first_row")),
-        ("r", "near_rejected", pl.col("r").struct.field("first_row")),
+        ("p", "near_prompt", pl.col("near_prompt").struct.field("first_row").cast(pl.UInt64) + (1 << 40)),
+        ("c", "near_chosen", pl.col("hash_chosen")),
+        ("r", "near_rejected", pl.col("hash_rejected")),
     ):
         group, like = pl.col(near).struct.field("group"), pl.col(near).struct.field("jaccard")
-        out |= {name: pl.coalesce(-1 - group, first), f"{name}_first": first, f"{name}_like": like}
+        out |= {name: pl.coalesce(group.cast(pl.UInt64), first), f"{name}_first": first, f"{name}_like": like}
     for side in "cr":
         out[f"{side}_prompts"] = pl.col(side).struct.field("prompts")
     return part.select(**out)
