@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from prefaudit.reports import judgements
 from prefaudit.reports.parts import DATASET, Digest, Effect, Finding, Step, Unknown
 from prefaudit.reports.words import (
     NONE,
@@ -41,6 +42,8 @@ def digest(report: dict[str, Any]) -> Digest:
     fired = sorted((r for r in rules if r.get("status") == "fired"), key=_rank)
     data = report.get("dataset") or {}
     held_out, held_n, held_notes = _held_out(report.get("baselines") or {})
+    held_out += judgements.shortcuts(report)
+    held_notes += judgements.notes(report)
     return Digest(
         complete=report.get("complete") is True,
         passed=report.get("exit_code") == 0,
@@ -188,6 +191,8 @@ def _annotators(report: dict[str, Any]) -> str:
         return "annotators: none named, so no agreement to tell"
     judged = [a for a in people if known(a.get("agreement"))]
     text = some(len(people), "annotator")
+    beyond = judgements.agreement(report)
+    text += f" ({beyond})" if beyond else ""
     if not judged:
         return f"{text}, none of whom shares a pair with another"
     judged = [a for a in judged if (a.get("shared") or 0) >= SHARED]

@@ -15,6 +15,7 @@ from prefaudit.reports.words import cells, clean, clip, count, pad, some, wrap
 __all__ = ["SCREEN", "clean", "render", "show"]
 
 SCREEN = 45  # lines
+HELD = 6  # held-out predictions; the others are in the other reports
 NARROWEST = 60  # columns; below that nothing lines up, and the terminal may wrap
 INDENT = "  "
 HEAD = "bold"
@@ -190,7 +191,7 @@ def _held_out(said: Digest, width: int) -> Iterator[Line]:
     if said.held_out:
         name = min(max(cells(row[0]) for row in said.held_out), width - 52)
         accuracy = max(cells(row[1]) for row in said.held_out)
-        for rule, acc, auc in said.held_out:
+        for rule, acc, auc in said.held_out[:HELD]:
             yield fit([(f"{INDENT}{pad(clip(rule, name), name)}  {pad(acc, accuracy)}  AUC {auc}", "")], width)
     for note in said.held_notes:
         yield from _text(note, width, INDENT, 1)
