@@ -34,6 +34,7 @@ class Options:
     severity: Mapping[str, str] = field(default_factory=dict)
     max_length: int | None = None  # the trainer's; in characters, or in tokens of `tokenizer`
     tokenizer: str | None = None
+    probe: tuple[str, ...] = ()  # FEATURE=MODEL[:LABEL]: a classifier in place of a built-in probe
     against: tuple[str, ...] = ()  # benchmarks whose texts should not be in the data
     part_rows: int | None = None  # source rows a part; for tests and tuning, no result depends on it
 
@@ -41,7 +42,7 @@ class Options:
 KINDS: dict[str, type] = {
     "format": str, "map": dict, "select": tuple, "ignore": tuple, "with": tuple, "without": tuple, "fail-on": str,
     "sample": int, "seed": int, "workers": int, "memory": str, "rules": tuple, "params": dict, "severity": dict,
-    "max-length": int, "tokenizer": str, "against": tuple, "part-rows": int,
+    "max-length": int, "tokenizer": str, "against": tuple, "probe": tuple, "part-rows": int,
 }  # fmt: skip
 
 
@@ -132,7 +133,7 @@ def checked(values: Mapping[str, Any]) -> Options:
     for key in values:
         if key not in known:
             raise unknown("option", key, known)
-    lists = {"select", "ignore", "with_", "without", "rules", "against"}
+    lists = {"select", "ignore", "with_", "without", "rules", "against", "probe"}
     given: dict[str, Any] = {}
     for key, value in values.items():
         given[key] = (value,) if key in lists and isinstance(value, str) else tuple(value) if key in lists else value

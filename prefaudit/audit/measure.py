@@ -12,6 +12,7 @@ import polars as pl
 from prefaudit.config import Options
 from prefaudit.core import PAIRS, Apply, AuditError, Extractor, Parts, Progress, fingerprint, recipe, unknown
 from prefaudit.extractors import EXTRACTORS, GROUPS
+from prefaudit.extractors._classified import taken_over
 from prefaudit.store import Store, write_frame
 
 SIDES = ("c", "r")
@@ -34,12 +35,14 @@ def choose(options: Options) -> tuple[Extractor, ...]:
 def configured(cls: type[Extractor], values: Mapping[str, Any]) -> Extractor:
     """An extractor whose fields that bear the name of an option have its value, where one was given."""
     given = {f.name: values[f.name] for f in fields(cls) if values.get(f.name) is not None}  # type: ignore[arg-type]
-    return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in given.items()})
+    return taken_over(cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}), values)
 
 
 def recorded(extractors: Sequence[Extractor]) -> dict[str, dict[str, Any]]:
     """What `configured` needs to make the same extractors again, of those that have fields."""
-    told = {e.name: {f.name: getattr(e, f.name) for f in fields(e)} for e in extractors}  # type: ignore[arg-type]
+    told = {e.name: {f.name: getattr(e, f.name) for f in fields(e) if f.name != "inner"}  # type: ignore[arg-type]
+            for e in extractors}  # fmt: skip
+    told |= {e.name: told[e.name] | vars(e.inner) for e in extractors if hasattr(e, "inner")}
     return {
         name: {k: list(v) if isinstance(v, tuple) else v for k, v in said.items()}
         for name, said in told.items()

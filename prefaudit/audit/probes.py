@@ -72,7 +72,10 @@ def told(store: Store, measures: Measures, review: Review | None = None,
     asked = {name for _, name, *_ in review.probes} if review else set()
     found = []
     for name, known in KNOWN.items():
-        fires = named(store, measures, name) if known["checks"] or name in asked else None
+        # The checks are of the built-in probe: they say nothing of a classifier in its place.
+        judge = {k: v for e in measures.present for k, v in getattr(e, "replaced", {}).items()}.get(name)
+        checks = known["checks"] if judge is None else []
+        fires = named(store, measures, name) if checks or judge or name in asked else None
         if fires is None:
             continue
         pairs = pairs or population(store, measures)
@@ -80,12 +83,12 @@ def told(store: Store, measures: Measures, review: Review | None = None,
         if not any(np.isfinite(side).any() for side in fires):
             continue
         rates = _rates(fires, pairs.group)
-        for side, span in ranges(rates["chosen"]["rate"], rates["rejected"]["rate"], known["checks"]).items():
+        for side, span in ranges(rates["chosen"]["rate"], rates["rejected"]["rate"], checks).items():
             rates[side]["range"] = span
         found.append({
             "feature": name, "question": known["question"], "cut": known["cut"], **rates,
             "reviewed": reviewed(review, name, fires, pairs) if review and name in asked else None,
-            "checks": known["checks"],
+            "checks": checks, "classifier": judge,
         })  # fmt: skip
     return found
 

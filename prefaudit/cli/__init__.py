@@ -23,6 +23,7 @@ from prefaudit.cli.common import (
     Memory,
     Out,
     Output,
+    Probe,
     Quiet,
     Reviewed,
     Rules,
@@ -74,7 +75,7 @@ def scan(
     data: Data, out: Out = None, format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None,
     with_: With = None, without: Without = None, rules: Rules = None, fail_on: FailOn = None, output: Output = None,
     sample: Sample = None, reviewed: Reviewed = None, max_length: MaxLength = None, tokenizer: Tokenizer = None,
-    against: Against = None, seed: Seed = None, workers: Workers = None, memory: Memory = None,
+    against: Against = None, probe: Probe = None, seed: Seed = None, workers: Workers = None, memory: Memory = None,
     config: Config = None, force: Force = False, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """What is in the data, what would go wrong, and an exit code for the pipeline."""
@@ -83,6 +84,7 @@ def scan(
         given = {"format": format, "map": mapping(map), "select": codes(select), "ignore": codes(ignore),
                  "with_": codes(with_), "without": codes(without), "rules": tuple(rules or ()), "fail_on": fail_on,
                  "sample": sample, "max_length": max_length, "tokenizer": tokenizer, "against": tuple(against or ()),
+                 "probe": tuple(probe or ()),
                  "seed": seed, "workers": workers, "memory": memory}  # fmt: skip
         _scan(data, out, given, config, output, force, quiet, reviewed)
 

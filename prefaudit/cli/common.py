@@ -65,7 +65,7 @@ Against = Annotated[
 ]
 Probe = Annotated[
     list[str] | None,
-    typer.Option("--probe", metavar="FEATURE=MODEL[:LABEL]", help="A classifier for refusal or sycophancy; repeatable."),
+    typer.Option("--probe", metavar="FEATURE=MODEL[:LABEL]", help="A classifier of refusal or sycophancy."),
 ]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="prefaudit.toml or pyproject.toml.")]
 Force = Annotated[bool, typer.Option("--force", help="Audit anew, and overwrite report files.")]

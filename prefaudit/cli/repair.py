@@ -19,6 +19,7 @@ from prefaudit.cli.common import (
     Map,
     MaxLength,
     Memory,
+    Probe,
     Quiet,
     Reviewed,
     Rules,
@@ -106,8 +107,8 @@ def filter(
     reviewed: Reviewed = None, dry_run: DryRun = False, ledger: Ledger = None, audit: Audit = None,
     force: Overwrite = False, format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None,
     with_: With = None, without: Without = None, rules: Rules = None, max_length: MaxLength = None,
-    tokenizer: Tokenizer = None, against: Against = None, seed: Seed = None, workers: Workers = None,
-    memory: Memory = None, config: Config = None, quiet: Quiet = False, debug: Debug = False,
+    tokenizer: Tokenizer = None, against: Against = None, probe: Probe = None, seed: Seed = None,
+    workers: Workers = None, memory: Memory = None, config: Config = None, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """A dataset without the pairs that evidence speaks against, in the layout it came in, and a ledger."""
     with errors(debug):
@@ -117,6 +118,7 @@ def filter(
         options = _options(config, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
                            with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
                            max_length=max_length, tokenizer=tokenizer, against=tuple(against or ()),
+                           probe=tuple(probe or ()),
                            workers=workers, memory=memory)  # fmt: skip
         where = _where(out, ledger, control, force, dry_run, to, audit)
         selection = Selection(codes(drop), keep, min_strength, min_consensus, drop_worst, by, strict)
@@ -144,7 +146,8 @@ def relabel(
     dry_run: DryRun = False, ledger: Ledger = None, audit: Audit = None, force: Overwrite = False,
     format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None, with_: With = None,
     without: Without = None, rules: Rules = None, max_length: MaxLength = None, tokenizer: Tokenizer = None,
-    against: Against = None, seed: Seed = None, workers: Workers = None, memory: Memory = None, config: Config = None,
+    against: Against = None, probe: Probe = None, seed: Seed = None, workers: Workers = None,
+    memory: Memory = None, config: Config = None,
     quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Turn round labels that evidence calls wrong, soften them, or give them margins; and a ledger."""
@@ -154,6 +157,7 @@ def relabel(
         options = _options(config, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
                            with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
                            max_length=max_length, tokenizer=tokenizer, against=tuple(against or ()),
+                           probe=tuple(probe or ()),
                            workers=workers, memory=memory)  # fmt: skip
         where = _where(out, ledger, control, force, dry_run, to, audit)
         wanted = relabelling.Relabelling(codes(flip), flip_below, codes(drop), soft or False, margin, strict)
