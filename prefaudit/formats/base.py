@@ -63,7 +63,8 @@ class Layout:
     returns what speaks against the layout ("" where nothing does). `fields` name the layout's columns by canonical
     field for --map. `rows` writes canonical pairs the layout's way; `carries` are the PAIRS columns that survive it.
     `beats` names layouts this one is preferred to; `group` is the SQL key by which a layout that `regroups` brings
-    source rows together. A `hidden` layout is never detected, only asked for by name.
+    source rows together. A `hidden` layout is never detected, only asked for by name. `keeps` are columns that go to
+    `extra` though the layout reads them.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Layout:
     beats: tuple[str, ...] = ()
     hidden: bool = False
     choices: Callable[[Sample], dict[str, str]] | None = None
+    keeps: tuple[str, ...] = ()
 
     @property
     def regroups(self) -> bool:

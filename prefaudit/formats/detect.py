@@ -176,7 +176,7 @@ def _found(layout: Layout, columns: dict[str, str], mapping: dict[str, str], see
     first = Detected(layout, columns, mapping, why, (), decoded, (), options)
     view = first.view()
     reading(first, view)
-    claimed = view.used | set(mapping.values())
+    claimed = (view.used | set(mapping.values())) - set(layout.keeps)
     kept = tuple(name for name in columns if name not in claimed and _light(seen, name))
     return replace(first, kept=kept)
 

@@ -84,19 +84,24 @@ SHP = judged(
     carries=("margin",),
 )
 
-PKU = judged(
-    "pku-saferlhf",
-    "PKU-SafeRLHF",
-    "better_response_id 0 or 1; the safer one stays in extra, they may conflict",
-    a="response_0",
-    b="response_1",
-    prompt="prompt",
-    needs=("better_response_id",),
-    first="null",
-    label=lambda c: f"case {c['better_response_id'].number} when 0 then 'a' when 1 then 'b' end",
-    verdict=lambda w, p: {"better_response_id": int(w == "b"), "safer_response_id": 0},
-    read=lambda c, r: replace(r, model_a=c.text("response_0_source"), model_b=c.text("response_1_source")),
-    fits=lambda s: "" if s.share("better_response_id", is_number) > 0.5 else "'better_response_id' holds no numbers",
+PKU = replace(
+    judged(
+        "pku-saferlhf",
+        "PKU-SafeRLHF",
+        "better_response_id 0 or 1; the safer one stays in extra, they may conflict",
+        a="response_0",
+        b="response_1",
+        prompt="prompt",
+        needs=("better_response_id",),
+        first="null",
+        label=lambda c: f"case {c['better_response_id'].number} when 0 then 'a' when 1 then 'b' end",
+        verdict=lambda w, p: {"better_response_id": int(w == "b"), "safer_response_id": 0},
+        read=lambda c, r: replace(r, model_a=c.text("response_0_source"), model_b=c.text("response_1_source")),
+        fits=lambda s: (
+            "" if s.share("better_response_id", is_number) > 0.5 else "'better_response_id' holds no numbers"
+        ),
+    ),
+    keeps=("better_response_id",),  # beside safer_response_id, so that a rule can tell whether they agree
 )
 
 
