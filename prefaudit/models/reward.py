@@ -1,0 +1,290 @@
+"""A reward model in a folder or on the hub: prompt and answer in, one number out, by plain transformers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefaudit.core import AuditError
+from prefaudit.models.base import ModelError, missing
+from prefaudit.models.hf import BUDGET, _batches, _file, revision
+
+Conversation = Sequence[dict[str, str]]
+MOST = 16_384  # tokens read at most where the model's own limit is higher or not told
+SPAN = 4096  # conversations that are tokens at once: bounds the memory
+MANTISSA = {"float32": 23, "float16": 10, "bfloat16": 7}
+
+
+class Scores(NamedTuple):
+    """What a reward model says of n conversations.
+
+    Attributes:
+        values: (n,) float64; NaN where the answer alone is longer than the model reads.
+        cut: (n,) whether the beginning of the prompt was cut off.
+        spacing: (n,) the step between neighbouring numbers in the model's precision: two scores nearer than that are
+            a tie.
+    """
+
+    values: NDArray[np.float64]
+    cut: NDArray[np.bool_]
+    spacing: NDArray[np.float64]
+
+
+class Tokens(NamedTuple):
+    """Conversations as token ids; `kinds` says of each token whether it is of the prompt (0) or the answer (1)."""
+
+    ids: list[list[int]]
+    kinds: list[list[int]] | None
+    cut: NDArray[np.bool_]
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Something that gives a conversation a number, higher for better."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def revision(self) -> str: ...  # noqa: D102
+
+    def score(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> Scores:
+        """Scores of n answers, in their order.
+
+        Args:
+            prompts: n lists of {role, content}, without the answer.
+            responses: n answers.
+
+        Raises:
+            ModelError: the model does not answer, or answers nonsense. There is no default score.
+        """
+
+
+def spacing(values: NDArray[np.float64], precision: str) -> NDArray[np.float64]:
+    """The distance of each number to its neighbour in this precision (1/8 between 16 and 32 in bfloat16)."""
+    size = np.maximum(np.abs(np.nan_to_num(values)), 2.0**-14)
+    return np.asarray(2.0 ** (np.floor(np.log2(size)) - MANTISSA[precision]))
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    """A sequence classifier with one output; safetensors only, and none of a repository's code runs.
+
+    Each trap of the usual loaders has its guard: a head that was not trained is refused, the score is read at the last
+    token of the attention mask (not at the last one that differs from padding), the head runs in float32, the chat
+    template alone decides on BOS, batches are of one length, and what is too long loses its beginning and is counted.
+
+    Attributes:
+        where: folder or hub id.
+        pinned: the hub revision; empty for a folder or the newest.
+        limit: tokens read at most; 0 is the model's own limit.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: auto, float32, bfloat16, float16.
+    """
+
+    where: str
+    pinned: str = ""
+    limit: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    _held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Folder or hub id, with the revision where one was named."""
+        return f"{self.where}@{self.pinned}" if self.pinned else self.where
+
+    @cached_property
+    def revision(self) -> str:
+        """What tells two versions of the weights apart."""
+        return self.pinned or revision(self.where)
+
+    @cached_property
+    def on(self) -> str:
+        """The device it runs on."""
+        import torch
+
+        if self.device != "auto":
+            return self.device
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+    @cached_property
+    def kind(self) -> str:
+        """The precision it runs in: bfloat16 where the device is fast at it (a CPU only with AMX)."""
+        import torch
+
+        if self.precision != "auto":
+            return self.precision
+        fast = torch.cpu._is_amx_tile_supported() if self.on == "cpu" else self.on.startswith("cuda")
+        return "bfloat16" if fast and self._decoder else "float32"
+
+    @cached_property
+    def _decoder(self) -> bool:
+        """Whether the score is that of the last token."""
+        said = checked(self.where, self.pinned)
+        return not said.get("is_encoder_decoder") and said.get("model_type") not in ENCODERS
+
+    def score(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> Scores:
+        """Scores of n answers; see `Scorer`.
+
+        Raises:
+            AuditError: the model cannot be loaded, or has no trained head.
+            ModelError: the model gave a number that is none.
+        """
+        values, cut = np.empty(len(responses)), np.zeros(len(responses), bool)
+        for at in range(0, len(responses), SPAN):
+            here = slice(at, at + SPAN)
+            values[here], cut[here] = self._span(prompts[here], responses[here])
+        return Scores(values, cut, spacing(values, self.kind))
+
+    def _span(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> tuple[Any, Any]:
+        import torch
+
+        tokenizer, model = self._load()
+        read = self._tokens(tokenizer, prompts, responses)
+        sizes = np.fromiter(map(len, read.ids), np.int64, len(read.ids))
+        order = np.argsort(-sizes, kind="stable")
+        order = order[sizes[order] > 0]
+        values = np.full(len(sizes), np.nan)
+        with torch.inference_mode():
+            self._batches(model, read, order, values, BUDGET[self.on.split(":")[0]])
+        if not np.isfinite(values[order]).all():
+            raise ModelError(f"{self.name} gave a score that is no number")
+        return values, read.cut
+
+    def _batches(self, model: Any, read: Tokens, order: NDArray[np.int64], values: NDArray[np.float64],
+                 budget: int) -> None:  # fmt: skip
+        """Score the texts of `order`, longest first; half as many at once where the memory does not hold them."""
+        ids, kinds, _ = read
+        sizes = np.fromiter((len(ids[r]) for r in order), np.int64, len(order))
+        for batch in _batches(sizes, budget):
+            rows = order[batch]
+            try:
+                values[rows] = self._forward(model, [ids[r] for r in rows], kinds and [kinds[r] for r in rows])
+            except RuntimeError as error:
+                if "out of memory" not in str(error).lower() or len(rows) == 1:
+                    raise ModelError(f"{self.name}: {str(error).splitlines()[0]}") from error
+                self._batches(model, read, rows, values, max(len(ids[rows[0]]) * len(rows) // 2, 1))
+
+    def _forward(self, model: Any, ids: list[list[int]], kinds: list[list[int]] | None) -> NDArray[np.float64]:
+        import torch
+
+        width = max(map(len, ids))
+        pad = model.config.pad_token_id or 0
+        tokens = torch.tensor([i + [pad] * (width - len(i)) for i in ids], device=self.on)
+        size = torch.tensor([len(i) for i in ids], device=self.on)
+        mask = (torch.arange(width, device=self.on)[None] < size[:, None]).long()
+        if not self._decoder:
+            read = {"input_ids": tokens, "attention_mask": mask}
+            if kinds is not None:  # which of the two texts a token belongs to, for those that were trained with it
+                padded = [k + [0] * (width - len(k)) for k in kinds]
+                read["token_type_ids"] = torch.tensor(padded, device=self.on)
+            return np.asarray(model(**read).logits[:, 0].double().cpu())
+        body = getattr(model, model.base_model_prefix)
+        hidden = body(input_ids=tokens, attention_mask=mask).last_hidden_state
+        last = hidden[torch.arange(len(ids), device=self.on), size - 1].float()
+        return np.asarray(model.score(last)[:, 0].double().cpu())
+
+    def _tokens(self, tokenizer: Any, prompts: Sequence[Conversation], responses: Sequence[str]) -> Tokens:
+        """Token ids within the limit, none where the answer alone is over it."""
+        plain = {"padding": False, "truncation": False, "return_attention_mask": False, "verbose": False}
+        if not responses:
+            return Tokens([], None, np.zeros(0, bool))
+        if tokenizer.chat_template:
+            said = [[*p, {"role": "assistant", "content": r}] for p, r in zip(prompts, responses, strict=True)]
+            texts = tokenizer.apply_chat_template(said, tokenize=False)
+            found = tokenizer(texts, add_special_tokens=False, **plain)
+        else:
+            asked = ["\n\n".join(m["content"] for m in p) for p in prompts]
+            found = tokenizer(asked, list(responses), **plain)
+        limit, ids = self._limit(tokenizer), list(found["input_ids"])
+        kinds = list(found["token_type_ids"]) if "token_type_ids" in found and not self._decoder else None
+        cut = np.fromiter((len(i) > limit for i in ids), bool, len(ids))
+        for k in map(int, np.flatnonzero(cut)):
+            answer = len(tokenizer(responses[k], add_special_tokens=False, **plain)["input_ids"])
+            head = int(ids[k][0] in (tokenizer.bos_token_id, tokenizer.cls_token_id))
+            rest = len(ids[k]) - limit + head if answer < limit else len(ids[k])
+            head = head if answer < limit else 0
+            ids[k] = ids[k][:head] + ids[k][rest:]
+            if kinds is not None:
+                kinds[k] = kinds[k][:head] + kinds[k][rest:]
+        return Tokens(ids, kinds, cut)
+
+    def _limit(self, tokenizer: Any) -> int:
+        own = checked(self.where, self.pinned).get("max_position_embeddings") or MOST
+        most = int(min(own, tokenizer.model_max_length, MOST))
+        return min(self.limit, most) if self.limit else most
+
+    def _load(self) -> tuple[Any, Any]:
+        if not self._held:
+            import torch
+            from transformers import AutoModelForSequenceClassification, AutoTokenizer
+            from transformers.utils import logging
+
+            checked(self.where, self.pinned)
+            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+            at = {"revision": self.pinned} if self.pinned else {}
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(self.where, trust_remote_code=False, **at)
+                model, told = AutoModelForSequenceClassification.from_pretrained(
+                    self.where, dtype=getattr(torch, self.kind), trust_remote_code=False, use_safetensors=True,
+                    output_loading_info=True, **at,
+                )  # fmt: skip
+            except (OSError, ValueError) as error:
+                raise AuditError(
+                    f"{self.where} cannot be loaded: {str(error).splitlines()[0]}",
+                    "a folder or hub id of a reward model with safetensors weights",
+                ) from error
+            if told["missing_keys"] or told.get("mismatched_keys"):
+                lost = sorted(map(str, told["missing_keys"] or told["mismatched_keys"]))
+                raise AuditError(f"{self.where} has no trained head: {', '.join(lost[:3])} would be random", RIGHT)
+            if self._decoder and tokenizer.chat_template is None:
+                raise AuditError(
+                    f"{self.where} has no chat template, so nothing says how it reads a conversation",
+                    "put the template it was trained with into its tokenizer_config.json",
+                )
+            if self._decoder:
+                model.score.float()
+            self._held.update(tokenizer=tokenizer, model=model.eval().to(self.on))
+        return self._held["tokenizer"], self._held["model"]
+
+
+ENCODERS = {"bert", "roberta", "xlm-roberta", "deberta", "deberta-v2", "distilbert", "electra", "albert", "modernbert",
+            "camembert", "mpnet"}  # fmt: skip
+RIGHT = "name a model that was trained as a sequence classifier with one output"
+
+
+def checked(where: str, pinned: str = "") -> dict[str, Any]:
+    """The config of a reward model, once it is known to be one.
+
+    Raises:
+        AuditError: there is no such model, it is no sequence classifier with one output, or it needs code of its own.
+    """
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise missing(f"torch, which {where} needs,")
+    path = _file(where, "config.json")
+    if path is None:
+        raise AuditError(f"there is no model {where!r}", "a hub id, a folder with config.json, or a URL")
+    try:
+        config = json.loads(path.read_text(encoding="utf8"))
+    except ValueError as error:
+        raise AuditError(f"{path} is no JSON: {error}", "download the model again") from error
+    kinds = [str(a) for a in config.get("architectures") or ()]
+    if not any(a.endswith("ForSequenceClassification") for a in kinds):
+        raise AuditError(f"{where} is {', '.join(kinds) or 'of no named kind'}, not a reward model", RIGHT)
+    if "auto_map" in config and any("ForSequenceClassification" in k for k in config["auto_map"]):
+        raise AuditError(
+            f"{where} scores by code of its own, which is not run",
+            "serve it and name the URL of the server, or name a model without remote code",
+        )
+    named = config.get("num_labels") or len(config.get("id2label") or {}) or 2
+    if named != 1:
+        raise AuditError(f"{where} has {named} outputs, and a reward model has one", RIGHT)
+    return dict(config)

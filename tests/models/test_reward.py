@@ -1,0 +1,170 @@
+"""Reward models, tiny and random: the score is the plain loop's, and each trap of the loaders has its guard."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models.tiny import reward_model
+
+from prefaudit.core import AuditError
+from prefaudit.models.base import ModelError
+from prefaudit.models.hf import BUDGET
+from prefaudit.models.reward import RewardModel, checked, spacing
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+TURNS = [[("user", "How do I boil an egg?")], [("system", "Be short."), ("user", "Hi")],
+         [("user", "a"), ("assistant", "b"), ("user", "c" * 90)], [("user", "ünï\n")]]  # fmt: skip
+ASKED = [[{"role": role, "content": text} for role, text in turns] for turns in TURNS] * 4
+SAID = [("word " * (7 * k % 23)) + f"{k}" for k in range(16)]
+
+
+def plain(folder: Path, prompts: list[list[dict[str, str]]], responses: list[str]) -> list[float]:
+    """One conversation at a time, as a model card would do it."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    found = []
+    for prompt, response in zip(prompts, responses, strict=True):
+        if tokenizer.chat_template:
+            text = tokenizer.apply_chat_template([*prompt, {"role": "assistant", "content": response}], tokenize=False)
+            read = tokenizer(text, add_special_tokens=False, return_tensors="pt")
+        else:
+            asked = "\n\n".join(m["content"] for m in prompt)
+            read = tokenizer(asked, response, return_tensors="pt")
+        with torch.inference_mode():
+            found.append(model(**read).logits.item())
+    return found
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    at = tmp_path_factory.mktemp("models")
+    made = {kind: reward_model(at / kind, kind) for kind in ("llama", "qwen2", "gpt2")}
+    return made | {"bert": reward_model(at / "bert", "bert", template=None)}
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2", "bert"])
+def test_scores_are_those_of_the_plain_loop(
+    kind: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = RewardModel(str(folders[kind]), device="cpu", precision="float32")
+    expected = np.array(plain(folders[kind], ASKED, SAID))
+    assert np.ptp(expected) > 0.02
+    for budget in (1, 300, 100_000):
+        monkeypatch.setitem(BUDGET, "cpu", budget)
+        found = model.score(ASKED, SAID)
+        assert np.abs(found.values - expected).max() < 1e-5
+    turned = model.score(ASKED[::-1], SAID[::-1])
+    assert np.abs(turned.values[::-1] - expected).max() < 1e-5
+    assert not found.cut.any()
+
+
+def test_the_last_token_counts_though_it_is_the_padding_token(tmp_path: Path) -> None:
+    folder = reward_model(tmp_path, "llama", pad="</s>")
+    found = RewardModel(str(folder), device="cpu", precision="float32").score(ASKED, SAID).values
+    config = json.loads((folder / "config.json").read_text())
+    config["pad_token_id"] = 0  # what the plain loop needs to read the last token
+    (folder / "config.json").write_text(json.dumps(config))
+    assert np.abs(found - plain(folder, ASKED, SAID)).max() < 1e-5
+
+
+def test_one_bos_and_no_more(folders: dict[str, Path]) -> None:
+    model = RewardModel(str(folders["llama"]), device="cpu")
+    tokenizer, _ = model._load()
+    assert tokenizer("x")["input_ids"][0] == tokenizer.bos_token_id  # the tokenizer would add a second one
+    ids, *_ = model._tokens(tokenizer, ASKED[:1], SAID[:1])
+    assert ids[0].count(tokenizer.bos_token_id) == 1
+
+
+def test_what_is_too_long_loses_its_beginning_and_is_counted(tmp_path: Path) -> None:
+    folder = reward_model(tmp_path, "llama", positions=60)
+    model = RewardModel(str(folder), device="cpu", precision="float32")
+    long = [{"role": "user", "content": "p" * 100}]
+    found = model.score([long, long, ASKED[1]], ["answer", "a" * 100, "b"])
+    assert found.cut.tolist() == [True, True, False]
+    assert np.isnan(found.values).tolist() == [False, True, False]
+    tokenizer, _ = model._load()
+    ids, *_ = model._tokens(tokenizer, [long], ["answer"])
+    assert len(ids[0]) == 60 and ids[0][0] == tokenizer.bos_token_id and tokenizer.decode(ids[0]).endswith("answer</s>")
+    shorter = RewardModel(str(folder), limit=30, device="cpu")
+    assert shorter._limit(tokenizer) == 30
+
+
+def test_a_head_that_is_missing_is_refused(tmp_path: Path) -> None:
+    folder = reward_model(tmp_path, "llama", causal=True)
+    with pytest.raises(AuditError, match="LlamaForCausalLM, not a reward model"):
+        RewardModel(str(folder)).score(ASKED[:1], SAID[:1])
+    config = json.loads((folder / "config.json").read_text())
+    config["architectures"] = ["LlamaForSequenceClassification"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(AuditError, match=r"no trained head: score\.weight"):
+        RewardModel(str(folder)).score(ASKED[:1], SAID[:1])
+
+
+def test_code_labels_and_templates_are_asked_for(tmp_path: Path) -> None:
+    two = reward_model(tmp_path / "two", "llama", labels=2)
+    with pytest.raises(AuditError, match="has 2 outputs"):
+        checked(str(two))
+    bare = reward_model(tmp_path / "bare", "gpt2", template=None)
+    with pytest.raises(AuditError, match="no chat template"):
+        RewardModel(str(bare)).score(ASKED[:1], SAID[:1])
+    config = json.loads((bare / "config.json").read_text())
+    config["auto_map"] = {"AutoModelForSequenceClassification": "evil.Model"}
+    (bare / "config.json").write_text(json.dumps(config))
+    with pytest.raises(AuditError, match="code of its own, which is not run"):
+        checked(str(bare))
+    with pytest.raises(AuditError, match="there is no model"):
+        checked(str(tmp_path / "nowhere"))
+
+
+def test_pickled_weights_are_refused(tmp_path: Path) -> None:
+    folder = reward_model(tmp_path, "llama")
+    state = transformers.AutoModelForSequenceClassification.from_pretrained(folder).state_dict()
+    torch.save(state, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(AuditError, match="cannot be loaded"):
+        RewardModel(str(folder)).score(ASKED[:1], SAID[:1])
+
+
+def test_memory_that_does_not_hold_a_batch_halves_it(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = RewardModel(str(folders["llama"]), device="cpu", precision="float32")
+    expected = model.score(ASKED, SAID).values
+    real, sizes = RewardModel._forward, []
+
+    def small(self: RewardModel, body: object, ids: list[list[int]], kinds: object) -> object:
+        sizes.append(len(ids))
+        if len(ids) > 3:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 9 GiB")
+        return real(self, body, ids, kinds)
+
+    monkeypatch.setattr(RewardModel, "_forward", small)
+    assert np.abs(model.score(ASKED, SAID).values - expected).max() < 1e-5
+    assert max(sizes) > 3
+    monkeypatch.setattr(RewardModel, "_forward", lambda *a: (_ for _ in ()).throw(RuntimeError("out of memory")))
+    with pytest.raises(ModelError, match="out of memory"):
+        model.score(ASKED, SAID)
+
+
+def test_a_score_that_is_no_number_is_a_failure(tmp_path: Path) -> None:
+    folder = reward_model(tmp_path, "llama")
+    model = RewardModel(str(folder), device="cpu")
+    _, body = model._load()
+    with torch.no_grad():
+        body.score.weight.fill_(float("nan"))
+    with pytest.raises(ModelError, match="no number"):
+        model.score(ASKED[:2], SAID[:2])
+
+
+def test_spacing_is_that_of_the_precision() -> None:
+    assert spacing(np.array([23.0, 9.0, -40.0]), "bfloat16").tolist() == [0.125, 0.0625, 0.25]
+    assert spacing(np.array([1.0]), "float32")[0] == 2.0**-23
+
+
+def test_bfloat16_scores_are_near(folders: dict[str, Path]) -> None:
+    whole = RewardModel(str(folders["llama"]), device="cpu", precision="float32").score(ASKED, SAID)
+    half = RewardModel(str(folders["llama"]), device="cpu", precision="bfloat16").score(ASKED, SAID)
+    assert np.corrcoef(whole.values, half.values)[0, 1] > 0.99 and (half.spacing > whole.spacing).all()
