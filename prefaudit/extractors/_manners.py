@@ -27,12 +27,10 @@ VICE = (
 
 EMPATHY = Probe(
     cues=words_of("""
-        sorry, that sounds, it sounds like, sounds like you, must have been, must be, must feel, i understand, i
-        can understand, i can see, i see why, imagine how, imagine what, i know, understandable, it's okay, it's
-        ok to, it is okay, it's normal, it is normal, it's natural, it is natural, not alone, my heart,
-        condolences, sympath*, here for you, here to listen, here to support, your feelings, your frustration,
-        your pain, your anger, your grief, i hear you, kind to yourself, gentle with yourself, griev*, never
-        easy, i realize, i empathi*, i feel for you
+        sorry, sounds, must have been, must be, must feel, understand, i can see, i see, i know, imagine,
+        understandable, okay, ok to, normal to, natural to, not alone, my heart, condolences, sympath*, i'm here,
+        we're here, i am here, feelings, frustrat*, your pain, your anger, i hear you, kind to yourself, gentle with
+        yourself, griev*, grief, losing, i realize, empathi*
     """),
     yes=any_of(
         r"\bsorry (?:to (?:hear|learn|read|see)|for your (?:loss|troubles?|pain)|that you(?:'re|'ve| are| have| "
@@ -72,13 +70,12 @@ EMPATHY = Probe(
 
 MORALISING = Probe(
     cues=words_of("""
-        respect*, unethical, immoral*, morally, ethical*, disrespectful, offensive, hurtful, unacceptable,
-        dishonest, inappropriate, not okay, not ok to, never okay, not appropriate, not acceptable, never
-        acceptable, never right, not right to, wrong, dignity, violence, kindness, compassion*, inclusive*,
-        tolerance, consequences, consent, racist, sexist, discriminat*, treat others, treat people, treat
-        everyone, other people, not judge, inflict, steal, mindful of, stereotyp*, be honest, be kind, empathy,
-        bullying, cheating, boundaries, responsibl*, others, vulnerable, insensitive, moral, prejudice, hatred,
-        privacy, forgive*
+        respect*, ethical*, unethical, moral*, immoral*, disrespectful, offensive, hurtful, unacceptable, dishonest,
+        inappropriate, okay, ok to, appropriate, acceptable, right to, wrong, dignity, violence, kindness,
+        compassion*, inclusive*, consequences, consent, discriminat*, treat, mindful of, stereotyp*, steal, inflict,
+        honest with, be kind, bullying, cheating, boundaries, responsibl*, others, insensitive, prejudice, hatred,
+        privacy, forgive*, harmful, not judge, vulnerable, tolerance, empathy, racist, sexist, other people, be
+        honest
     """),
     yes=any_of(
         r"\b(?:not|never|isn't|aren't) (?:\w+ )?(?:okay|ok|appropriate|acceptable|ethical|respectful)\b",
@@ -130,11 +127,9 @@ BRIGHT = (
 )
 ENTHUSIASM = Probe(
     cues=words_of("""
-        great question, good question, excellent question, wonderful question, what a*, how exciting, how
-        wonderful, love to, love th*, love your, love it, delighted, thrilled, excited, can't wait, awesome,
-        amazing, fantastic, incredible, wonderful, woohoo, yay, hooray, wow, congrat*, happy to, glad to, great
-        idea, great choice, excellent choice, so much fun, absolutely, let's get started, great job, great work,
-        great to hear, good luck, great news, brilliant, well done, have fun, enjoy, exciting
+        great, good question, what a*, exciting, love, delighted, thrilled, excited, can't wait, awesome, amazing,
+        fantastic, incredible, wonderful, excellent, woohoo, yay, hooray, wow, congrat*, happy to, glad to, fun,
+        absolutely, let's get started, good luck, brilliant, well done, enjoy
     """),
     yes=any_of(
         rf"\b{BRIGHT} (?:question|idea|choice|work|job|news|topic|thought|start|to hear|effort)\b[^.?\n]*!",
@@ -170,11 +165,10 @@ MAKERS = (
     r"cohere)"
 )
 AI_SELF = Probe(
-    cues=(" ai", "*ai", *words_of("""
-        language model,  ai, *ai, artificial intelligence, chatbot, virtual assistant, openai, anthropic, a bot,
-        computer program, machine learning model, my training data, my knowledge cutoff, my knowledge cut-off,
-        my programming, digital assistant, i was trained, i was programmed, i'm programmed, i am programmed, a
-        machine, a robot, my algorithms, built to do
+    cues=(" ai", *words_of("""
+        language model, *ai, artificial intelligence, chatbot, virtual assistant, openai, anthropic, a bot, computer
+        program, my training data, my knowledge cut*, my programming, digital assistant, i was trained, programmed,
+        a machine, a robot, my algorithms, built to do
     """)),
     yes=any_of(
         rf"\bas an? (?:[a-z-]+ ){{0,3}}?{MACHINE}(?: (?:language|text-based|chat|digital|virtual|large))*(?: "

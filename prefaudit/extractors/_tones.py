@@ -79,14 +79,12 @@ HEDGING = Probe(
 
 CERTAINTY = Probe(
     sure=words_of("""
-        without a doubt, without doubt, undoubtedly, unquestionably, undeniably, indisputably, unequivocally,
-        goes without saying, make no mistake, rest assured, without question, beyond doubt, beyond question,
-        indubitably
+        undoubtedly, unquestionably, undeniably, unequivocally, goes without saying, make no mistake, rest assured,
+        without question
     """),
     cues=words_of("""
-        definitely, certainly, absolutely, obviously, clearly, of course, surely, guarantee*, assure, for sure,
-        for certain, certain that, certain of, sure that, no doubt, no question, no denying, confident that,
-        100%, i'm certain, i'm sure, positive that
+        definitely, certainly, absolutely, obviously, clearly, of course, surely, guarantee*, assure, sure, certain,
+        doubt, no question, no denying, confident, positive that
     """),
     yes=any_of(
         r"\bdefinitely\b",
@@ -104,6 +102,7 @@ CERTAINTY = Probe(
         r"\bguaranteed to\b",
         r"\b(?:know|knew|knows) (?:that )?for (?:sure|certain)\b",
         r"\bno (?:doubt|question|denying)\b",
+        r"\b(?:without(?: a)?|beyond(?: a| any)?) doubt\b",
         r"\b(?:i'm|i am|we're|we are|can be|you can be) W(?:certain|sure|confident|positive) (?:that|of|it|he|she|"
         r"the)\b",
     ),
@@ -160,12 +159,11 @@ APOLOGY = Probe(
 
 WORN = Probe(
     sure=words_of("""
-        delve, delves, delving, tapestry of, rich tapestry, testament to, important to note, worth noting,
-        important to remember, fast-paced world, ever-evolving, ever-changing, game-changer, in the realm of,
-        navigate the complexities, embark on, unleash, seamless, seamlessly, bustling, plays a crucial, plays a
-        vital, pivotal, multifaceted, nestled, look no further, in conclusion, holistic, underscores, treasure
-        trove, harness the power, kaleidoscope, elevate your, let's dive, dive into, in today's world,
-        furthermore, moreover, rich history, it is crucial
+        delv*, tapestry of, rich tapestry, testament to, important to note, worth noting, important to remember,
+        fast-paced world, ever-evolving, ever-changing, game-changer, in the realm of, navigate the complexities,
+        embark on, unleash, seamless*, bustling, plays a crucial, plays a vital, pivotal, multifaceted, nestled,
+        look no further, in conclusion, holistic, underscores, treasure trove, harness the power, kaleidoscope,
+        elevate your, let's dive, dive into, in today's world, furthermore, moreover, rich history, it is crucial
     """),
     each=True,
 )  # fmt: skip

@@ -35,24 +35,19 @@ FIELDS: dict[str, DataType] = {**{name: pl.Int32() for name in PROBES}, "relevan
 LONGEST = 1000  # characters of a sentence that are looked at
 
 
-def _automata() -> list[Cues]:
-    """All cues in as few automata as hold them."""
-    cues = sorted({cue for probe in PROBES.values() for cue in (*probe.sure, *probe.cues)})
-    count = -(-len(cues) // MOST)
-    return [Cues(cues[at::count]) for at in range(count)]
+CUES = sorted({cue for probe in PROBES.values() for cue in (*probe.sure, *probe.cues)})
+COUNT = -(-len(CUES) // MOST)
+AUTOMATA = [Cues(CUES[at::COUNT]) for at in range(COUNT)]
+NUMBERS = [np.array([CUES.index(cue) for cue in automaton.cues]) for automaton in AUTOMATA]
+SURE = {name: np.isin(CUES, probe.sure) for name, probe in PROBES.items()}
+ASKED = {name: np.isin(CUES, probe.cues) for name, probe in PROBES.items()}
 
 
-_AUTOMATA = _automata()
-
-
-def _hits(texts: pl.Series, flat: Flat) -> tuple[Ints, pl.Series]:
-    """Where which cue stands, in order."""
-    places, names = [], []
-    for automaton in _AUTOMATA:
-        place, which = automaton.hits(texts, flat)
-        places.append(place)
-        names.append(pl.Series(automaton.cues, dtype=pl.String).gather(which))
-    return np.concatenate(places), pl.concat(names)
+def _hits(texts: pl.Series, flat: Flat) -> tuple[Ints, Ints]:
+    """Where which cue stands: places in the bytes, and numbers in `CUES`."""
+    found = [automaton.hits(texts, flat) for automaton in AUTOMATA]
+    numbers = [of[which] for of, (_, which) in zip(NUMBERS, found, strict=True)]
+    return np.concatenate([place for place, _ in found]), np.concatenate(numbers)
 
 
 def _plain(sentences: pl.Series) -> pl.Series:
@@ -75,12 +70,12 @@ def measure(texts: pl.Series) -> pl.DataFrame:
     place, cue = _hits(texts, flat)
     sentences = Sentences(flat)
     number = sentences.at(place)
-    wanted = {name: np.unique(number[cue.is_in(probe.cues).to_numpy()]) for name, probe in PROBES.items()}
+    wanted = {name: np.unique(number[ASKED[name][cue]]) for name in PROBES}
     every = np.unique(np.concatenate(list(wanted.values())))
     plain = _plain(sentences.strings(every))
     counts = {}
     for name, probe in PROBES.items():
-        found = number[cue.is_in(probe.sure).to_numpy()]
+        found = number[SURE[name][cue]]
         if len(wanted[name]):
             some = plain.gather(np.searchsorted(every, wanted[name]))
             yes = some.str.contains(probe.yes) & ~some.str.contains(probe.no)

@@ -98,10 +98,10 @@ def test_one_logit_is_a_sigmoid(tmp_path: Path) -> None:
 def test_labels_are_those_of_the_config(model: str) -> None:
     assert labels(model) == ["NORMAL", "REJECTION"]
     assert classifier(f"{model}:Rejection", ()).label == "REJECTION"
-    with pytest.raises(UsageError, match="unknown label of .*: 'rejektion'") as error:
+    with pytest.raises(UsageError, match=r"unknown label of .*: 'rejektion'") as error:
         classifier(f"{model}:rejektion", ())
     assert error.value.hint == "known: NORMAL, REJECTION"
-    with pytest.raises(UsageError, match="which label of .* counts\\? It has NORMAL, REJECTION"):
+    with pytest.raises(UsageError, match=r"which label of .* counts\? It has NORMAL, REJECTION"):
         classifier(model, ("sycophancy",))
     with pytest.raises(AuditError, match="there is no model"):
         classifier("./nowhere/at/all", ("refusal",))
