@@ -336,7 +336,7 @@ def test_annotators_are_named_worst_first() -> None:
     annotators = annotators.with_columns(q_agreement=pl.Series([0.01, 0.001, 1.0]))
     judge = Judge({"AGR001": RULES["AGR001"]})
     found = judge.dataset({}, annotators, NONE)
-    assert found["value"].to_list() == [0.3, 0.59]
+    assert found["value"].to_list() == [0.2, 0.5]
     result = judge.results()[0]
     assert (result["named"], result["judged"], result["found"]) == (["b", "a"], 3, 2)
     assert "annotator b agrees" in result["message"]

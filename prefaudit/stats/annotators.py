@@ -10,6 +10,8 @@ from prefaudit.stats.intervals import Floats, bh, wilson
 from prefaudit.stats.reliability import dawid_skene
 from prefaudit.stats.votes import votes
 
+TESTED = 20  # with fewer votes nothing is tested: it could hardly be found, and each test costs the others power
+
 ANNOTATORS: dict[str, pl.DataType] = {
     "annotator": pl.String(),
     **dict.fromkeys(("votes", "shared"), pl.Int64()),
@@ -106,10 +108,10 @@ def _rates(k: Floats, n: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _against_others(k: Floats, n: Floats, lower: bool) -> Floats:
-    """p of a rate like that of all others together; NaN where nobody else is known."""
+    """p of a rate like that of all others together; NaN with fewer than TESTED votes, or where nobody else is known."""
     from scipy.special import betainc
 
-    known = (n > 0) & (n < n.sum())
+    known = (n >= TESTED) & (n < n.sum())
     p = np.full(len(n), np.nan)
     rate = np.clip((k.sum() - k[known]) / (n.sum() - n[known]), 1e-9, 1 - 1e-9)
     k, n = k[known], n[known]
