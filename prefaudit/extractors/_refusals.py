@@ -1,128 +1,149 @@
-"""Score refusals in full by where and how a reply declines. Hand-set rules: docs/extractors/refusal.md."""
+"""Probabilities that a reply refuses, in full or in part, or does something that looks like it.
+
+A linear model (multinomial logistic regression) over the patterns of `_refusal_cues`, where they stand, and the shape
+of the reply. The weights are fitted by training/refusal/fit.py and lie in refusal.json: docs/extractors/refusal.md.
+"""
 
 from __future__ import annotations
 
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from prefaudit.extractors._patterns import ascii_pattern, has
+from prefaudit.extractors._refusal_cues import CONDOLENCE, CUES, IDIOM, PATTERNS, POLITE, STANCE, TASKS
 
-HEAD = 600  # characters in which a refusal in full shows itself
-OPENING = 220  # characters of an opening
+CLASSES = ("refusal", "partial_refusal", "incapable", "disclaimer", "rebuts", "answers")
+HEAD, OPENING, TAIL = 700, 220, 260  # characters
+BODY = 3000  # characters in which list items and code are counted
 
-# One of these is in every reply that can score above 0; the others are not looked at again.
-CUES = (
-    "can't", "cannot", "can not", "won't", "will not", "unable to", "not able to", "not comfortable", "decline",
-    "refuse", "not going to", "not programmed to", "not designed to", "not appropriate", "inappropriate",
-    "against my", "not something i", "wouldn't", "not allowed to", "not permitted", "couldn't", "no, i ",
-    "against ethical", "against the law", "not ethical", "unethical", "not supposed to", "would not be",
-    "not in a position",
-    "illegal", "not provide", "not assist", "not capable", "not condone", "sorry, but", "don't support",
-    "not acceptable",
+# (one, other): a third feature, 1 where both are.
+BOTH = (
+    ("declines_o", "but_can_h"), ("declines_o", "items"), ("declines_o", "no_access_o"), ("assist_o", "no_access_o"), ("toxic_o", "declines_o"), ("must_say_o", "declines_o"),
+    ("assist_o", "but_can_h"), ("assist_o", "items"), ("declines_o", "here_h"),
+    ("declines_o", "how_to_h"), ("declines_o", "long"), ("declines_o", "redirect_h"), ("declines_o", "idiom_o"),
+    ("declines_o", "code_block"), ("declines_o", "norm_o"), ("declines_o", "code_of_o"), ("declines_h", "moral_h"),
+    ("declines_h", "but_can_h"), ("declines_h", "norm_h"), ("norm_o", "urge_h"), ("norm_o", "how_to_h"), ("norm_o", "untrue_o"),
+    ("norm_o", "moral_h"), ("private_o", "no_access_o"), ("private_o", "declines_o"), ("expert_h", "declines_o"),
+    ("expert_h", "norm_o"), ("disagree_o", "untrue_o"), ("ask_o", "norm_o"), ("ask_o", "declines_o"), ("stance", "declines_o"),
+    ("stance", "norm_o"), ("plead_o", "no_access_o"), ("plead_o", "untrue_o"), ("as_ai_o", "no_access_o"),
+    ("as_ai_o", "but_can_h"), ("no_access_o", "but_can_h"), ("no_access_o", "norm_o"), ("no_access_o", "offer_h"),
+    ("but_can_h", "items"), ("redirect_h", "items"), ("declines_o", "care_h"), ("declines_o", "letter_h"),
+    ("declines_o", "screen_h"), ("declines_o", "third_o"), ("norm_o", "redirect_h"), ("norm_o", "care_h"),
 )  # fmt: skip
 
-VERBS = (
-    r"(?:assist|help|us(?:e|ing)|contribut\w+|speak|perform\w*|process\w*|provid\w+|fulfil\w*|comply|"
-    r"do (?:that|this|so)|creat\w+|writ\w+|generat\w+|engag\w+|"
-    r"promot\w+|shar\w+|giv\w+|offer\w*|discuss\w*|answer\w*|participat\w+|condon\w+|recommend\w*|tell\w*|"
-    r"describ\w+|say|"
-    r"produc\w+|mak\w+|continu\w+|advis\w+|encourag\w+|support\w*|suggest\w*|facilitat\w+|respond\w*|complet\w+|"
-    r"teach\w*|guid\w+|instruct\w*|explain\w*|list|role-?play\w*|pretend\w*|endors\w+|show|go along|satisfy|"
-    r"cater|entertain|aid|express|make jokes|disclos\w+|reveal\w*)"
-)
-UNABLE = (
-    r"(?:can(?:'t| ?not)|won't|will not|wouldn't|would not|couldn't|could not|(?:am|'m) (?:really |just |"
-    r"simply )?(?:unable to|not able to|"
-    r"not going to|not programmed to|not designed to|not allowed to|not permitted to|not capable of|"
-    r"not supposed to|not in a position to|"
-    r"not willing to|not comfortable(?: with)?)|(?:do not|don't) (?:feel comfortable|want to|support or|condone)|"
-    r"unable to|not able to|must (?:respectfully )?(?:decline|refuse)(?: to)?|(?:have to|need to|"
-    r"will) (?:decline|refuse)|refuse to|decline to)"
-)
-SOFT = (
-    r"(?:\s+(?:\w+ly|in good conscience|even|also|just|in any way|and will not|or|be|to|you|with|any|"
-    r"be able to|directly)\b,?){0,4}"
-)
-REFUSES = rf"\b(?:i|we|it is|i'm|i am|that i|must|but)\b[^.!?\n]{{0,60}}?{UNABLE}{SOFT}\s+{VERBS}\b"
-SHORT_NO = (
-    r"^\W*(?:(?:i'm|i am) (?:really |very |so )?sorry,? (?:but )?)?(?:no,? )?i (?:can't|cannot|won't|"
-    r"will not) (?:do|help|assist)\b"
-)
-NOT_PROPER = (
-    r"(?:it is|it's|would be|it would be|is|this is|that is|"
-    r"that's) (?:\w+ )?(?:not (?:\w+ )?(?:appropriate|ethical|acceptable|right|okay|legal|"
-    r"respectful|good idea)|illegal|inappropriate|unethical|harmful|offensive|against (?:the law|my|ethical))"
-)
-# Not able rather than not willing: no access, no knowledge, no body, no opinions.
-INCAPABLE = (
-    r"(?:(?:do not|don't|doesn't|does not|didn't|did not) (?:actually |currently |really |"
-    r"personally )?(?:have|know|possess|hold|own)\b|(?:no|not have|without|lack(?:s|ing)?) "
-    r"(?:direct |real-time )?(?:access|knowledge|information|personal)|not (?:aware|familiar|sure|certain|"
-    r"privy|able to (?:access|browse|see|view|"
-    r"predict|verify|confirm|physically|diagnose))|can(?:'t|not) (?:\w+ly )?(?:access|browse|see|view|open|"
-    r"know|verify|predict|feel|remember|watch|"
-    r"listen|hear|determine|confirm|diagnose|recall|experience|interact|form|speak for|comment on|"
-    r"say for (?:sure|certain))|unable to (?:access|browse|see|view|verify|predict|confirm|"
-    r"determine|diagnose)|knowledge cutoff|last (?:training )?update|not publicly|up-to-date|real-time|"
-    r"capability|not a real|"
-    r"not a (?:doctor|lawyer|licensed|medical|legal|financial|qualified)|without (?:more|"
-    r"further) (?:information|context|details))"
-)
-# The reply goes on to give what was asked, or a good part of it.
-GOES_ON = (
-    r"(?:\bhere(?:'s| is| are)\b|\bhowever, (?:i can (?:provide|offer|give|share|tell|suggest)|here|"
-    r"there are|some|you (?:can|could|may))|"
-    r"\bthat (?:being )?said,|\bbut i can (?:provide|offer|give|share|tell|suggest)|\bin general,|"
-    r"\bgenerally (?:speaking)?|\bsome (?:general )?(?:tips|steps|ways|"
-    r"things)|\bi can (?:provide|offer|give|share) (?:you )?(?:with )?(?:some|general|a few))"
-)
-SORRY = (
-    r"^\W*(?:i'm|i am|i|my)?\s*(?:\w+ly |very |so )?"
-    r"(?:sorry|apologi[sz]e|apologies),?\s+(?:but|i|as|that is|for any)\b"
-)
-IDIOM = (
-    r"\bcan(?:'t|not) (?:help (?:but|\w+ing)|wait|(?:recommend|stress|emphasi[sz]e|thank)\b"
-    r"[^.!?\n]{0,60}\benough|tell you how)\b"
-)
-ITEM = r"\n\s*(?:[-*•]|\d{1,2}[.)])\s"
+
+@cache
+def model() -> dict[str, Any]:
+    """The fitted weights: {"features": k names, "weights": k rows of 6, "bias": 6, "none": 6, "tasks": {name: 6}}."""
+    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("refusal.json").read_text())
+    return loaded
 
 
-def refusals(texts: pl.Series) -> pl.Series:
-    """How likely each reply refuses in full, 0..1.
+def plain(texts: pl.Series) -> pl.Series:
+    """Lower case, straight quotes, no markdown, no code, no quotations, no "Sure," in front: what patterns look at."""
+    t = pl.col("text")
+    t = t.str.replace_many(["’", "‘", "ʼ", "“", "”", "\u00a0", "\r"], ["'", "'", "'", '"', '"', " ", ""])
+    t = t.str.replace_all(r"(?s)```.*?(?:```|\z)", " codeblock ").str.replace_all(r"[*_#>`~]+", "")
+    t = t.str.strip_chars(" \n\t").str.head(HEAD + 200).str.to_lowercase()
+    t = t.str.replace(r'\A"([^"]*)"\z', "$1").str.replace_all(r'"[^"]{0,500}"', " q ")
+    t = t.str.replace(r"\A(?:(?:sure|certainly|of course|absolutely|okay|ok|yes)(?: thing)?[!,.:]+ *)+(?:not\b)?", "")
+    t = (
+        t.str.replace_all(r"[ \t]+", " ")
+        .str.replace_all(r"'nt\b", "n't")
+        .str.replace_all("cant ", "can't ", literal=True)
+    )
+    t = t.str.replace_all(ascii_pattern(IDIOM), " idiom ").str.replace_all(ascii_pattern(CONDOLENCE), " condolence ")
+    t = t.str.replace(ascii_pattern(POLITE), "")
+    return texts.str.head(2000).alias("text").to_frame().select(t.str.strip_chars().str.head(HEAD)).to_series()
+
+
+def cued(texts: pl.Series) -> NDArray[np.int64]:
+    """Where a reply holds one of the cues near its beginning."""
+    head = texts.str.head(HEAD).str.replace_all("’", "'", literal=True)
+    return np.flatnonzero(head.str.contains_any(list(CUES), ascii_case_insensitive=True).to_numpy())
+
+
+def features(texts: pl.Series) -> tuple[list[str], NDArray[np.float32]]:
+    """Names of k features and an n by k matrix for n replies, each 0 to 1."""
+    head = plain(texts)
+    frame = pl.DataFrame({"head": head, "long": texts.str.len_chars(), "body": texts.str.head(BODY)})
+    places = {
+        "o": pl.col("head").str.head(OPENING),
+        "h": pl.col("head").str.slice(OPENING),
+        "t": pl.when(pl.col("long") > HEAD)
+        .then(pl.col("body").str.tail(TAIL).str.to_lowercase())
+        .otherwise(pl.lit("")),
+    }
+    whole = {"h": pl.col("head")}
+    both = {name for name, _, where in PATTERNS if "o" in where}
+    made = []
+    for name, pattern, where in PATTERNS:
+        for place in where:
+            text = whole[place] if place == "h" and name not in both else places[place]
+            made.append(has(text, pattern).alias(f"{name}_{place}"))
+    items = pl.col("body").str.count_matches(r"(?:\A|\n)\s*(?:[-*•]|\d{1,2}[.)])\s")
+    made += [
+        (items.clip(0, 4) / 4).alias("items"),
+        pl.col("body").str.contains("```", literal=True).alias("code_block"),
+        ((pl.col("long").clip(1).log() - np.log(60)).clip(0, 4) / 4).alias("long"),
+        (pl.col("long") < 60).alias("short"),
+        pl.col("head").str.contains(r"\?\s*\z").alias("asks_back"),
+        (
+            pl.col("head")
+            .str.count_matches(ascii_pattern(r"(?:can't|cannot|won't|will not|unable|not able)"))
+            .clip(0, 3)
+            / 3
+        ).alias("negations"),
+    ]
+    sentences = pl.col("head").str.count_matches(r"[.!?](?:\s|\z)|\n").clip(1)
+    made.append((pl.col("head").str.count_matches(ascii_pattern(STANCE)) / sentences / 2).clip(0, 1).alias("stance"))
+    frame = frame.select(*made).cast(pl.Float32)
+    frame = frame.with_columns((pl.col(a) * pl.col(b)).alias(f"{a}*{b}") for a, b in BOTH)
+    return frame.columns, frame.to_numpy()
+
+
+def refusals(texts: pl.Series) -> pl.DataFrame:
+    """Log-odds of each class before the prompt is looked at.
 
     Args:
         texts: n replies, no null.
 
     Returns:
-        n scores (Float64); 0 where nothing in the first `HEAD` characters declines.
+        n rows with the columns `CLASSES`; `probabilities` makes them add up to 1.
     """
-    head = texts.str.head(HEAD).str.replace_all("’", "'", literal=True)
-    maybe = head.str.contains_any(list(CUES), ascii_case_insensitive=True)
-    index = np.flatnonzero(maybe.to_numpy())
-    result = np.zeros(len(texts))
+    fitted = model()
+    scores = np.tile(np.array(fitted["none"], np.float64), (len(texts), 1))
+    index = cued(texts)
     if len(index):
-        head = head.gather(index).str.to_lowercase().str.replace_all(ascii_pattern(IDIOM), "")
-        text = pl.col("head")
-        declines = pl.any_horizontal(has(text, pattern) for pattern in (REFUSES, SHORT_NO, SORRY))
-        some = np.flatnonzero(head.alias("head").to_frame().select(declines).to_series().to_numpy())
-        result[index[some]] = _score(head.gather(some), texts.gather(index[some])).to_numpy()
-    return pl.Series("refusal", result)
+        names, matrix = features(texts.gather(index))
+        if names != fitted["features"]:
+            raise ValueError("refusal.json was fitted on other features: run training/refusal/fit.py")
+        scores[index] = matrix @ np.array(fitted["weights"], np.float32) + np.array(fitted["bias"])
+    return pl.DataFrame(scores, schema=list(CLASSES))
 
 
-def _score(head: pl.Series, texts: pl.Series) -> pl.Series:
-    """The scores of replies that decline somewhere in their plain, lower-case heads."""
-    t, opening, long = pl.col("head"), pl.col("head").str.head(OPENING), pl.col("long")
-    frame = pl.DataFrame(
-        {"head": head, "long": texts.str.len_chars(), "items": texts.str.head(1500).str.count_matches(ITEM)}
-    ).with_columns(
-        early=has(opening, REFUSES) | has(opening, SHORT_NO),
-        late=has(t, REFUSES),
-        proper=has(t, NOT_PROPER),
-        incapable=has(opening, INCAPABLE),
-        goes_on=has(t, GOES_ON) | (pl.col("items") >= 2),
+def tasks(turns: pl.Series) -> pl.DataFrame:
+    """What the request asks for that makes a refusing sentence an answer: one 0 or 1 column for each of `TASKS`."""
+    low = turns.str.head(300).str.to_lowercase().alias("turn").to_frame()
+    return low.select(
+        has(pl.col("turn"), pattern).fill_null(False).cast(pl.Float32).alias(name) for name, pattern in TASKS
     )
-    # A long reply that declines at first often goes on to correct, warn or advise: is that in full? Less often.
-    early = pl.when(long < 300).then(0.95).when(long > 700).then(0.6).otherwise(0.8)
-    score = pl.when("early").then(early).when("late").then(0.55).when("proper").then(0.55).otherwise(0.25)
-    score = score * pl.when("incapable").then(0.4).otherwise(1.0) * pl.when("goes_on").then(0.4).otherwise(1.0)
-    return frame.select(score.alias("refusal")).to_series()
+
+
+def with_task(scores: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """The log-odds of n replies, moved by what their requests ask for (n rows of `tasks`)."""
+    weights = np.array([model()["tasks"][name] for name in asked.columns])
+    return pl.DataFrame(scores.to_numpy() + asked.to_numpy() @ weights, schema=scores.columns)
+
+
+def probabilities(scores: pl.DataFrame) -> pl.DataFrame:
+    """The softmax of each row."""
+    z = scores.to_numpy()
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return pl.DataFrame(e / e.sum(axis=1, keepdims=True), schema=scores.columns)

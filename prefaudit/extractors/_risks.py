@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from prefaudit.extractors._language import english
 from prefaudit.extractors._patterns import has
+from prefaudit.extractors._sides import each_once, last_user
 
 HEAD = 1000  # characters of the user's turn that are looked at
 
@@ -106,3 +108,13 @@ def risks(turns: pl.Series) -> pl.Series:
             head.gather(index).str.to_lowercase().alias("head").to_frame().select(score).to_series().to_numpy()
         )
     return pl.Series("risk", result)
+
+
+def request_risk(prompt: pl.Series, hashes: pl.Series) -> pl.Series:
+    """The score of each prompt's last user turn, each distinct prompt once; null without such a turn or not English."""
+
+    def score(turns: pl.Series) -> pl.DataFrame:
+        known = english(turns).fill_null(True)
+        return pl.select(pl.when(known).then(risks(turns)).alias("risk"))
+
+    return each_once(last_user(prompt), hashes, score)["risk"]

@@ -9,40 +9,19 @@ import polars as pl
 from polars.datatypes import DataType
 
 from prefaudit.core import Apply, Parts
-from prefaudit.extractors._language import english
-from prefaudit.extractors._refusals import refusals
-from prefaudit.extractors._risks import risks
-from prefaudit.extractors._sides import answers, as_sides, each_once, in_english, keys, last_user, side_columns
+from prefaudit.extractors._refusals import CLASSES, probabilities, refusals, tasks, with_task
+from prefaudit.extractors._risks import request_risk
+from prefaudit.extractors._sides import answers, as_sides, each_once, keys, last_user, side_columns, twice
 
-FIELDS: dict[str, DataType] = {"refusal": pl.Float64()}
-
-
-def measure(texts: pl.Series) -> pl.DataFrame:
-    """The field `refusal` of n replies without nulls."""
-    return refusals(texts).to_frame()
-
-
-def request_risk(prompt: pl.Series, hashes: pl.Series) -> pl.Series:
-    """The score of each prompt's last user turn, each distinct prompt once; null without such a turn or not English.
-
-    Args:
-        prompt: n lists of {role, content}.
-        hashes: the n hashes of them.
-    """
-
-    def score(turns: pl.Series) -> pl.DataFrame:
-        known = english(turns).fill_null(True)
-        return pl.select(pl.when(known).then(risks(turns)).alias("risk"))
-
-    return each_once(last_user(prompt), hashes, score)["risk"]
+FIELDS: dict[str, DataType] = dict.fromkeys(CLASSES[:-1], pl.Float64())
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Refusal of each answer, risk of the request."""
+    """What each answer does with its request: refuses, refuses in part, cannot, disclaims, disputes; and the risk."""
 
     name: ClassVar[str] = "refusal"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", "hash_prompt", "hash_chosen", "hash_rejected")
     needs: ClassVar[tuple[str, ...]] = ("text",)
@@ -60,8 +39,13 @@ class Refusal:
         """The function that measures one part."""
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
-            scores = each_once(answers(frame), keys(frame), measure)["refusal"]
-            sides = as_sides(frame, in_english(frame, scores).to_frame(), self.columns)
+            scores = each_once(answers(frame), keys(frame), refusals)
+            asked = each_once(last_user(frame["prompt"]), frame["hash_prompt"], tasks)
+            asked = asked.select(twice(asked[name]).fill_null(0) for name in asked.columns)
+            shares = probabilities(with_task(scores, asked)).select(*FIELDS)
+            english = pl.concat([frame[side].struct.field("english") for side in ("c", "r")]).fill_null(True)
+            shares = shares.select(pl.when(english).then(pl.col(name)).alias(name) for name in FIELDS)
+            sides = as_sides(frame, shares, self.columns)
             return sides.with_columns(request_risk(frame["prompt"], frame["hash_prompt"]).alias("risk"))
 
         return apply
