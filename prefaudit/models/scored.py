@@ -1,0 +1,104 @@
+"""Scores that a reward model gave before: one SQLite file a model, kept between audits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from prefaudit.core import AuditError, fingerprint
+from prefaudit.models.cache import folder
+from prefaudit.models.reward import Conversation, RewardModel, Scorer, Scores, checked
+from prefaudit.models.reward_server import RewardServer
+
+SLICE = 512  # conversations between two commits: what a killed run, or a server that fails, loses
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A scorer that asks its model for each distinct conversation once, ever; a rerun asks for what is missing."""
+
+    inner: Scorer
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.inner.name
+
+    @property
+    def revision(self) -> str:
+        """The model's."""
+        return self.inner.revision
+
+    @property
+    def path(self) -> Path:
+        """The model's file."""
+        e = self.inner
+        said = (e.name, e.revision, getattr(e, "limit", 0), getattr(e, "kind", ""))
+        return folder() / f"scores-{fingerprint(*said)}.sqlite"
+
+    def score(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> Scores:
+        """As the model's `score`; only conversations it has not read go to it, the longest first."""
+        keys = [_key(p, r) for p, r in zip(prompts, responses, strict=True)]
+        first = {key: k for k, key in reversed(list(enumerate(keys)))}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.path, timeout=60)) as con:
+            con.execute(
+                "create table if not exists s (k blob primary key, x real, cut integer, step real) without rowid"
+            )
+            known = dict(_get(con, list(first)))
+            new = [k for key, k in first.items() if key not in known]
+            new.sort(key=lambda k: (-len(responses[k]) - sum(len(m["content"]) for m in prompts[k]), k))
+            for at in range(0, len(new), SLICE):
+                rows = new[at : at + SLICE]
+                found = self.inner.score([prompts[k] for k in rows], [responses[k] for k in rows])
+                told = [(keys[k], None if np.isnan(x) else float(x), int(c), float(s))
+                        for k, x, c, s in zip(rows, *found, strict=True)]  # fmt: skip
+                with con:
+                    con.executemany("insert or ignore into s values (?, ?, ?, ?)", told)
+            got = known | dict(_get(con, [keys[k] for k in new]))
+        if not keys:
+            return Scores(np.empty(0), np.zeros(0, bool), np.empty(0))
+        values, cut, step = zip(*(got[key] for key in keys), strict=True)
+        return Scores(np.array(values, np.float64), np.array(cut, bool), np.array(step, np.float64))
+
+
+def _get(con: sqlite3.Connection, keys: list[bytes]) -> Iterator[tuple[bytes, tuple[float | None, int, float]]]:
+    for at in range(0, len(keys), 500):
+        some = keys[at : at + 500]
+        marks = ",".join("?" * len(some))
+        for key, x, cut, step in con.execute(f"select k, x, cut, step from s where k in ({marks})", some):
+            yield key, (x, cut, step)
+
+
+def _key(prompt: Conversation, response: str) -> bytes:
+    said = json.dumps([[(m["role"], m["content"]) for m in prompt], response], ensure_ascii=True)
+    return hashlib.blake2b(said.encode(), digest_size=16).digest()
+
+
+def scorer(name: str, limit: int = 0, device: str = "auto") -> Scored:
+    """The reward model of this name, with its cache; what it is is checked now, its weights load when it is asked.
+
+    Args:
+        name: a folder, a hub id, HUB_ID@REVISION, or KIND+URL#TOKENIZER.
+        limit: tokens read at most; 0 is the model's own limit.
+        device: auto, cpu, cuda, cuda:1, mps.
+
+    Raises:
+        AuditError: there is no such model, or it is no reward model.
+    """
+    if "://" in name:
+        server = RewardServer(name)
+        server._tokenizer() if server.kind else None
+        return Scored(server)
+    where, _, pinned = (name, "", "") if Path(name).exists() else name.partition("@")
+    if not where:
+        raise AuditError(f"{name!r} names no reward model", "a folder, a hub id, or KIND+URL#TOKENIZER")
+    checked(where, pinned)
+    return Scored(RewardModel(where, pinned, limit, device))

@@ -1,0 +1,186 @@
+"""Reward servers: a local one that speaks each protocol as documented, with its traps and its failures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from models.tiny import tokenizer
+
+from prefaudit.core import AuditError
+from prefaudit.models import reward_server
+from prefaudit.models.base import ModelError
+from prefaudit.models.reward_server import PROTOCOLS, RewardServer
+from prefaudit.models.scored import Scored, scorer
+
+pytest.importorskip("transformers")
+
+ASKED = [[{"role": "user", "content": f"question {k}"}] for k in range(40)]
+SAID = [f"answer {k}" for k in range(40)]
+LONGEST = 200  # characters that the server reads
+
+
+def score(text: str) -> float:
+    """What the model behind every protocol says of a text, whatever stands before it as BOS."""
+    digest = hashlib.blake2b(text.removeprefix("<s>").encode(), digest_size=4).digest()
+    return int.from_bytes(digest) / 2**31 * 9 - 9
+
+
+class Server(ThreadingHTTPServer):
+    """`plan` maps the number of a request to an answer that is none; `old` forgets what it is told about raw scores."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.plan: dict[int, tuple[int, str]] = {}
+        self.old = False
+        self.asked: list[list[str]] = []
+        self.count = 0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *args: Any) -> None: ...
+
+    def answer(self, code: int, body: Any) -> None:
+        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self) -> None:
+        self.answer(200, {"data": [{"id": "served"}]} if self.path == "/v1/models" else {})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            number = self.server.count
+            self.server.count += 1
+        if number in self.server.plan:
+            return self.answer(*self.server.plan[number])
+        texts = body.get("input") or body.get("text") or body.get("query") or [t for (t,) in body["inputs"]]
+        self.server.asked.append(texts)
+        if self.path != "/get_reward" and any(len(t) > LONGEST for t in texts) and body.get("truncate", False) is False:
+            return self.answer(400, {"error": f"maximum context length is {LONGEST} tokens"})
+        raw = (body.get("use_activation") is False or body.get("raw_scores") is True) and not self.server.old
+        values = [score(t) for t in texts]
+        squashed = values if raw else [1 / (1 + math.exp(-x)) for x in values]
+        if self.path == "/classify" and "text" in body:
+            return self.answer(200, [{"embedding": [1.0 if self.server.old else x], "meta_info": {}} for x in values])
+        if self.path == "/classify":
+            told = [{"index": k, "probs": [x], "num_classes": 1} for k, x in enumerate(squashed)]
+            return self.answer(200, {"data": told[::-1]})
+        if self.path == "/pooling":
+            return self.answer(200, {"data": [{"index": k, "data": [x]} for k, x in enumerate(squashed)]})
+        if self.path == "/predict":
+            return self.answer(200, [[{"score": x, "label": "LABEL_0"}] for x in squashed])
+        return self.answer(200, {"rewards": squashed if self.server.old else values})
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    monkeypatch.setattr(reward_server, "FIRST_WAIT", 0.001)
+    monkeypatch.setenv("PREFAUDIT_CACHE", str(tmp_path / "cache"))
+    made = Server()
+    threading.Thread(target=made.serve_forever, daemon=True).start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
+def expected(words: Path) -> np.ndarray[Any, Any]:
+    made = tokenizer()
+    said = [[*p, {"role": "assistant", "content": r}] for p, r in zip(ASKED, SAID, strict=True)]
+    return np.array([score(t) for t in made.apply_chat_template(said, tokenize=False)])
+
+
+@pytest.mark.parametrize("kind", PROTOCOLS)
+def test_raw_scores_come_back_in_order(kind: str, server: Server, words: Path) -> None:
+    found = RewardServer(f"{kind}+{server.url}#{words}").score(ASKED, SAID)
+    assert np.abs(found.values - expected(words)).max() < 1e-12 and not found.cut.any()
+    doubled = [t for texts in server.asked for t in texts if t.startswith("<s>") and not kind.startswith("vllm")]
+    assert not doubled  # the server puts a BOS of its own before the text
+
+
+@pytest.mark.parametrize("kind", PROTOCOLS)
+def test_probabilities_are_refused(kind: str, server: Server, words: Path) -> None:
+    server.old = True
+    with pytest.raises(ModelError, match="answers probabilities"):
+        RewardServer(f"{kind}+{server.url}#{words}").score(ASKED, SAID)
+    assert PROTOCOLS[kind].raw
+
+
+def test_what_may_pass_is_tried_again(server: Server, words: Path) -> None:
+    server.plan = {0: (503, "busy"), 1: (429, "slow down"), 2: (200, "{cut")}
+    found = RewardServer(f"sglang+{server.url}#{words}").score(ASKED, SAID)
+    assert np.abs(found.values - expected(words)).max() < 1e-12
+
+
+@pytest.mark.parametrize("kind", [k for k in PROTOCOLS if k != "openrlhf"])
+def test_a_text_that_is_too_long_has_no_score_and_its_neighbours_have(kind: str, server: Server, words: Path) -> None:
+    said = [*SAID[:5], "x" * LONGEST, *SAID[6:]]
+    found = RewardServer(f"{kind}+{server.url}#{words}").score(ASKED, said)
+    assert np.flatnonzero(np.isnan(found.values)).tolist() == [5] == np.flatnonzero(found.cut).tolist()
+
+
+@pytest.mark.parametrize("answer", [(200, "[]"), (200, '{"rewards": ["a"]}'), (200, '{"rewards": [1.0]}'),
+                                    (200, '{"rewards": [null]}'), (404, "no such path"), (401, "key")])  # fmt: skip
+def test_an_answer_that_is_none_is_a_failure(answer: tuple[int, str], server: Server, words: Path) -> None:
+    server.plan = dict.fromkeys(range(99), answer)
+    with pytest.raises(ModelError, match=r"127\.0\.0\.1"):
+        RewardServer(f"openrlhf+{server.url}#{words}").score(ASKED[:3], SAID[:3])
+
+
+def test_a_rerun_asks_for_what_is_missing_alone(server: Server, words: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefaudit.models import scored
+
+    monkeypatch.setattr(scored, "SLICE", 10)
+    monkeypatch.setattr(reward_server, "AT_ONCE", 1)
+    made = scorer(f"tei+{server.url}#{words}")
+    server.plan = dict.fromkeys(range(2, 99), (500, "down"))
+    with pytest.raises(ModelError, match="500 5 times"):
+        made.score(ASKED, SAID)
+    before = [t for texts in server.asked for t in texts]
+    server.plan = {}
+    found = made.score(ASKED + ASKED, SAID + SAID)
+    after = [t for texts in server.asked for t in texts][len(before) :]
+    assert len(before) == 20 and len(after) == 20 and not set(before) & set(after)
+    assert np.abs(found.values - np.tile(expected(words), 2)).max() < 1e-12
+    server.plan = dict.fromkeys(range(9999), (500, "down"))
+    assert (
+        Scored(RewardServer(f"tei+{server.url}#{words}")).score(ASKED, SAID).values.tolist() == expected(words).tolist()
+    )
+
+
+def test_the_server_has_to_be_named_whole(server: Server, words: Path, tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="what kind of server") as caught:
+        scorer(server.url)
+    assert "sglang+URL" in caught.value.hint
+    with pytest.raises(AuditError, match="names no tokenizer"):
+        scorer(f"vllm+{server.url}")
+    with pytest.raises(AuditError, match="cannot be loaded"):
+        scorer(f"vllm+{server.url}#{tmp_path}")
+    tokenizer(template=None).save_pretrained(tmp_path / "bare")
+    with pytest.raises(AuditError, match="no chat template"):
+        scorer(f"vllm+{server.url}#{tmp_path / 'bare'}")
