@@ -16,6 +16,7 @@ import polars as pl
 from prefaudit import __version__
 from prefaudit import rules as rulebook
 from prefaudit.audit import judge, measure, probes, read, review, rows
+from prefaudit.audit import together as linked
 from prefaudit.config import Options
 from prefaudit.core import SCHEMA, SKIPPED, AuditError, Progress, fingerprint, unknown
 from prefaudit.extractors import EXTRACTORS, GROUPS
@@ -102,6 +103,8 @@ class Audit:
     def show(self, what: str | None, *, limit: int = 10, width: int = 80, color: bool = False) -> str:
         """The pairs behind a finding (a rule code) or one pair (its row), as text with the differing words marked.
 
+        Pairs that belong together (duplicates, conflicts, circles) are shown group by group.
+
         Raises:
             UsageError: no such rule or row.
         """
@@ -115,7 +118,13 @@ class Audit:
             return terminal.show(found, None, width=width, color=color)
         if what not in results:
             raise unknown("rule or row", what, results)
-        hits = self.findings.filter((pl.col("rule") == what) & pl.col("row").is_not_null()).head(limit)
+        hits = self.findings.filter((pl.col("rule") == what) & pl.col("row").is_not_null())
+        if results[what]["status"] == "fired" and what in linked.KEYS:
+            groups = linked.groups(self.store, self.measures(), what, hits["row"], limit)
+            if groups:
+                told = [(group.pairs, group.size) for group in groups]
+                return terminal.together(told, results[what], width=width, color=color)
+        hits = hits.head(limit)
         values = dict(zip(hits["row"].to_list(), hits["value"].to_list(), strict=True))
         found = [{**row, "value": values[row["row"]]} for row in rows.fetch(self.store, list(values))]
         return terminal.show(found, results[what], width=width, color=color)

@@ -33,7 +33,7 @@ def show(
         color: Mark differing words by colour; without it as ``[-rejected-]`` and ``{+chosen+}``.
     """
     width = max(width, 40)
-    lines: list[Line] = list(_rule(rule, width)) if rule else []
+    lines: list[Line] = list(header(rule, width)) if rule else []
     empty = True
     for pair in rows:
         empty = False
@@ -45,7 +45,8 @@ def show(
     return paint(lines, color=color)
 
 
-def _rule(rule: Mapping[str, Any], width: int) -> Iterator[Line]:
+def header(rule: Mapping[str, Any], width: int) -> Iterator[Line]:
+    """The rule, how much it found, and what it says."""
     facts = _facts(rule)
     head = f"{clean(rule.get('code', ''), 20)} {clean(rule.get('name', ''), 60)}"
     yield fit([(head, "bold"), (f"  {clean(rule.get('severity', ''), 10)}, {facts}", "dim")], width)
@@ -76,9 +77,9 @@ def _pair(pair: Mapping[str, Any], width: int, color: bool) -> Iterator[Line]:
     if value is not None:
         facts.append(f"value {number(value) if known(value) else clean(value, 40)}")
     yield fit([(f"row {clean(pair.get('row', ''), 40)}", "bold"), ("".join(f", {f}" for f in facts), "dim")], width)
-    role, prompt = _last(pair.get("prompt"))
+    role, prompt = last(pair.get("prompt"))
     yield [(INDENT + (role or "prompt"), "dim")]
-    yield from _folded([(prompt, "")], width - 2 * len(INDENT), PROMPT, INDENT * 2)
+    yield from folded([(prompt, "")], width - 2 * len(INDENT), PROMPT, INDENT * 2)
     chosen, rejected = (
         None if pair.get(s) is None else clean(pair[s], TEXT, lines=True) for s in ("chosen", "rejected")
     )
@@ -104,7 +105,7 @@ def _pair(pair: Mapping[str, Any], width: int, color: bool) -> Iterator[Line]:
             yield from ([(INDENT * 2, ""), *line] for line in body)
 
 
-def _last(prompt: Any) -> tuple[str, str]:
+def last(prompt: Any) -> tuple[str, str]:
     """Role and text of the prompt's last turn."""
     if isinstance(prompt, Sequence) and not isinstance(prompt, str):
         if not prompt:
@@ -127,10 +128,10 @@ def _answer(name: str, text: str | None, parts: Marked, size: int, color: bool) 
     else:
         before, after = ("{+", "+}") if name == "chosen" else ("[-", "-]")
         pieces = [(f"{before}{t}{after}" if mark else t, "") for t, mark in parts]
-    yield from _folded(pieces, size, FOLD, "")
+    yield from folded(pieces, size, FOLD, "")
 
 
-def _folded(pieces: Sequence[tuple[str, str]], size: int, most: int, indent: str) -> Iterator[Line]:
+def folded(pieces: Sequence[tuple[str, str]], size: int, most: int, indent: str) -> Iterator[Line]:
     """The pieces as lines of at most `size` columns, and how many were left out."""
     lines = _wrap(pieces, size)
     left = len(lines) - most

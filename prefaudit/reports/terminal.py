@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prefaudit.reports.digest import digest
+from prefaudit.reports.group import together
 from prefaudit.reports.paint import Line, fit, paint
 from prefaudit.reports.parts import DATASET, Digest, Effect, Finding
 from prefaudit.reports.sides import show
 from prefaudit.reports.words import cells, clean, clip, count, pad, some, wrap
 
-__all__ = ["SCREEN", "clean", "render", "show"]
+__all__ = ["SCREEN", "clean", "render", "show", "together"]
 
 SCREEN = 45  # lines
 HELD = 6  # held-out predictions; the others are in the other reports
