@@ -11,10 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from prefaudit import sources
+from prefaudit.audit import read as reading
 from prefaudit.config import Options
 from prefaudit.core import Progress
 from prefaudit.formats import Layout
-from prefaudit.repair import session
+from prefaudit.repair import flipping, output, session
+from prefaudit.repair.cut import Cut
+from prefaudit.repair.evidence import Evidence
+from prefaudit.store import Store
 
 PLACE = ["source_row", "file", "line"]
 
@@ -49,6 +53,33 @@ def options(layout: Layout, **more: Any) -> Options:
 def begin(path: Path, opt: Options, audit: Path) -> session.Session:
     """A session on a file."""
     return session.begin(str(path), opt, audit, Progress(), session.open_data(str(path), opt))
+
+
+class Pairs(Evidence):
+    """What a flip needs of an audit: the pairs as they were read, nothing measured and nothing judged."""
+
+    def __init__(self, store: Store, opt: Options) -> None:
+        self.store, self.options = store, opt
+        complete = store.load("pairs/complete.json") or {}
+        self.pairs, self.rows = complete["pairs"], complete["rows"]
+
+
+def read(path: Path, opt: Options, folder: Path) -> session.Session:
+    """A session on a file that was read and not scanned."""
+    opened, origin, _, _ = session.open_data(str(path), opt)
+    store = Store(folder)
+    reading.read(opened, store, opt, lambda number, pairs: None, Progress())
+    return session.Session(opened, origin, Pairs(store, opt), opt, None)
+
+
+def turned(work: session.Session, path: Path, wanted: np.ndarray) -> np.ndarray:
+    """Write the source with these labels turned round; which of them were."""
+    edits = flipping.flip(work, wanted)
+    keep = np.ones(work.evidence.rows, bool)
+    output.write(work.origin, path, path, Cut(keep, edits.rows, edits.values, edits.text, swaps=edits.swaps))
+    done = np.zeros(len(wanted), bool)
+    done[edits.done] = True
+    return done
 
 
 def cells(path: Path | str) -> tuple[pa.Table, int]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from repair.making import begin, cells, jsonl, options, pairs, same_cells
+from repair.making import begin, cells, jsonl, options, pairs, read, same_cells
 
 from prefaudit.formats import LAYOUTS
 from prefaudit.repair import filtering
@@ -22,6 +22,7 @@ FEW = settings(
     deadline=None,
     database=None,
     derandomize=True,
+    phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -67,5 +68,9 @@ def test_rows_are_accounted_for(name: str, n: int, seed: int, broken: int, data:
             lost = np.concatenate([work.evidence.source_row[dropped], work.evidence.other_row[dropped]])
             keep[lost[lost >= 0]] = False
             assert same_cells(before, keep, after)
+        opened = read(folder / "c.jsonl", opt, folder / "again")
+        assert opened.opened.detected.layout.name == name
+        assert opened.evidence.pairs == count - (some.pairs["dropped"] if name != "annotated-pairs" else 0)
+        assert (some.pairs["cannot_be_said"] == 0) == (name != "annotated-pairs" or not gone.any())
         told = some.ledger["action"].value_counts().sort("action").rows()
         assert sum(k for action, k in told if action in ("dropped", "kept")) == int(gone.sum())
