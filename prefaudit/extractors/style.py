@@ -65,7 +65,8 @@ def measure(texts: pl.Series) -> pl.DataFrame:
     Returns:
         n rows with the names of `PROBES`.
     """
-    texts = texts.str.replace_all("’", "'", literal=True)
+    # Without bold marks, since a mark inside a cue of several words would hide it.
+    texts = texts.str.replace_all("’", "'", literal=True).str.replace_all("**", "", literal=True)
     flat = Flat(texts)
     place, cue = _hits(texts, flat)
     sentences = Sentences(flat)
