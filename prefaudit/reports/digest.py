@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from prefaudit.reports import judgements
+from prefaudit.reports import judgements, probed
 from prefaudit.reports.parts import DATASET, Digest, Effect, Finding, Step, Unknown
 from prefaudit.reports.words import (
     NONE,
@@ -50,6 +50,7 @@ def digest(report: dict[str, Any]) -> Digest:
         headline=_headline(report, data, fired),
         failures=_failures(report, rules),
         read=_read(report, data),
+        probes=probed.sides(report),
         skipped=[(clean(reason), count(n)) for reason, n in _by_count(data.get("skipped_reasons"))],
         unknown=[
             Unknown(
@@ -156,7 +157,8 @@ def _read(report: dict[str, Any], data: dict[str, Any]) -> list[str]:
         ties += f", {count(data['both_bad'])} with both answers called bad"
     groups = f"{some(data.get('groups'), 'group')} of related pairs, the largest of {count(data.get('largest_group'))}"
     lines.append(f"{ties}; {groups}")
-    return [*lines, *_reviewed(report), _annotators(report), *(clean(note) for note in data.get("notes") or ())]
+    notes = [clean(note) for note in data.get("notes") or ()]
+    return [*lines, *_reviewed(report), *probed.line(report), _annotators(report), *notes]
 
 
 SHARED = 20
@@ -181,7 +183,7 @@ def _corrected(estimate: dict[str, Any]) -> str:
     """A corrected rate; where too few were judged only the bound is told."""
     ends = pair_of(estimate.get("interval"))
     if estimate.get("method") == "bound" and ends:
-        return f"{hundred(ends[0])} to {percent(ends[1])} ({count(estimate.get('n'))} judged)"
+        return f"{hundred(ends[0])} to {percent(ends[1])} ({count(estimate.get('n'))} judged, too little for more)"
     return percent(estimate.get("rate"), estimate.get("interval"))
 
 

@@ -77,6 +77,10 @@ def _page(said: Digest, pairs: dict[str, Any], room: tuple[int, int, int]) -> It
     if said.failures:
         yield from [*(f"- {escape(failure)}" for failure in said.failures[:most]), ""]
     yield from ["### Read", "", *(f"- {escape(line)}" for line in said.read), ""]
+    if said.probes:
+        head = ("probe", "found", "its known errors allow", "corrected by review")
+        rows = [(escape(what), *told) for what, *told in said.probes]
+        yield from _details("Probes, and what their errors leave", table(head, rows))
     if said.skipped:
         rows = [(code(why, cell=True), n) for why, n in said.skipped[:most]]
         yield from _details("Rows skipped, by reason", table(("reason", "rows"), rows, (1,)))

@@ -71,6 +71,7 @@ class Digest:
     headline: str
     failures: list[str]
     read: list[str]
+    probes: list[tuple[str, str, str, str]]  # what, rate with interval, what known errors allow, what a review says
     skipped: list[tuple[str, str]]  # reason, count
     unknown: list[Unknown]
     unjudged: str
