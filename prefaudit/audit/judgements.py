@@ -12,7 +12,6 @@ from prefaudit import stats
 from prefaudit.audit.columns import FEATURES, Columns
 
 FORMAT = "format"  # family of the features that make up that shortcut
-SLICED = ("source", "language")
 
 
 def judgements(columns: Columns, length: np.ndarray, seed: int) -> dict[str, Any]:
@@ -26,7 +25,9 @@ def judgements(columns: Columns, length: np.ndarray, seed: int) -> dict[str, Any
     Returns:
         `annotators` (rows of stats.ANNOTATORS), `agreement`, `position`, `shortcuts` and `models` of the report.
     """
-    voted = columns.meta.with_columns(group=pl.Series(columns.group), length=pl.Series(length))
+    voted = columns.meta.with_columns(group=pl.Series(columns.group))
+    if "chars" in columns.features:
+        voted = voted.with_columns(length=pl.Series(length))
     voted = voted.with_columns(language=_one_language(columns.meta))
     first = columns.meta["first"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     wins = np.where(first == 1, columns.y, np.where(first == 0, 1 - columns.y, np.nan))

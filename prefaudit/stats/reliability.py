@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from prefaudit.stats.groups import Ints
 from prefaudit.stats.intervals import Floats, wilson
 
-STEPS = 300
-CLOSE = 1e-4  # largest change of a parameter at which the steps end
+STEPS = 1_000
+CLOSE = 1e-5  # largest change of a reliability at which the steps end
 PRIOR = 5.0  # votes of an average annotator that everyone is given
 LEAST = 1e-6  # of a probability, so that no vote is impossible
 
@@ -67,16 +67,16 @@ def dawid_skene(comparison: Ints, annotator: Ints, vote: Floats) -> Reliability:
         return Reliability(nothing, nothing, nothing, nothing, seen, truth, 0)
     ties = bool((v == 1).any())
     posterior = _shares(unit, v, units)
-    chances, steps = np.zeros((people, 4)), 0
+    right, chances, steps = np.zeros(people), np.zeros((people, 4)), 0
     for steps in range(1, STEPS + 1):  # noqa: B007
-        moved, chances, prior = chances, *_maximise(posterior, unit, who, v, people, ties)
+        moved, (chances, prior) = right, _maximise(posterior, unit, who, v, people, ties)
+        right = chances[:, 0] + chances[:, 1] / 2
         reach = _reach(chances, who, v)
         logs = np.stack([np.bincount(unit, reach[:, k], units) for k in range(3)], 1).astype(np.float64)
         logs += np.log(prior)
         posterior = _normal(logs)
-        if np.abs(chances - moved).max() < CLOSE:
+        if np.abs(right - moved).max() < CLOSE:
             break
-    right = chances[:, 0] + chances[:, 1] / 2
     low, high = _interval(right, _normal(logs[unit] - reach), who, v, people)
     known = seen > 0
     has = np.bincount(unit, minlength=units) > 0
