@@ -12,6 +12,7 @@ from prefaudit.audit import rows
 from prefaudit.audit.measure import Measures, recorded
 from prefaudit.audit.next import commands, unknowns
 from prefaudit.audit.read import Opened
+from prefaudit.audit.tell import contamination, languages
 from prefaudit.config import Options
 from prefaudit.core import SCHEMA, SEVERITIES, Rule
 from prefaudit.store import Store
@@ -55,7 +56,7 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
         "options": {"format": options.format, "map": dict(options.map), "select": list(options.select),
                     "ignore": list(options.ignore), "extractors": [e.name for e in measures.extractors],
                     "measured": recorded(measures.extractors), "sample": options.sample, "seed": options.seed},
-        "unknown": unknowns(rules, results, statistics.known, [e.name for e in measures.present], too_few),
+        "unknown": unknowns(rules, results, _known(statistics, options), [e.name for e in measures.present], too_few),
         "extractors": [{"name": e.name, "fingerprint": measures.print_of(e),
                         "status": "failed" if e.name in measures.failed else "ok",
                         "error": measures.failed.get(e.name, "")} for e in measures.extractors],
@@ -65,10 +66,18 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
         "baselines": statistics.baselines,
         "annotators": [_bounded(row) for row in statistics.annotators.iter_rows(named=True)],
         **statistics.told,
+        "languages": languages(store, measures),
+        "contamination": contamination(store, measures),
         "examples": {str(row["row"]): rows.example(row) for row in rows.fetch(store, named)},
         "next": commands(results, judged.findings, source.paths, source.container),
         "lens": {}, "strength": {}, "principles": [],
     }  # fmt: skip
+
+
+def _known(statistics: Statistics, options: Options) -> dict[str, bool]:
+    """What the source tells, and what the user did."""
+    told = {"truncation": options.max_length is not None, "contamination": bool(options.against)}
+    return {**statistics.known, **told}
 
 
 def _bounded(row: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,8 @@ FACTS = (
     Fact("annotators", ("annotator", "votes", "agreement", "annotators"), "--map annotator=COLUMN"),
     Fact("scores or margins", ("score_chosen", "score_rejected", "margin"), "--map score_chosen=COLUMN"),
     Fact("source", ("source",), "--map source=COLUMN"),
+    Fact("the trainer's max_length", ("truncation",), "--max-length N"),
+    Fact("benchmarks", ("contamination",), "--against FILE"),
     Fact("models", ("model_chosen", "model_rejected"), "--map model_chosen=COLUMN"),
 )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from prefaudit.core import Extractor
+from prefaudit.extractors.contamination import Contamination
 from prefaudit.extractors.duplicates import Duplicates
 from prefaudit.extractors.embed import Embed
 from prefaudit.extractors.encoding import Encoding
 from prefaudit.extractors.groups import Groups
 from prefaudit.extractors.language import Language
+from prefaudit.extractors.lens import Lens
 from prefaudit.extractors.mentions import Mentions
 from prefaudit.extractors.near import Near
 from prefaudit.extractors.overlap import Overlap
@@ -34,11 +36,13 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
     Repeats,
     Panel,
     Embed,
+    Lens,
     Encoding,
     Truncation,
     Language,
     Pii,
     Mentions,
+    Contamination,
 )
 
 # What --with and --without name. `groups` is always measured: every interval rests on it.
@@ -47,8 +51,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "overlap": ("overlap",),
     "duplicates": ("duplicates", "near", "repeats"),
     "panel": ("panel",),
-    "integrity": ("encoding", "truncation"),
+    "integrity": ("encoding", "truncation", "contamination"),
     "language": ("language",),
     "pii": ("pii",),
     "mentions": ("mentions",),
+    "lens": ("lens",),
 }
+
+ON_REQUEST = frozenset({"lens"})  # groups that run only where --with names them or an option asks for them

@@ -21,7 +21,8 @@ PREFIXES: dict[str, str] = {
     "POS": "position", "REF": "refusal", "SYC": "sycophancy", "AGR": "annotators", "LBL": "label errors",
     "SRC": "names that give the label away",
     "STR": "strength", "CON": "consensus", "LNS": "lens features", "PRN": "principles", "CTM": "contamination",
-    "PII": "personal data", "LNG": "language", "TRC": "truncation", "USR": "rules of your own",
+    "PII": "personal data", "LNG": "language", "MEN": "mentions of groups",
+    "TRC": "truncation", "USR": "rules of your own",
 }  # fmt: skip
 
 SQL = ("value", "where")
