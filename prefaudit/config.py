@@ -35,6 +35,9 @@ class Options:
     max_length: int | None = None  # the trainer's; in characters, or in tokens of `tokenizer`
     tokenizer: str | None = None
     probe: tuple[str, ...] = ()  # FEATURE=MODEL[:LABEL]: a classifier in place of a built-in probe
+    embedder: str | None = None  # lexical, minilm, a hub id, a folder, a URL; chosen by the number of pairs
+    lens_features: int | None = None  # M and K of the lens; chosen by the number of pairs
+    lens_active: int | None = None
     against: tuple[str, ...] = ()  # benchmarks whose texts should not be in the data
     part_rows: int | None = None  # source rows a part; for tests and tuning, no result depends on it
 
@@ -43,6 +46,7 @@ KINDS: dict[str, type] = {
     "format": str, "map": dict, "select": tuple, "ignore": tuple, "with": tuple, "without": tuple, "fail-on": str,
     "sample": int, "seed": int, "workers": int, "memory": str, "rules": tuple, "params": dict, "severity": dict,
     "max-length": int, "tokenizer": str, "against": tuple, "probe": tuple, "part-rows": int,
+    "embedder": str, "lens-features": int, "lens-active": int,
 }  # fmt: skip
 
 
@@ -140,7 +144,7 @@ def checked(values: Mapping[str, Any]) -> Options:
     options = Options(**given)
     if options.fail_on not in ("error", "warning", "never"):
         raise UsageError(f"--fail-on cannot be {options.fail_on!r}", "choose error, warning or never")
-    for name in ("sample", "workers", "part_rows", "max_length"):
+    for name in ("sample", "workers", "part_rows", "max_length", "lens_features", "lens_active"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UsageError(
@@ -157,6 +161,8 @@ def checked(values: Mapping[str, Any]) -> Options:
         for name, value in values.items() if isinstance(values, Mapping) else ((code, float("nan")),):
             if isinstance(value, float) and not math.isfinite(value):
                 raise UsageError(f"params: {code}: {name} cannot be {value}", "a number, as ratio = 3.0")
+    if options.lens_active and options.lens_active > (options.lens_features or options.lens_active):
+        raise UsageError("--lens-active cannot be more than --lens-features", "4 of 32 is usual")
     if options.with_ and options.without:
         raise UsageError("--with and --without exclude each other", "--with names exactly the groups to run")
     cores = os.cpu_count() or 1

@@ -11,7 +11,7 @@ import polars as pl
 
 from prefaudit.config import Options
 from prefaudit.core import PAIRS, Apply, AuditError, Extractor, Parts, Progress, fingerprint, recipe, unknown
-from prefaudit.extractors import EXTRACTORS, GROUPS
+from prefaudit.extractors import EXTRACTORS, GROUPS, ON_REQUEST
 from prefaudit.extractors._classified import taken_over
 from prefaudit.store import Store, write_frame
 
@@ -27,7 +27,8 @@ def choose(options: Options) -> tuple[Extractor, ...]:
     for name in (*options.with_, *options.without):
         if name not in GROUPS:
             raise unknown("extractor group", name, GROUPS)
-    wanted = set(options.with_) if options.with_ else set(GROUPS) - set(options.without)
+    asked = {"lens"} if options.embedder or options.lens_features or options.lens_active else set()
+    wanted = set(options.with_) if options.with_ else (set(GROUPS) - ON_REQUEST | asked) - set(options.without)
     names = {"groups"} | {extractor for group in wanted for extractor in GROUPS[group]}
     return in_order({cls.name: configured(cls, vars(options)) for cls in EXTRACTORS}, names)
 

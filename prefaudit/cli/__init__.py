@@ -14,10 +14,13 @@ from prefaudit.cli.common import (
     Config,
     Data,
     Debug,
+    Embedder,
     FailOn,
     Force,
     Format,
     Ignore,
+    LensActive,
+    LensFeatures,
     Map,
     MaxLength,
     Memory,
@@ -74,7 +77,8 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def scan(
     data: Data, out: Out = None, format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None,
     with_: With = None, without: Without = None, rules: Rules = None, fail_on: FailOn = None, output: Output = None,
-    sample: Sample = None, reviewed: Reviewed = None, max_length: MaxLength = None, tokenizer: Tokenizer = None,
+    sample: Sample = None, reviewed: Reviewed = None, embedder: Embedder = None, lens_features: LensFeatures = None,
+    lens_active: LensActive = None, max_length: MaxLength = None, tokenizer: Tokenizer = None,
     against: Against = None, probe: Probe = None, seed: Seed = None, workers: Workers = None, memory: Memory = None,
     config: Config = None, force: Force = False, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
@@ -83,7 +87,8 @@ def scan(
         threads(workers)
         given = {"format": format, "map": mapping(map), "select": codes(select), "ignore": codes(ignore),
                  "with_": codes(with_), "without": codes(without), "rules": tuple(rules or ()), "fail_on": fail_on,
-                 "sample": sample, "max_length": max_length, "tokenizer": tokenizer, "against": tuple(against or ()),
+                 "sample": sample, "embedder": embedder, "lens_features": lens_features, "lens_active": lens_active,
+                 "max_length": max_length, "tokenizer": tokenizer, "against": tuple(against or ()),
                  "probe": tuple(probe or ()),
                  "seed": seed, "workers": workers, "memory": memory}  # fmt: skip
         _scan(data, out, given, config, output, force, quiet, reviewed)

@@ -56,6 +56,14 @@ MaxLength = Annotated[
     int | None,
     typer.Option("--max-length", metavar="N", help="The trainer's max_length, in characters or tokens of --tokenizer."),
 ]
+Embedder = Annotated[
+    str | None,
+    typer.Option("--embedder", metavar="NAME", help="lexical, minilm, a model's id or folder, a URL; adds the lens."),
+]
+LensFeatures = Annotated[
+    int | None, typer.Option("--lens-features", metavar="M", help="Features of the lens [default: by size].")
+]
+LensActive = Annotated[int | None, typer.Option("--lens-active", metavar="K", help="Of which a pair has K.")]
 Tokenizer = Annotated[
     str | None, typer.Option("--tokenizer", metavar="PATH", help="A tokenizer.json or folder, for --max-length.")
 ]

@@ -14,8 +14,11 @@ from prefaudit.cli.common import (
     Config,
     Data,
     Debug,
+    Embedder,
     Format,
     Ignore,
+    LensActive,
+    LensFeatures,
     Map,
     MaxLength,
     Memory,
@@ -106,7 +109,8 @@ def filter(
     max_drop: MaxDrop = None, strict: Strict = False, control: Control = False, to: Layout = None,
     reviewed: Reviewed = None, dry_run: DryRun = False, ledger: Ledger = None, audit: Audit = None,
     force: Overwrite = False, format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None,
-    with_: With = None, without: Without = None, rules: Rules = None, max_length: MaxLength = None,
+    with_: With = None, without: Without = None, rules: Rules = None, embedder: Embedder = None,
+    lens_features: LensFeatures = None, lens_active: LensActive = None, max_length: MaxLength = None,
     tokenizer: Tokenizer = None, against: Against = None, probe: Probe = None, seed: Seed = None,
     workers: Workers = None, memory: Memory = None, config: Config = None, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
@@ -117,8 +121,9 @@ def filter(
 
         options = _options(config, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
                            with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
-                           max_length=max_length, tokenizer=tokenizer, against=tuple(against or ()),
-                           probe=tuple(probe or ()),
+                           embedder=embedder, lens_features=lens_features,
+                           lens_active=lens_active, max_length=max_length, tokenizer=tokenizer,
+                           against=tuple(against or ()), probe=tuple(probe or ()),
                            workers=workers, memory=memory)  # fmt: skip
         where = _where(out, ledger, control, force, dry_run, to, audit)
         selection = Selection(codes(drop), keep, min_strength, min_consensus, drop_worst, by, strict)
@@ -145,7 +150,8 @@ def relabel(
     strict: Strict = False, control: Control = False, to: Layout = None, reviewed: Reviewed = None,
     dry_run: DryRun = False, ledger: Ledger = None, audit: Audit = None, force: Overwrite = False,
     format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None, with_: With = None,
-    without: Without = None, rules: Rules = None, max_length: MaxLength = None, tokenizer: Tokenizer = None,
+    without: Without = None, rules: Rules = None, embedder: Embedder = None, lens_features: LensFeatures = None,
+    lens_active: LensActive = None, max_length: MaxLength = None, tokenizer: Tokenizer = None,
     against: Against = None, probe: Probe = None, seed: Seed = None, workers: Workers = None,
     memory: Memory = None, config: Config = None,
     quiet: Quiet = False, debug: Debug = False,
@@ -156,8 +162,9 @@ def relabel(
 
         options = _options(config, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
                            with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
-                           max_length=max_length, tokenizer=tokenizer, against=tuple(against or ()),
-                           probe=tuple(probe or ()),
+                           embedder=embedder, lens_features=lens_features,
+                           lens_active=lens_active, max_length=max_length, tokenizer=tokenizer,
+                           against=tuple(against or ()), probe=tuple(probe or ()),
                            workers=workers, memory=memory)  # fmt: skip
         where = _where(out, ledger, control, force, dry_run, to, audit)
         wanted = relabelling.Relabelling(codes(flip), flip_below, codes(drop), soft or False, margin, strict)

@@ -1,0 +1,172 @@
+"""`lens`: sparse features of what chosen and rejected differ in, found in the data and not told beforehand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from prefaudit import lens as lenses
+from prefaudit.core import Apply, Parts
+from prefaudit.models.base import unpacked
+from prefaudit.stats import folds, sample_groups
+
+SAMPLE = 30_000  # pairs a lens is fitted on; more change it little and cost much
+NAMED = 6_000  # pairs whose texts give the names
+HELD = 5  # one of so many folds of the groups is kept out of the fit: it measures and confirms
+MOST = 64  # features, where their number goes by the pairs
+
+PROPERTIES = {
+    "words": "more words", "lines": "more lines", "lists": "more list items", "headers": "more headers",
+    "bold": "more bold", "code": "more code", "emoji": "more emoji", "questions": "more questions",
+    "exclamations": "more exclamation marks", "hedging": "more hedging", "certainty": "more certainty",
+    "apology": "more apology", "first_person": "more first person", "closing_question": "ends in a question",
+    "refusal": "refuses",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lens:
+    """`lens.f0`, `lens.f1`, ...: how far chosen is ahead of rejected in a feature, 0 where it is not active.
+
+    Exchanging chosen and rejected negates every value; labels are never looked at. Null where a pair has one answer.
+
+    Attributes:
+        lens_features: M; 0 goes by the number of pairs.
+        lens_active: K, features active in a pair; 0 goes by M.
+    """
+
+    lens_features: int = 0
+    lens_active: int = 0
+
+    name: ClassVar[str] = "lens"
+    version: ClassVar[int] = 1
+    learns: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ("embed", "groups", "text", "style", "refusal")
+
+    @property
+    def columns(self) -> dict[str, pl.DataType]:
+        """One struct with M fields."""
+        return {"lens": pl.Struct({f"f{k}": pl.Float32() for k in range(self.lens_features or MOST)})}
+
+    def settled(self, pairs: int) -> Lens:
+        """The same with M and K chosen for so many pairs."""
+        want = lenses.shape(pairs, self.lens_features or None, self.lens_active or None)
+        return replace(self, lens_features=want.features, lens_active=want.active)
+
+    def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
+        """One row: the lens, and what is known of it and of each feature, as JSON.
+
+        Raises:
+            ValueError: too few pairs differ.
+        """
+        pairs = _sampled(parts, seed)
+        x = _differences(parts, pairs)
+        group = pairs["group"].to_numpy()
+        held = folds(group, HELD, seed) == 0
+        want = lenses.shape(len(x), self.lens_features, self.lens_active)
+        lens = lenses.train(x[~held], want, seed)
+        again = lenses.stability(lens, x[~held], group[~held], want, seed)
+        z = lens.encode(x)
+        told = {
+            "n": int((~held).sum()), "held": int(held.sum()), "features": want.features, "active": want.active,
+            "prefixes": list(want.prefixes), **_measured(lens, x, held),
+            "each": [
+                {"feature": f"f{k}", "stability": float(again[k]), "stable": bool(again[k] >= lenses.STABLE), **said}
+                for k, said in enumerate(_named(parts, pairs, z, held, seed))
+            ],
+        }  # fmt: skip
+        return pl.DataFrame({"encoder": [lens.encoder.tobytes()], "decoder": [lens.decoder.tobytes()],
+                             "active": [want.active], "told": [json.dumps(told, ensure_ascii=False)]})  # fmt: skip
+
+    def load(self, state: pl.DataFrame | None) -> Apply:
+        """The function that measures one part."""
+        if state is None:
+            raise ValueError("the lens is what fit returned")
+        lens = stored(state)
+
+        def apply(frame: pl.DataFrame) -> pl.DataFrame:
+            x, known = difference(frame["embedding"])
+            z = lens.encode(x) if len(x) else np.zeros((0, lens.features), np.float32)
+            columns = [pl.Series(f"f{k}", z[:, k] + np.float32(0)) for k in range(lens.features)]
+            struct = pl.DataFrame(columns).to_struct("lens")
+            return frame.select("row").with_columns(struct.set(~pl.Series(known), None))
+
+        return apply
+
+
+def stored(state: pl.DataFrame) -> lenses.Sae:
+    """The lens in the frame that `fit` returned."""
+    encoder, decoder = (np.frombuffer(state[name][0], np.float32) for name in ("encoder", "decoder"))
+    features = len(json.loads(state["told"][0])["each"])
+    return lenses.Sae(encoder.reshape(-1, features), decoder.reshape(features, -1), int(state["active"][0]))
+
+
+def difference(embedding: pl.Series) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """(n, d) chosen minus rejected, and (n,) whether both are known."""
+    (chosen, one), (rejected, other) = (unpacked(embedding.struct.field(side)) for side in ("chosen", "rejected"))
+    if not one.any() or not other.any():
+        width = max(chosen.shape[1], rejected.shape[1])
+        return np.zeros((len(one), width), np.float32), one & other
+    return np.where((one & other)[:, None], chosen - rejected, np.float32(0)), one & other
+
+
+def _sampled(parts: Parts, seed: int) -> pl.DataFrame:
+    """row and group of a seeded sample of whole groups, of pairs with two different answers, each pair once."""
+    low, high = pl.min_horizontal("hash_chosen", "hash_rejected"), pl.max_horizontal("hash_chosen", "hash_rejected")
+    frames = [
+        f.drop_nulls().select("row", "group", a=low, b=high)
+        for f in parts(["row", "hash_chosen", "hash_rejected", "group"])
+    ]
+    rows = pl.concat(frames).filter(pl.col("a") != pl.col("b")).unique(["a", "b"], keep="first", maintain_order=True)
+    if rows.height < 20:
+        raise ValueError(f"a lens needs 20 pairs with two different answers, here are {rows.height}")
+    rows = rows.sort("row").select("row", "group")
+    return rows.filter(pl.Series(sample_groups(rows["group"].to_numpy(), SAMPLE, seed)))
+
+
+def _rows(parts: Parts, columns: list[str], rows: pl.Series) -> list[pl.DataFrame]:
+    wanted = rows.to_frame("row")
+    return [f.join(wanted, on="row", how="semi", maintain_order="left") for f in parts(["row", *columns])]
+
+
+def _differences(parts: Parts, pairs: pl.DataFrame) -> NDArray[np.float32]:
+    found = [difference(f["embedding"])[0] for f in _rows(parts, ["embedding"], pairs["row"]) if f.height]
+    return np.concatenate(found)
+
+
+def _measured(lens: lenses.Sae, x: NDArray[np.float32], held: NDArray[np.bool_]) -> dict[str, Any]:
+    """Held-out variance explained by the lens, and by principal components with as many active."""
+    turn, _ = lenses.principal(x[~held], lens.features)
+    components = lenses.Sae(turn.T.copy(), turn, lens.active)
+    few = np.asarray(x[held] @ turn[: lens.active].T @ turn[: lens.active], np.float32)
+    z = lens.encode(x[held])
+    return {
+        "explained": lenses.explained(x[held], lens.decode(z)),
+        "explained_pca": lenses.explained(x[held], few),
+        "explained_pca_chosen": lenses.explained(x[held], components.decode(components.encode(x[held]))),
+        "active_held": float((z != 0).sum(1).mean()) if len(z) else 0.0,
+    }
+
+
+def _named(parts: Parts, pairs: pl.DataFrame, z: NDArray[np.float32], held: NDArray[np.bool_],
+           seed: int) -> list[dict[str, Any]]:  # fmt: skip
+    """For each feature its name, and the terms and properties behind it."""
+    some = sample_groups(pairs["group"].to_numpy(), NAMED, seed)
+    texts = pl.concat(_rows(parts, ["chosen", "rejected", "c", "r"], pairs["row"].filter(pl.Series(some))))
+    fields = {f.name for f in texts.schema["c"].fields}  # type: ignore[attr-defined]
+    properties = {words: _property(texts, name) for name, words in PROPERTIES.items() if name in fields}
+    terms = lenses.Terms.of(texts["chosen"], texts["rejected"])
+    told = lenses.names(z[some], terms, properties, held[some])
+    plain = [([t._asdict() for t in name.terms], [p._asdict() for p in name.properties]) for name in told]
+    return [{"name": str(n), "terms": t, "properties": p} for n, (t, p) in zip(told, plain, strict=True)]
+
+
+def _property(texts: pl.DataFrame, name: str) -> NDArray[np.float32]:
+    sides = [texts[side].struct.field(name).cast(pl.Float32).fill_null(float("nan")).to_numpy() for side in ("c", "r")]
+    return np.asarray(sides[0] - sides[1])

@@ -1,0 +1,21 @@
+"""The lens: a few sparse directions that say what the two answers of a pair differ in. Labels are never looked at."""
+
+from prefaudit.lens.match import STABLE, matched, stability
+from prefaudit.lens.names import Name, Terms, names
+from prefaudit.lens.sae import Sae
+from prefaudit.lens.train import Shape, explained, principal, shape, train
+
+__all__ = [
+    "STABLE",
+    "Name",
+    "Sae",
+    "Shape",
+    "Terms",
+    "explained",
+    "matched",
+    "names",
+    "principal",
+    "shape",
+    "stability",
+    "train",
+]

@@ -1,0 +1,110 @@
+"""The autoencoder: odd, K active, and readable by sae-lens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prefaudit.core import AuditError
+from prefaudit.lens import Sae, Shape, explained, matched, principal, shape, stability, train
+from prefaudit.lens.sae import keep
+
+
+def sparse(n: int, seed: int, d: int = 40, many: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """Differences made of two or three of `many` fixed directions each, with noise; and the directions."""
+    rng = np.random.default_rng(seed)
+    directions = np.linalg.qr(np.random.default_rng(99).standard_normal((d, many)))[0].T
+    codes = rng.laplace(size=(n, many)) * (rng.random((n, many)) < 0.2) * np.linspace(2, 1, many)
+    return (codes @ directions + 0.05 * rng.standard_normal((n, d))).astype(np.float32), directions
+
+
+@pytest.fixture(scope="module")
+def lens() -> Sae:
+    return train(sparse(1500, 0)[0], Shape(16, 3, (4, 16)), 0)
+
+
+def test_exchanging_the_answers_negates_every_feature_exactly(lens: Sae) -> None:
+    x = sparse(200, 1)[0]
+    np.testing.assert_array_equal(lens.encode(-x), -lens.encode(x))
+
+
+def test_exactly_k_are_active_and_none_where_nothing_differs(lens: Sae) -> None:
+    x = sparse(200, 1)[0]
+    x[7] = 0
+    active = (lens.encode(x) != 0).sum(1)
+    assert active[7] == 0 and set(np.delete(active, 7)) == {3}
+
+
+def test_of_equal_values_the_first_are_kept() -> None:
+    kept = keep(np.array([[1, -1, 1, 0.5], [0, 0, 0, 0], [2, 1, -3, 1]], np.float32), 2)
+    assert kept.tolist() == [[1, -1, 0, 0], [0, 0, 0, 0], [2, 0, -3, 0]]
+
+
+def test_finds_the_directions_the_data_are_made_of(lens: Sae) -> None:
+    directions = sparse(2, 0)[1]
+    _, near = matched(directions.astype(np.float32), lens.decoder)
+    assert (near > 0.9).sum() >= 10
+    x = sparse(600, 2)[0]
+    turn, _ = principal(sparse(1500, 0)[0], 3)
+    assert explained(x, lens.decode(lens.encode(x))) > explained(x, x @ turn.T @ turn) + 0.2
+
+
+def test_labels_are_not_seen(lens: Sae) -> None:
+    x = sparse(1500, 0)[0]
+    turned = x * np.random.default_rng(4).choice([-1, 1], len(x)).astype(np.float32)[:, None]
+    other = train(turned, Shape(16, 3, (4, 16)), 0)
+    assert (matched(lens.decoder, other.decoder)[1] > 0.99).mean() > 0.7
+
+
+def test_the_same_data_and_seed_give_the_same_lens(lens: Sae) -> None:
+    again = train(sparse(1500, 0)[0], Shape(16, 3, (4, 16)), 0)
+    np.testing.assert_array_equal(again.encoder, lens.encoder)
+
+
+def test_stability_is_high_for_what_is_there_and_low_for_noise() -> None:
+    x = sparse(1500, 5)[0]
+    want = Shape(12, 3, (3, 12))
+    lens = train(x, want, 0)
+    again = stability(lens, x, np.arange(len(x)), want, 0)
+    assert np.median(again) > 0.9
+    noise = np.random.default_rng(0).standard_normal((1500, 40)).astype(np.float32)
+    assert stability(train(noise, want, 0), noise, np.arange(1500), want, 0).mean() < 0.5
+
+
+def test_fewer_directions_than_features_and_too_few_pairs() -> None:
+    x = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
+    assert train(x, Shape(9, 2, (2, 9))).features == 9
+    with pytest.raises(ValueError, match="too few"):
+        train(np.zeros((50, 4), np.float32), Shape(4, 2, (4,)))
+
+
+def test_shape_goes_by_size_and_can_be_named() -> None:
+    assert [shape(n).features for n in (100, 2000, 10**6)] == [16, 32, 64]
+    assert shape(2000, 8, 2) == Shape(8, 2, (2, 8)) and shape(100, 2).active == 2
+
+
+def test_saved_and_opened(lens: Sae, tmp_path: Path) -> None:
+    lens.save(tmp_path / "lens", {"embedder": "minilm"})
+    again, about = Sae.open(tmp_path / "lens")
+    np.testing.assert_array_equal(again.encoder, lens.encoder)
+    np.testing.assert_array_equal(again.decoder, lens.decoder)
+    assert again.active == 3 and about == {"embedder": "minilm"}
+    (tmp_path / "lens" / "cfg.json").write_text("{}")
+    with pytest.raises(AuditError, match="no lens"):
+        Sae.open(tmp_path / "lens")
+
+
+@pytest.mark.heavy
+def test_sae_lens_opens_it(lens: Sae, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    sae_lens = pytest.importorskip("sae_lens")
+    lens.save(tmp_path / "lens", {})
+    opened = sae_lens.SAE.load_from_disk(str(tmp_path / "lens"))
+    x = sparse(300, 3)[0]
+    got = opened.encode(torch.from_numpy(x)).detach().numpy()
+    want = lens.encode(x)
+    assert ((got != 0) == (want != 0)).mean() > 0.999
+    np.testing.assert_allclose(got, want, atol=1e-4)
+    np.testing.assert_allclose(opened.decode(torch.from_numpy(want)).detach().numpy(), lens.decode(want), atol=1e-4)
