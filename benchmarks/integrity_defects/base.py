@@ -45,8 +45,9 @@ class Defect:
 
     `found` says which rows of the finished audit count as found: rule codes, or a function of the audit. `true` gives
     all rows in which the defect holds by a plain reading of the rows, planted or natural: what it names counts as
-    right. Without it only planted rows do. `own` makes and scans a dataset of its own, where the defect is not in the
-    rows of one file (a second file, another option); it is given copies of the rows.
+    right. Without it only planted rows do. `right` is the same where it takes the audit to say what was claimed of a
+    row: given rows and audit, the rows whose claim holds. `own` makes and scans a dataset of its own, where the defect
+    is not in the rows of one file (a second file, another option); it is given copies of the rows.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Defect:
     true: Callable[[list[Row]], set[int]] | None = None
     own: Own | None = None
     n: int = 1000
+    right: Callable[[list[Row], Any], set[int]] | None = None
 
 
 DEFECTS: list[Defect] = []
@@ -62,12 +64,12 @@ DEFECTS: list[Defect] = []
 
 def defect(
     name: str, found: tuple[str, ...] | Callable[[Any], set[int]], *, n: int = 1000,
-    true: Callable[[list[Row]], set[int]] | None = None,
+    true: Callable[[list[Row]], set[int]] | None = None, right: Callable[[list[Row], Any], set[int]] | None = None,
 ) -> Callable[[Plant], Plant]:  # fmt: skip
     """Register a function that plants."""
 
     def add(plant: Plant) -> Plant:
-        DEFECTS.append(Defect(name, found, plant, true, None, n))
+        DEFECTS.append(Defect(name, found, plant, true, None, n, right))
         return plant
 
     return add
