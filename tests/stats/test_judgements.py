@@ -114,7 +114,7 @@ def test_reliabilities_are_found_again_with_honest_intervals() -> None:
         credit = right * 0.9 + 0.05
         held.append((found.low <= credit) & (credit <= found.high))
         error.append(found.right - credit)
-        assert found.steps < 1000
+        assert found.steps < 500
     assert 0.9 < np.mean(held) < 0.99
     assert np.sqrt(np.mean(np.square(error))) < 0.07
     assert np.mean(np.stack(error)[:, 1]) == pytest.approx(0, abs=0.08)  # drawn a little towards the average
