@@ -50,7 +50,7 @@ PHONE = (
     r"\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}"  # +44 20 7946 0018
     r"|\(\d{3}\) ?\d{3}[ .-]\d{4}"  # (212) 736-5000
     r"|(?:1[ .-])?\d{3}[-.]\d{3}[-.]\d{4}"  # 212-736-5000
-    r"|1[3-9]\d[ -]?\d{4}[ -]?\d{4}"  # Chinese mobile
+    r"|1[3-9]\d[ -]\d{4}[ -]\d{4}"  # Chinese mobile; eleven digits in a row may be any number
     r")(?:[^\w.%-]|[.-](?:\s|$)|$)"
 )
 
@@ -64,7 +64,7 @@ def is_phone(text: str) -> bool:
         return False
     if text.startswith("+") and not text.startswith("+1"):
         return len(digits) <= 13 or not text[1:].isdigit()  # a longer run of digits is rather a number
-    if re.fullmatch(r"1[3-9]\d[ -]?\d{4}[ -]?\d{4}", text):
+    if re.fullmatch(r"1[3-9]\d[ -]\d{4}[ -]\d{4}", text):
         return True
     national = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
     if len(national) != 10:

@@ -65,6 +65,15 @@ def test_pair_fields() -> None:
     assert made.struct.field("reasoning_sides").to_list() == [0, 1, 2]
 
 
+def test_system_sides() -> None:
+    system, plain = [("system", "Be brief."), ("user", "q")], [("user", "q")]
+    frame = pairs([(system, "a", "b"), (plain, "a", "b"), (system, "a", "b"), (plain, "a", "b"), (plain, None, "b")])
+    prompts = frame["prompt"].to_list()
+    other = pl.Series("rejected_prompt", [None, None, prompts[1], prompts[0], None], frame.schema["rejected_prompt"])
+    made = run(Pair(), frame.with_columns(other))["pair"].struct.field("system_sides").to_list()
+    assert made == [2, 0, 1, 1, None]
+
+
 def test_overlap() -> None:
     frame = pairs([("q", "abcd", "abcd"), ("q", "abcd", "abxd"), ("q", "a", "b"), ("q", "", ""), ("q", None, "a")])
     assert run(Overlap(), frame)["overlap"].struct.field("edit").to_list() == [1.0, 0.75, 0.0, 1.0, None]
