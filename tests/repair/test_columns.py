@@ -88,7 +88,8 @@ def test_a_measured_strength_comes_before_the_source_s_own_scores() -> None:
     assert repair.relabel(path, "d.jsonl", flip_below=-0.5).flipped == 2
     soft = repair.relabel(path, "e.jsonl", soft=True)
     p = [json.loads(line)["label_probability"] for line in Path("e.jsonl").read_text().splitlines()]
-    assert p == [*(i / 10 for i in range(9)), 1.0], "as it was calibrated" and soft.softened == 10
+    assert p == [*(i / 10 for i in range(9)), 1.0], "as it was calibrated"
+    assert soft.softened == 10
     assert repair.filter(path, "f.jsonl", drop_worst=0.2, by="strength").ledger["row"].to_list() == [0, 1]
 
 
