@@ -64,7 +64,7 @@ def metrics(found: Mapping[str, Any]) -> dict[str, Any]:
 def _things(columns: Columns, models: tuple[stats.Names, list[str]] | None) -> dict[str, Any]:
     things: dict[str, Any] = {} if models is None else {"model": models[0]}
     languages = _names(columns.meta, "language")
-    if languages is not None and languages[0].count > 1:
+    if languages is not None:
         things["language"] = languages[0]
     first = columns.meta["first"].cast(pl.Int8)
     if first.null_count() < first.len():
@@ -82,9 +82,9 @@ def _things(columns: Columns, models: tuple[stats.Names, list[str]] | None) -> d
 
 
 def _names(meta: pl.DataFrame, what: str) -> tuple[stats.Names, list[str]] | None:
-    """A name on either side as codes, in alphabetical order; None where no pair has both."""
+    """A name on either side as codes, in alphabetical order; None where no pair has two different ones."""
     chosen, rejected = meta[f"{what}_chosen"], meta[f"{what}_rejected"]
-    if not (chosen.is_not_null() & rejected.is_not_null()).any():
+    if not (chosen.cast(pl.String) != rejected.cast(pl.String)).any():
         return None
     names = pl.concat([chosen, rejected]).unique().drop_nulls().cast(pl.String).sort()
     return stats.Names(_codes(chosen, names), _codes(rejected, names), len(names)), names.to_list()
