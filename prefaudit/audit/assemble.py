@@ -70,7 +70,7 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
         "contamination": contamination(store, measures),
         "examples": {str(row["row"]): rows.example(row) for row in rows.fetch(store, named)},
         "next": commands(results, judged.findings, source.paths, source.container),
-        "lens": {}, "strength": {}, "principles": [],
+        "strength": {}, "principles": [],
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from prefaudit.audit.assemble import Judged, Statistics, report
 from prefaudit.audit.columns import FEATURES, Columns, gather
 from prefaudit.audit.judgements import judgements
 from prefaudit.audit.judgements import metrics as judged_metrics
+from prefaudit.audit.lens import lens
 from prefaudit.audit.measure import Measures
 from prefaudit.audit.read import Opened
 from prefaudit.config import Options
@@ -102,7 +103,7 @@ def _statistics(store: Store, measures: Measures, options: Options, progress: Pr
     have = store.load(path)
     if have is None:
         progress.start("effects", None)
-        have = _compute(gather(store, measures), options.seed)
+        have = _compute(gather(store, measures), options.seed, measures)
         progress.done()
         store.save(path, have)
     return Statistics(
@@ -112,11 +113,11 @@ def _statistics(store: Store, measures: Measures, options: Options, progress: Pr
         annotators=pl.DataFrame(have["annotators"], schema=stats.ANNOTATORS, orient="row"),
         metrics=have["metrics"],
         known=have["known"],
-        told={name: have[name] for name in ("agreement", "position", "shortcuts", "models")},
+        told={name: have[name] for name in ("agreement", "position", "shortcuts", "models", "lens")},
     )  # fmt: skip
 
 
-def _compute(columns: Columns, seed: int) -> dict[str, Any]:
+def _compute(columns: Columns, seed: int, measures: Measures) -> dict[str, Any]:
     """Everything the statistics say, as plain values that JSON keeps exactly."""
     features = columns.features
     families = {name: FEATURES[name].family for name in features}
@@ -132,8 +133,10 @@ def _compute(columns: Columns, seed: int) -> dict[str, Any]:
     )
     baselines = stats.baselines(columns.y, length, _Differences(features), columns.group, seed, labels)
     told = judgements(columns, length, seed)
+    seen = lens(measures, columns, length, effects, seed)
     return {
-        "effects": effects.rows(),
+        "effects": seen.pop("effects").rows(),
+        **seen,
         "summary": summary,
         "baselines": baselines,
         "metrics": {**_metrics(columns, baselines, len(told["annotators"])), **judged_metrics(told)},

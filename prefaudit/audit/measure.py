@@ -178,6 +178,10 @@ class Measures:
         recent = self._recent.get((extractor.name, number))
         return self.store.read(self.kind(extractor), number) if recent is None else recent
 
+    def state(self, extractor: Extractor) -> pl.DataFrame:
+        """What its `fit` returned."""
+        return pl.read_parquet(self.store.folder / self.kind(extractor) / "fit.parquet")
+
     def given(self, extractor: Extractor) -> Parts:
         """What its `fit` is given: also `file`, the name of the row's file, and columns of the extractors it needs."""
         needed = tuple(e for e in self.extractors if e.name in extractor.needs)

@@ -1,0 +1,155 @@
+"""What the lens says: its features with their effects, and how much of the predictable label they explain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from prefaudit import models, stats
+from prefaudit.audit.columns import Columns
+from prefaudit.audit.measure import Measures
+from prefaudit.core import EFFECTS, Extractor
+from prefaudit.extractors.lens import difference
+from prefaudit.lens import probe
+from prefaudit.stats.baselines import spline, squash
+
+FAMILY = "lens"
+PROBED = 10_000  # pairs on which the heads are compared
+EXAMPLES = 3  # pairs shown of a feature
+
+
+def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effects: pl.DataFrame,
+         seed: int) -> dict[str, Any]:  # fmt: skip
+    """The report's `lens`, empty where none was fitted, and the effects table with its features.
+
+    Args:
+        measures: of the audit.
+        columns: of all pairs with both answers.
+        length: log-ratio of their lengths.
+        effects: of the other features: false discoveries are counted over all.
+        seed: of sample and folds.
+
+    Returns:
+        {"lens": the section, "effects": a frame of EFFECTS, by |bound| and then |delta_win|}.
+    """
+    found = {e.name: e for e in measures.present if e.name in ("lens", "embed")}
+    if "lens" not in found or not len(columns.y):
+        return {"lens": {}, "effects": effects}
+    state, about = (measures.state(found[name]) for name in ("lens", "embed"))
+    told = json.loads(state["told"][0])
+    values = _Values.read(measures, found["lens"], columns)
+    labels = {f"lens.{e['feature']}": f"{e['feature']}: {e['name']}" for e in told["each"]}
+    own = _effects(columns, length, values, labels, effects, seed)
+    by_name = {row["feature"]: row for row in own.iter_rows(named=True)}
+    sizes = dict(zip(labels, values.examples, strict=True))
+    each = [{**e, "effect": _short(by_name[f"lens.{e['feature']}"]), "examples": sizes[f"lens.{e['feature']}"]}
+            for e in told["each"]]  # fmt: skip
+    section = {
+        "embedder": _embedder(measures, found["embed"], about, len(columns.y)),
+        **{name: told[name] for name in told if name != "each"},
+        "unstable": sum(not e["stable"] for e in each),
+        "auc": _heads(measures, found, columns, length, seed),
+        "each": each,
+    }
+    order = [pl.col("bound").abs(), pl.col("delta_win").abs(), pl.col("feature")]
+    both = pl.concat([effects, own]).sort(order, descending=[True, True, False], nulls_last=True)
+    return {"lens": section, "effects": both}
+
+
+class _Values(Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]):
+    """The sign of every feature in every pair, as the effects table reads them."""
+
+    def __init__(self, signs: NDArray[np.int8], examples: list[list[int]]) -> None:
+        self._signs, self.examples = signs, examples
+
+    @classmethod
+    def read(cls, measures: Measures, extractor: Extractor, columns: Columns) -> _Values:
+        rows = columns.meta["row"].to_numpy()
+        signs, best, at = [], [], []
+        for number in range(measures.store.parts()):
+            frame = measures.store.read(measures.kind(extractor), number)
+            frame = frame.filter(pl.Series(np.isin(frame["row"].to_numpy(), rows)))
+            z = frame["lens"].struct.unnest().to_numpy()
+            signs.append(np.where(np.isnan(z), -128, np.sign(z)).astype(np.int8))
+            size = np.nan_to_num(np.abs(z))
+            most = np.argsort(-size, axis=0, kind="stable")[:EXAMPLES]
+            best.append(np.take_along_axis(size, most, 0))
+            at.append(frame["row"].to_numpy()[most])
+        size, row = np.concatenate(best), np.concatenate(at)
+        order = np.argsort(-size, axis=0, kind="stable")[:EXAMPLES]
+        examples = [row[order[:, k], k][size[order[:, k], k] > 0].tolist() for k in range(size.shape[1])]
+        return cls(np.concatenate(signs), examples)
+
+    def __getitem__(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        sign = self._signs[:, int(name.removeprefix("lens.f"))]
+        chosen = np.where(sign == -128, np.nan, sign).astype(np.float32)
+        return chosen, np.zeros(len(sign), np.float32)
+
+    def __iter__(self) -> Iterator[str]:
+        return (f"lens.f{k}" for k in range(self._signs.shape[1]))
+
+    def __len__(self) -> int:
+        return int(self._signs.shape[1])
+
+
+def _effects(columns: Columns, length: NDArray[np.float64], values: _Values, labels: dict[str, str],
+             others: pl.DataFrame, seed: int) -> pl.DataFrame:  # fmt: skip
+    """EFFECTS of the features; q counts false discoveries among them, and is never below that over all features."""
+    families = dict.fromkeys(values, FAMILY)
+    own = stats.effects(columns.y, length, values, families, columns.group, None, seed, stats.EffectOptions(labels))
+    both = pl.concat([others.select("p"), own.select("p")])["p"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    over_all = pl.Series(stats.bh(both)[others.height :]).fill_nan(None)
+    return own.with_columns(q=pl.max_horizontal("q", over_all)).select(list(EFFECTS))
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("n", "groups", "prevalence", "win_rate", "delta_win", "p", "q", "replication", "note")
+    return {name: row[name] for name in kept} | {"interval": None if row["low"] is None else [row["low"], row["high"]]}
+
+
+def _embedder(measures: Measures, extractor: Extractor, about: pl.DataFrame, pairs: int) -> dict[str, Any]:
+    cut = sum(
+        int(measures.store.read(measures.kind(extractor), k)["embedding"].struct.field("cut").sum() or 0)
+        for k in range(measures.store.parts())
+    )
+    name, why = models.default(pairs)
+    same = about["embedder"][0] == name
+    return {"name": about["embedder"][0], "revision": about["revision"][0], "template": about["template"][0],
+            "limit": about["limit"][0], "cut": cut, "why": why if same else "it was asked for"}  # fmt: skip
+
+
+def _heads(measures: Measures, found: Mapping[str, Extractor], columns: Columns, length: NDArray[np.float64],
+           seed: int) -> dict[str, Any]:  # fmt: skip
+    """AUC of length, of the text features, of the lens and of the full difference, on the same folds of groups."""
+    keep = stats.sample_groups(columns.group, PROBED, seed) & (columns.y != 0.5)
+    groups = len(np.unique(columns.group[keep]))
+    if groups < 40:
+        return {"n": int(keep.sum()), "groups": groups, "note": f"held-out heads need 40 groups, here are {groups}"}
+    z, x = _matrices(measures, found, columns.meta["row"].to_numpy()[keep])
+    base = spline(np.nan_to_num(length[keep]))
+    texts = [squash(c[keep] - r[keep]) for c, r in (columns.features[name] for name in columns.features)]
+    views = {
+        "length": base,
+        "text": np.column_stack([base, *texts]),
+        "lens": np.column_stack([base, probe.scaled(z)]),
+        "full": np.column_stack([base, probe.scaled(x, each=False)]),
+    }
+    return {"n": int(keep.sum()), "groups": groups, **probe.held_out(views, columns.y[keep], columns.group[keep], seed)}
+
+
+def _matrices(measures: Measures, found: Mapping[str, Extractor],
+              rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # fmt: skip
+    """Activations and full differences of these rows."""
+    z, x = [], []
+    for number in range(measures.store.parts()):
+        frames = [measures.store.read(measures.kind(found[name]), number) for name in ("lens", "embed")]
+        here = pl.Series(np.isin(frames[0]["row"].to_numpy(), rows))
+        z.append(frames[0].filter(here)["lens"].struct.unnest().fill_null(0).to_numpy().astype(np.float32))
+        x.append(difference(frames[1].filter(here)["embedding"])[0])
+    width = max(part.shape[1] for part in x)
+    return np.concatenate(z), np.concatenate([p if p.shape[1] else np.zeros((len(p), width), np.float32) for p in x])
