@@ -27,10 +27,9 @@ VICE = (
 
 EMPATHY = Probe(
     cues=words_of("""
-        sorry, sounds, must have been, must be, must feel, understand, i can see, i see, i know, imagine,
-        understandable, okay, ok to, normal to, natural to, not alone, my heart, condolences, sympath*, i'm here,
-        we're here, i am here, feelings, frustrat*, your pain, your anger, i hear you, kind to yourself, gentle with
-        yourself, griev*, grief, losing, i realize, empathi*
+        sorry, sounds, must have been, must be, understand, i can see, i see, i know, imagine, understandable, okay,
+        ok to, normal to, natural to, not alone, my heart, condolences, sympath*, i'm here, feelings,
+        frustrat*, i hear you, losing, empathi*, grie*, yourself
     """),
     yes=any_of(
         r"\bsorry (?:to (?:hear|learn|read|see)|for your (?:loss|troubles?|pain)|that you(?:'re|'ve| are| have| "
@@ -70,12 +69,11 @@ EMPATHY = Probe(
 
 MORALISING = Probe(
     cues=words_of("""
-        respect*, ethical*, unethical, moral*, immoral*, disrespectful, offensive, hurtful, unacceptable, dishonest,
-        inappropriate, okay, ok to, appropriate, acceptable, right to, wrong, dignity, violence, kindness,
-        compassion*, inclusive*, consequences, consent, discriminat*, treat, mindful of, stereotyp*, steal, inflict,
-        honest with, be kind, bullying, cheating, boundaries, responsibl*, others, insensitive, prejudice, hatred,
-        privacy, forgive*, harmful, not judge, vulnerable, tolerance, empathy, racist, sexist, other people, be
-        honest
+        respect*, consider how, ethical*, unethical, moral*, immoral*, disrespectful, offensive, hurtful,
+        unacceptable, dishonest, inappropriate, okay, ok to, appropriate, acceptable, wrong, dignity, violence,
+        kindness, compassion*, inclusive*, consequences, consent, discriminat*, treat, mindful of, stereotyp*,
+        steal, honest with, boundaries, responsibl*, others, privacy, forgive*, harmful, not judge, tolerance,
+        empathy
     """),
     yes=any_of(
         r"\b(?:not|never|isn't|aren't) (?:\w+ )?(?:okay|ok|appropriate|acceptable|ethical|respectful)\b",
@@ -127,9 +125,9 @@ BRIGHT = (
 )
 ENTHUSIASM = Probe(
     cues=words_of("""
-        great, good question, what a*, exciting, love, delighted, thrilled, excited, can't wait, awesome, amazing,
-        fantastic, incredible, wonderful, excellent, woohoo, yay, hooray, wow, congrat*, happy to, glad to, fun,
-        absolutely, let's get started, good luck, brilliant, well done, enjoy
+        great, good question, what a*, love, delighted, thrilled, can't wait, awesome, amazing, fantastic,
+        incredible, wonderful, excellent, yay, wow, congrat*, happy to, glad to, fun, absolutely, let's get
+        started, good luck, brilliant, well done, enjoy, excit*
     """),
     yes=any_of(
         rf"\b{BRIGHT} (?:question|idea|choice|work|job|news|topic|thought|start|to hear|effort)\b[^.?\n]*!",
@@ -166,9 +164,9 @@ MAKERS = (
 )
 AI_SELF = Probe(
     cues=(" ai", *words_of("""
-        language model, *ai, artificial intelligence, chatbot, virtual assistant, openai, anthropic, a bot, computer
-        program, my training data, my knowledge cut*, my programming, digital assistant, i was trained, programmed,
-        a machine, a robot, my algorithms, built to do
+        language model, artificial intelligence, chatbot, virtual assistant, openai, anthropic, a bot, computer
+        program, my training data, my knowledge cut*, my programming, i was trained, programmed, a machine, a robot,
+        built to do
     """)),
     yes=any_of(
         rf"\bas an? (?:[a-z-]+ ){{0,3}}?{MACHINE}(?: (?:language|text-based|chat|digital|virtual|large))*(?: "

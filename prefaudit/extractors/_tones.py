@@ -36,13 +36,12 @@ def any_of(*patterns: str) -> str:
 
 HEDGING = Probe(
     sure=words_of("""
-        perhaps, maybe, probably, presumably, arguably, somewhat, to some extent, tends to, tend to, it depends,
-        that depends, typically, generally, in general, likely, as far as i know, i guess, i suppose, seems,
-        seem, appears to, appears that, in most cases, in many cases, more or less
+        perhaps, maybe, probably, presumably, arguably, somewhat, to some extent, tends to, tend to, typically,
+        generally, in general, likely, as far as i know, i suppose, seems, seem, appears to, appears that, in most
+        cases, in many cases, more or less
     """),
     cues=words_of("""
-        unlikely, may, might, could be, possibly, i think, i believe, not sure, not certain, my guess, not
-        entirely sure, not entirely certain, depends on
+        unlikely, may, might, could be, possibly, i think, i believe, certain, depends, guess, sure
     """),
     yes=any_of(
         r"\b(?:is|are|it's|was|were|be|very|highly|seems?|quite) unlikely\b",
@@ -53,7 +52,8 @@ HEDGING = Probe(
         r"\bpossibly\b",
         r"\bi think\b",
         r"\bi believe\b",
-        r"\bmy guess\b",
+        r"\b(?:my|i) guess\b",
+        r"\b(?:it|that) depends\b",
         r"\b(?:i'm|i am|we're|we are) W?not W?(?:sure|certain)\b",
         r"^not (?:entirely )?sure\b",
         r"\bdepends on (?:how|what|who|which|whether|where|when|your|many|several|various|a number)\b",
@@ -84,7 +84,7 @@ CERTAINTY = Probe(
     """),
     cues=words_of("""
         definitely, certainly, absolutely, obviously, clearly, of course, surely, guarantee*, assure, sure, certain,
-        doubt, no question, no denying, confident, positive that
+        doubt, no question, confident
     """),
     yes=any_of(
         r"\bdefinitely\b",
@@ -129,7 +129,7 @@ CERTAINTY = Probe(
 
 APOLOGY = Probe(
     cues=words_of("""
-        sorry, apologi*, apology, forgive me, pardon me, excuse me, my mistake, my bad, i regret
+        sorry, apologi*, apology, forgive me, pardon me, my mistake, my bad, i regret
     """),
     yes=any_of(
         r"\b(?:i'm|i am|im|we're|we are) W?sorry\b",
@@ -162,8 +162,8 @@ WORN = Probe(
         delv*, tapestry of, rich tapestry, testament to, important to note, worth noting, important to remember,
         fast-paced world, ever-evolving, ever-changing, game-changer, in the realm of, navigate the complexities,
         embark on, unleash, seamless*, bustling, plays a crucial, plays a vital, pivotal, multifaceted, nestled,
-        look no further, in conclusion, holistic, underscores, treasure trove, harness the power, kaleidoscope,
-        elevate your, let's dive, dive into, in today's world, furthermore, moreover, rich history, it is crucial
+        look no further, in conclusion, holistic, underscores, treasure trove, harness the power, elevate your,
+        let's dive, dive into, in today's world, furthermore, moreover, it is crucial
     """),
     each=True,
 )  # fmt: skip

