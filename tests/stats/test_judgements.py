@@ -342,6 +342,7 @@ def test_tulu_evaluators(data: Path, tmp_path: Path) -> None:
     assert agreed["tie_rate"] == pytest.approx(sum(r["preference"] == "tie" for r in apart) / len(apart), abs=1e-6)
     assert 0 < agreed["alpha"] < 0.8 and agreed["comparisons"] < 160
     first = audit.report["position"]
-    assert first["n"] == audit.report["dataset"]["pairs"] and first["interval"][0] < 0.5 < first["interval"][1] + 0.05
+    assert first["n"] == audit.report["dataset"]["pairs"] and first["interval"][0] > 0.5
+    assert first["log10_bayes"] < 0  # an interval that leaves out one half, and yet no evidence of a bias
     assert {m["name"] for m in audit.report["models"]} == {"tulu_65B", "chatgpt", "tulu_human_only_65B", "tulu_7B"}
     assert all(m["interval"][0] < m["win_rate"] < m["interval"][1] for m in audit.report["models"])
