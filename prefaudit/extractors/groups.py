@@ -45,7 +45,7 @@ class Groups:
     opener: int = 100  # a first turn of more different prompts than this, and than 1 % of all, links none of them
 
     name: ClassVar[str] = "groups"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()

@@ -34,7 +34,7 @@ class Near:
     alike: float = _near.ALIKE
 
     name: ClassVar[str] = "near"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
