@@ -52,7 +52,12 @@ def swapped(rows: list[Row], own: list[int], rng: random.Random) -> set[int]:
 
 @defect("pair with other case and punctuation", ("DUP001",), true=repeated)
 def restyled(rows: list[Row], own: list[int], rng: random.Random) -> set[int]:
-    rows += [{k: v.upper() + " !" if isinstance(v, str) else v for k, v in rows[n].items()} for n in own]
+    for number in own:  # the words of a transcript that name its speakers stay as they are
+        row = rows[number]
+        while any(plain(text) == text for text in row.values()):  # nothing but marks: no form to change
+            row = rows[rng.randrange(len(rows))]
+        rows.append({**row, "prompt": f"{row['prompt']} !", "chosen": row["chosen"].upper(),
+                     "rejected": f"“{row['rejected']}”..."})  # fmt: skip
     return set(range(len(rows) - len(own), len(rows)))
 
 
