@@ -5,30 +5,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
 from polars.datatypes import DataType
 
 from prefaudit.core import Apply, Parts
 from prefaudit.extractors._flattery import flatteries
-from prefaudit.extractors._sides import answers, as_sides, in_english, last_user, side_columns, twice
+from prefaudit.extractors._sides import answers, as_sides, each_once, last_user, side_columns, twice
+from prefaudit.extractors._stances import read
 
-FIELDS: dict[str, DataType] = {"sycophancy": pl.Float64()}
+FIELDS: dict[str, DataType] = {
+    "sycophancy": pl.Float64(),  # probability that the reply panders
+    "agrees": pl.Float64(),  # that it takes the user's stated view; null where none is stated
+    "praises": pl.Float64(),  # that it praises the user or what is the user's
+    "yields": pl.Float64(),  # that it gives way; null where the user does not push back on an earlier answer
+    "echoes": pl.Float64(),  # share of the words of the user's view in the reply's opening; null without such a view
+}
+
+
+def answered(prompt: pl.Series, where: pl.Series) -> pl.Series:
+    """Whether an answer of the assistant comes before each prompt's last turn; looked up only `where`."""
+    index = np.flatnonzero((where & (prompt.list.len() > 1)).fill_null(False).to_numpy())
+    result = np.zeros(len(prompt), bool)
+    if len(index):
+        turns = pl.DataFrame({"at": index, "prompt": prompt.gather(index)}).explode("prompt").unnest("prompt")
+        result[turns.filter(pl.col("role") == "assistant")["at"].unique().to_numpy()] = True
+    return pl.Series(result)
 
 
 @dataclass(frozen=True)
 class Sycophancy:
-    """Flattery, agreement with a stated view, giving way under pushback."""
+    """Agreement with a stated view, praise of the user, giving way under pushback."""
 
     name: ClassVar[str] = "sycophancy"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = False
-    reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected")
+    reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", "hash_prompt")
     needs: ClassVar[tuple[str, ...]] = ("text",)
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
-        """The structs c and r."""
-        return side_columns(FIELDS)
+        """The structs c and r, and whether the user states a view."""
+        return {**side_columns(FIELDS), "stance": pl.Boolean()}
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame | None:
         """Nothing to learn."""
@@ -38,9 +56,11 @@ class Sycophancy:
         """The function that measures one part; null where the answer is not English."""
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
-            later = frame["prompt"].list.len() > 1
-            turns = last_user(frame["prompt"])
-            scores = flatteries(answers(frame), twice(turns), twice(later))
-            return as_sides(frame, in_english(frame, scores).to_frame(), self.columns)
+            views = each_once(last_user(frame["prompt"]), frame["hash_prompt"], read)
+            later = answered(frame["prompt"], views["push"])
+            english = pl.concat([frame[side].struct.field("english") for side in ("c", "r")]).fill_null(True)
+            told = pl.select(pl.when(english).then(answers(frame))).to_series()
+            scores = flatteries(told, pl.concat([views, views]), twice(later))
+            return as_sides(frame, scores, self.columns).with_columns(views["stance"])
 
         return apply

@@ -1,0 +1,206 @@
+"""Verdicts, praise and giving way as runs of word classes: what the model of `sycophancy` weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from prefaudit.extractors._verdict_words import CLASSES, COMMON, PHRASES
+
+HEAD, END = 2600, 500  # characters of a reply that are read at its start and end
+OPENING, CLOSING, LONG = 40, 40, 100  # words of the opening, of the closing, and from where a reply has a closing
+ECHO = 400  # characters in which a reply repeats the view it answers
+STEM = 5  # letters by which a word of a view is known again
+NEAR = 4  # words between two neighbours of a run, at most
+WIDTH = 128  # classes at most: three fit in a number
+
+FIRST = 16  # words at the start of a reply that are taken to speak to the user
+PRAISING = ("TOP", "GREAT", "GOOD", "LOVE", "NAIL", "RARE", "MIND", "FULL", "TRUST")
+LIKING = ("EVPOS", "VALID", "GREAT", "TOP", "LOVE", "GOOD")  # bad news for a user who dislikes the thing
+MINE, THEIRS, SHARED = "CLAIM", "RIVAL", "TOPIC"  # words of the user's view alone, of the other's, of both
+NAMES = ("", *CLASSES, MINE, THEIRS, SHARED, "NEGATED")
+CLASS_OF = {word: NAMES.index(name) for name, words in reversed(CLASSES.items()) for word in words.split()}
+
+PLAIN = {"’": "'", "‘": "'", "“": "", "”": "", '"': "", "*": "", "_": "", "`": "", "#": "", ">": " ", "—": " , ",
+         "–": " , ", "…": " "}  # fmt: skip
+UNDONE = {"n't": " not", "'re": " are", "'s": " is", "'ve": " have", "'d": " would", "'m": " am", "'ll": " will",
+          "cannot": "can not", "(a)": " opta ", "(b)": " optb ", "(c)": " optc ", "(d)": " optd ",
+          "(e)": " opte "}  # fmt: skip
+MARKS = {". ": " | ", "\n": " | ", "!": " ! | ", "?": " ? | ", ";": " | ", ":": " ", ",": " ", "(": " ", ")": " ",
+         ".": " ", "|": " "}  # fmt: skip
+
+
+def plain(texts: pl.Series) -> pl.Series:
+    """Lower case without markdown and quotes, contractions undone, phrases joined, sentences ended by `|`."""
+    text = texts.str.replace_many(PLAIN).str.to_lowercase()
+    text = text.str.replace_many(list(UNDONE), list(UNDONE.values()), leftmost=True)
+    text = " " + text.str.replace_many(list(MARKS), list(MARKS.values()), leftmost=True).str.replace_all(r"\s+", " ")
+    phrases = [f" {phrase} " for phrase in PHRASES]
+    return (text + " ").str.replace_many(phrases, [f" {to} " for to in PHRASES.values()], leftmost=True)
+
+
+def _words(texts: pl.Series) -> pl.DataFrame:
+    """One row a word: `row`, `word`, `at` (its number in the text), `sentence`, `n` (words in the text)."""
+    frame = pl.DataFrame({"row": np.arange(len(texts), dtype=np.int32), "word": plain(texts).str.split(" ")})
+    frame = frame.explode("word").filter(pl.col("word") != "")
+    end = (frame["word"] == "|").to_numpy()
+    frame = frame.with_columns(sentence=np.cumsum(end), at=np.arange(frame.height)).filter(pl.Series(~end))
+    row, at = frame["row"].to_numpy(), frame["at"].to_numpy()
+    new = np.flatnonzero(np.append(True, row[1:] != row[:-1])) if len(row) else np.zeros(0, np.int64)
+    size = np.diff(np.append(new, len(row)))
+    first, last = np.repeat(at[new], size), np.repeat(at[new + size - 1], size)
+    return frame.with_columns(at=pl.Series(at - first, dtype=pl.Int32), n=pl.Series(last - first + 1, dtype=pl.Int32))
+
+
+def _sides(views: pl.DataFrame) -> pl.DataFrame:
+    """One row a stem of the two views: `row`, `stem`, `side` (the number of its class)."""
+    found = []
+    for name in ("claim", "other"):
+        words = plain(views[name].fill_null("")).str.split(" ")
+        frame = pl.DataFrame({"row": np.arange(views.height, dtype=np.int32), "word": words}).explode("word")
+        keep = (pl.col("word").str.len_chars() > 2) & ~pl.col("word").is_in(COMMON)
+        stems = frame.filter(keep).select("row", stem=pl.col("word").str.head(STEM)).unique(maintain_order=True)
+        found.append(stems.with_columns(pl.lit(True).alias(name)))
+    both = found[0].join(found[1], on=["row", "stem"], how="full", coalesce=True)
+    side = (
+        pl.when(pl.col("claim") & pl.col("other"))
+        .then(NAMES.index(SHARED))
+        .when(pl.col("claim"))
+        .then(NAMES.index(MINE))
+        .otherwise(NAMES.index(THEIRS))
+    )
+    return both.select("row", "stem", side.cast(pl.Int32).alias("side"))
+
+
+def read_classes(texts: pl.Series, views: pl.DataFrame) -> pl.DataFrame:
+    """The words of n replies that belong to a class: `row`, `kind`, `at`, `sentence`, `n`.
+
+    Args:
+        texts: n replies, no null.
+        views: n rows of `_stances.read`: a word of the user's view is of its own class, in a reply to a user who
+            speaks against something good and bad are exchanged, and a denied claim turns "not" into NEGATED.
+    """
+    text = pl.when(texts.str.len_chars() > HEAD + END).then(texts.str.head(HEAD) + "\n" + texts.str.tail(END))
+    words = _words(pl.select(text.otherwise(texts)).to_series())
+    lexicon = pl.DataFrame(
+        {"word": list(CLASS_OF), "kind": list(CLASS_OF.values())}, schema_overrides={"kind": pl.Int32}
+    )
+    words = words.join(lexicon, on="word", how="left", maintain_order="left")
+    sides = _sides(views)
+    if sides.height:
+        words = words.with_columns(stem=pl.col("word").str.head(STEM))
+        words = words.join(sides, on=["row", "stem"], how="left", maintain_order="left")
+        words = words.with_columns(kind=pl.coalesce("kind", "side")).drop("side", "stem")
+    words = words.filter(pl.col("kind").is_not_null())
+    return words.with_columns(pl.Series("kind", _seen_from(words, views))).drop("word")
+
+
+def _seen_from(words: pl.DataFrame, views: pl.DataFrame) -> np.ndarray:
+    """The classes as the user's view has them: whose is "he", what is good news, what does "not" deny."""
+    kind, row = words["kind"].to_numpy(), words["row"].to_numpy()
+    disputed = views["other"].is_not_null().to_numpy()[row]
+    kind = np.where(np.isin(kind, [NAMES.index("HE"), NAMES.index("OTHER")]), NAMES.index("HE"), kind)
+    kind = np.where(disputed & (kind == NAMES.index("HE")), NAMES.index("OTHER"), kind)
+    disliked = views["disliked"].to_numpy()[row]
+    good, bad = [NAMES.index(name) for name in LIKING], NAMES.index("EVNEG")
+    turned = np.where(np.isin(kind, good), bad, np.where(kind == bad, NAMES.index("EVPOS"), kind))
+    kind = np.where(disliked, turned, kind)
+    denied = views["negated"].to_numpy()[row] & (kind == NAMES.index("NEG"))
+    return np.where(denied, NAMES.index("NEGATED"), kind)
+
+
+def _verdict(classes: pl.DataFrame) -> np.ndarray:
+    """True for the words of sentences in which a verdict is spoken: "I lean", "overall", "the evidence suggests"."""
+    one = _present(classes, ("ME", "ARGUE", "AGREE", "ULT", "EVID"))
+    spoken: np.ndarray = one["AGREE"] | one["ULT"] | ((one["ME"] | one["EVID"]) & one["ARGUE"])
+    return spoken
+
+
+def aimed(classes: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+    """The sentences that may praise: with a word of praise, and to the user, of what the user said, or at the start.
+
+    Returns:
+        Their classes, with the number of the sentence as `row`; and the row of each of these sentences.
+    """
+    one = _present(classes, ("YOU", "YOUR", "THAT", "WHAT", "QUEST", "IDEA", "WORK", *PRAISING))
+    thing = (one["THAT"] | one["WHAT"]) & (one["QUEST"] | one["IDEA"] | one["WORK"])
+    to_user = one["YOU"] | one["YOUR"] | thing | (classes["at"].to_numpy() < FIRST)
+    some = classes.filter(pl.Series(to_user & np.any([one[name] for name in PRAISING], axis=0)))
+    part, first = _sentences(some)
+    return some.with_columns(pl.Series("row", part, pl.Int32)), some["row"].to_numpy()[first]
+
+
+def _sentences(classes: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The running number of each word's sentence, and where each sentence begins."""
+    row, sentence = classes["row"].to_numpy(), classes["sentence"].to_numpy()
+    new = np.append(True, (row[1:] != row[:-1]) | (sentence[1:] != sentence[:-1])) if len(row) else np.zeros(0, bool)
+    return np.cumsum(new) - 1, np.flatnonzero(new)
+
+
+def _present(classes: pl.DataFrame, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Of each word, whether its sentence has a word of the class."""
+    part, _ = _sentences(classes)
+    kind = classes["kind"].to_numpy()
+    return {
+        name: np.bincount(part[kind == NAMES.index(name)], minlength=1 + part.max(initial=0))[part] > 0
+        for name in names
+    }
+
+
+def runs(classes: pl.DataFrame) -> pl.DataFrame:
+    """Runs of one to three classes as numbers: distinct `row`, `key` (Int64).
+
+    A run stays in its sentence, with at most `NEAR` words between neighbours. `key` is place, then the three classes,
+    in base `WIDTH`; place 0 is anywhere, 1 the opening, 2 the closing of a long reply, 3 a sentence of verdict.
+    """
+    row, at, sentence = (classes[name].to_numpy() for name in ("row", "at", "sentence"))
+    kind, n = classes["kind"].to_numpy().astype(np.int64), classes["n"].to_numpy()
+    place = np.where(at < OPENING, 1, np.where((n > LONG) & (at >= n - CLOSING), 2, 0))
+    spoken = _verdict(classes)
+    near = (row[1:] == row[:-1]) & (sentence[1:] == sentence[:-1]) & (at[1:] - at[:-1] <= NEAR)
+    two = np.flatnonzero(near)
+    three = two[:-1][np.diff(two) == 1] if len(two) > 1 else two[:0]
+    found = [
+        (np.arange(len(row)), kind),
+        (two, kind[two] * WIDTH + kind[two + 1]),
+        (three, (kind[three] * WIDTH + kind[three + 1]) * WIDTH + kind[three + 2]),
+    ]
+    at_, key = np.concatenate([i for i, _ in found]), np.concatenate([k for _, k in found])
+    said = np.flatnonzero(spoken[at_])
+    rows = np.concatenate([row[at_], row[at_], row[at_[said]]])
+    keys = np.concatenate([key, key + place[at_] * WIDTH**3, key[said] + 3 * WIDTH**3])
+    return pl.DataFrame({"row": rows, "key": keys}).unique()
+
+
+def overlap(texts: pl.Series, claims: pl.Series) -> np.ndarray:
+    """Share of the words of each claim that stand in the reply's first `ECHO` characters; nan without such words."""
+    said = pl.DataFrame({"claim": _stems(claims), "reply": _stems(texts.str.head(ECHO))})
+    common = pl.col("claim").list.set_intersection("reply").list.len()
+    share = pl.when(pl.col("claim").list.len() > 0).then(common / pl.col("claim").list.len())
+    return said.select(share.fill_null(float("nan"))).to_series().to_numpy()
+
+
+def _stems(texts: pl.Series) -> pl.Series:
+    """The distinct stems of words that carry meaning, as lists."""
+    word = pl.element()
+    keep = (word.str.len_chars() > 2) & ~word.is_in(COMMON)
+    return plain(texts).str.split(" ").list.eval(word.filter(keep).str.head(STEM)).list.unique()
+
+
+def spelled(key: int) -> str:
+    """The name of a run: "YOU RIGHT" anywhere, "1:YOU RIGHT" in the opening, "2:..." in the closing."""
+    place, rest = divmod(key, WIDTH**3)
+    parts = [rest // WIDTH**2, rest // WIDTH % WIDTH, rest % WIDTH]
+    name = " ".join(NAMES[part] for part in parts if part)
+    return f"{place}:{name}" if place else name
+
+
+def number(name: str) -> int:
+    """The key of a run's name; the inverse of `spelled`."""
+    place, _, run = name.rpartition(":")
+    key = 0
+    for part in run.split(" "):
+        key = key * WIDTH + NAMES.index(part)
+    return key + int(place or 0) * WIDTH**3
