@@ -18,7 +18,7 @@ from prefaudit.extractors.lens import difference
 from prefaudit.lens import probe
 from prefaudit.stats.baselines import spline, squash
 
-FAMILY = "lens"
+FAMILY, UNSTABLE = "lens", "lens, unstable"  # rules look at the first
 PROBED = 10_000  # pairs on which the heads are compared
 EXAMPLES = 3  # pairs shown of a feature
 
@@ -45,6 +45,8 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
     values = _Values.read(measures, found["lens"], columns)
     labels = {f"lens.{e['feature']}": f"{e['feature']}: {e['name']}" for e in told["each"]}
     own = _effects(columns, length, values, labels, effects, seed)
+    unstable = [f"lens.{e['feature']}" for e in told["each"] if not e["stable"]]
+    own = own.with_columns(family=pl.when(pl.col("feature").is_in(unstable)).then(pl.lit(UNSTABLE)).otherwise("family"))
     by_name = {row["feature"]: row for row in own.iter_rows(named=True)}
     sizes = dict(zip(labels, values.examples, strict=True))
     each = [{**e, "effect": _short(by_name[f"lens.{e['feature']}"]), "examples": sizes[f"lens.{e['feature']}"]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from prefaudit.reports import judgements, probed
+from prefaudit.reports import judgements, lens, probed
 from prefaudit.reports.parts import DATASET, Digest, Effect, Finding, Step, Unknown
 from prefaudit.reports.words import (
     NONE,
@@ -65,8 +65,10 @@ def digest(report: dict[str, Any]) -> Digest:
         held_out=held_out,
         held_n=held_n,
         held_notes=held_notes,
-        effects=[_effect(e) for e in report.get("effects") or () if _differs(e)],
+        effects=[_effect(e) for e in report.get("effects") or () if _differs(e) and not lens.own(e)],
         effects_notes=_effects_notes(report),
+        lens=lens.features(report),
+        lens_notes=lens.lines(report),
         next=[
             Step(
                 clean(s.get("command", ""), 400),

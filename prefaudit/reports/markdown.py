@@ -104,6 +104,11 @@ def _page(said: Digest, pairs: dict[str, Any], room: tuple[int, int, int]) -> It
     ]
     yield from ["### Held out", "", *_held_out(said), ""]
     yield from ["### Chosen has more", "", *_effects(said, min(most, EFFECTS)), ""]
+    if said.lens:
+        head6 = ("feature of the lens", "differs", "at equal length, points", "q", "stability", "pairs with most of it")
+        yield from ["### Lens", "", *(f"- {escape(note)}" for note in said.lens_notes), ""]
+        rows6 = [(escape(what), *facts) for what, *facts in said.lens[: max(most, 5)]]
+        yield from _details("What the answers differ in, found in the data", table(head6, rows6, (1, 2, 3)))
     yield from ["### Next", "", "`DIR` is the folder of the audit.", "", *_next(said, most)]
 
 

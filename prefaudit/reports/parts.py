@@ -83,4 +83,6 @@ class Digest:
     held_notes: list[str]
     effects: list[Effect]
     effects_notes: list[str]
+    lens: list[tuple[str, str, str, str, str, str]]  # what, differs, held effect, q, stability, pairs
+    lens_notes: list[str]
     next: list[Step]

@@ -84,6 +84,7 @@ def _layout(said: Digest, room: Room, width: int) -> Iterator[Line]:
     yield from _held_out(said, width)
     yield []
     yield from _effects(said, room, width)
+    yield from _lens(said, room, width)
     yield from _section("NEXT", "", width)
     yield from _next(said, room.next, width)
 
@@ -222,6 +223,20 @@ def _effects(said: Digest, room: Room, width: int) -> Iterator[Line]:
     if left > 0:
         notes = [*notes[:-1], f"{count(left)} more not shown" + (f"; {notes[-1]}" if notes else "")]
     for note in notes:
+        yield from _text(note, width, INDENT, room.wrapped)
+
+
+def _lens(said: Digest, room: Room, width: int) -> Iterator[Line]:
+    """What the pairs differ in and what of it moves the choice; only where a lens was fitted."""
+    if not said.lens:
+        return
+    yield from _section("LENS", "what differs: effect at equal length, pts; share of pairs; stability", width)
+    size = max(len(effect) for _, _, effect, *_ in said.lens[: room.effects])
+    for what, differs, effect, _, stability, _ in said.lens[: room.effects]:
+        facts = f"{pad(effect, size)}  {pad(differs, 6, right=True)}  {stability}"
+        name = max(width - len(INDENT) * 2 - cells(facts), 20)
+        yield fit([(f"{INDENT}{pad(clip(what, name), name)}{INDENT}{facts}", "")], width)
+    for note in said.lens_notes[-1:]:
         yield from _text(note, width, INDENT, room.wrapped)
 
 
