@@ -9,13 +9,16 @@ CUES = (
     "against my", "something i can", "wouldn't", "not allowed", "not permitted", "couldn't", "rather not",
     "prefer not", "against the", "ethical", "not supposed", "would not", "not in a position", "legal", "crime",
     "not provide", "not assist", "not capable", "condone", "sorry", "apolog", "not support", "not acceptable",
-    "unacceptable", "never ok", "not ok", "not safe", "dangerous", "should not", "shouldn't", "don't have", "do not have",
+    "unacceptable", "never ok", "not ok", "not safe", "dangerous", "should not", "shouldn't", "don't have",
+    "do not have",
     "no information", "an ai", "language model", "not sure", "don't know", "do not know", "no idea", "not true",
     "not accurate", "no evidence", "stereotype", "misconception", "myth", "false", "incorrect", "not fair", "disagree",
     "don't agree", "don't think", "consult", "qualified", "not a doctor", "not a lawyer", "not an expert",
     "seek help", "harmful", "is wrong", "please don't", "please do not", "never accept", "real-time", "as of my",
     "i have no", "not have", "not aware", "not familiar", "prefer to", "not my place", "don't want", "pass on",
-    "no, i", "nope", "says no", "said no", "answer is no", "refrain", "something i", "violence", "suicide", "hotline", "helpline", "not happening", "allow me", "therefore not", "can be given", "a felony", "cruel", "no place in", "absolutely not", "must not", "guidelines", "policy",
+    "no, i", "nope", "says no", "said no", "answer is no", "refrain", "something i", "violence", "suicide",
+    "hotline", "helpline", "not happening", "allow me", "therefore not", "can be given", "a felony", "cruel",
+    "no place in", "absolutely not", "must not", "guidelines", "policy",
     "irresponsible", "not something", "not ethical", "not willing", "stay out of", "stay neutral", "neutral",
     "respectful", "draw a line", "not interested", "i would never", "not right", "so no.", "no way",
 )  # fmt: skip
@@ -37,8 +40,10 @@ SOFT = (
 )
 VERBS = (
     r"(?:assist\w*|help\w*|us(?:e|ing)|contribut\w+|provid\w+|fulfil\w*|comply\w*|complied|satisfy|grant|"
-    r"do(?:ing)? (?:that|this|so|it)\b|creat\w+|writ\w+|generat\w+|engag\w+|promot\w+|shar\w+|giv\w+|offer\w*|discuss\w*|"
-    r"answer\w*|participat\w+|condon\w+|recommend\w*|tell\w*|describ\w+|say\w*|produc\w+|mak(?:e|ing) (?:fun|jokes?|such|"
+    r"do(?:ing)? (?:that|this|so|it)\b|creat\w+|writ\w+|generat\w+|engag\w+|promot\w+|shar\w+|giv\w+|"
+    r"offer\w*|discuss\w*|"
+    r"answer\w*|participat\w+|condon\w+|recommend\w*|tell\w*|describ\w+|say\w*|produc\w+|mak(?:e|"
+    r"ing) (?:fun|jokes?|such|"
     r"that|this|content|a|any)|continu\w+|advis\w+|encourag\w+|support\w*|suggest\w*|facilitat\w+|respond\w*|"
     r"complet\w+|teach\w*|guid\w+|instruct\w*|explain\w*|list\b|role-?play\w*|pretend\w*|endors\w+|go into|go along|"
     r"cater|entertain\w*|aid\b|express|disclos\w+|reveal\w*|take (?:part|sides)|tolerat\w+|lie for|judg\w+|"
@@ -46,23 +51,33 @@ VERBS = (
 )
 DECLINES = rf"{FIRST}[^.!?\n]{{0,50}}?{UNABLE}{SOFT}\s*{VERBS}"
 BARE = (
-    r"(?:(?:^|[.!?\n,] ?|but |so )(?:sorry,? )?(?:but )?i (?:can't|cannot|won't|will not|must decline|have to decline|refuse)"
+    r"(?:(?:^|[.!?\n,] ?|but |so )(?:sorry,? )?(?:but )?i (?:can't|cannot|won't|will not|must decline|"
+    r"have to decline|refuse)"
     r"(?: do (?:that|this|it|so))?(?:,? sorry)? ?(?:[.!?\n]|$)|have to (?:\w+ )?decline\b|must (?:\w+ )?decline\b|"
-    r"i (?:\w+ )?decline\b|i'm not comfortable with (?:that|this)|i(?:'ve)? said no\b|the answer is no\b|^no,? i (?:will not|won't|can't|"
+    r"i (?:\w+ )?decline\b|i'm not comfortable with (?:that|this)|i(?:'ve)? said no\b|the answer is no\b|"
+    r"^no,? i (?:will not|won't|can't|"
     r"cannot)\b|^absolutely not|^nope|not helping\b|\bso no\.|^that i can(?:'t|not)|not programmed for|"
-    r"not saying anything|draw (?:a|the) line|where i have to stop|not (?:provided|answered|given here)|cannot be answered|"
-    r"can be given here|(?:isn't|not|is not|isn't one of) (?:something|a request) (?:that )?(?:i|we)|must refrain|refrain from|therefore not|"
-    r"(?:won't|will not|not going to) (?:do (?:that|it|this)|argue|try to|be (?:providing|able|part))|don't (?:provide|help|make fun)|"
+    r"not saying anything|draw (?:a|the) line|where i have to stop|not (?:provided|answered|given here)|"
+    r"cannot be answered|"
+    r"can be given here|(?:isn't|not|is not|isn't one of) (?:something|a request) (?:that )?(?:i|we)|"
+    r"must refrain|refrain from|therefore not|"
+    r"(?:won't|will not|not going to) (?:do (?:that|it|this)|argue|try to|be (?:providing|able|part))|"
+    r"don't (?:provide|help|make fun)|"
     r"do not (?:provide|help|make fun|engage)|not with |not happening|say no to|isn't one of them|"
     r"(?:don't|do not|doesn't) (?:allow|let) me|is not possible\.|i can't with this)"
 )
 ASSIST = (
-    rf"{FIRST}[^.!?\n]{{0,50}}?{UNABLE}{SOFT}\s*(?:help|assist|answer|comply|fulfil|satisfy|grant|do(?:ing)? (?:that|this|it)\b|"
+    rf"{FIRST}[^.!?\n]{{0,50}}?{UNABLE}{SOFT}\s*(?:help|assist|answer|comply|fulfil|satisfy|grant|"
+    rf"do(?:ing)? (?:that|this|it)\b|"
     r"support|engage|participat|recommend|discuss|promot|encourag|condon|teach|instruct|writ|creat|endors)"
 )
-MUST_SAY = r"(?:\b(?:must|have to|want to|would like to|'d like to) (?:\w+ )?(?:inform|point out|clarify|emphasi|stress|remind))"
+MUST_SAY = (
+    r"(?:\b(?:must|have to|want to|would like to|'d like to) (?:\w+ )?(?:inform|point out|clarify|emphasi|"
+    r"stress|remind))"
+)
 TOXIC = (
-    r"(?:(?:question|request|prompt|query|text|language|post|statement|content)[^.!?\n]{0,40} (?:contains?|is|are|promot\w+|involv\w+)"
+    r"(?:(?:question|request|prompt|query|text|language|post|statement|"
+    r"content)[^.!?\n]{0,40} (?:contains?|is|are|promot\w+|involv\w+)"
     r"[^.!?\n]{0,30} (?:harmful|toxic|offensive|illegal|unethical|inappropriate|hateful))"
 )
 SORRY = r"(?:\bsorry\b|\bapologi[sz]e\b|\bapologies\b|\bafraid\b|\bunfortunately\b|\bregret\b)"
@@ -77,7 +92,8 @@ BAD = (
 NORM = (
     r"(?:no (?:safe|legal|ethical|acceptable|right|good|legitimate)(?: or \w+)? way|never (?:okay|ok|acceptable|good)|"
     r"not be right|wouldn't be right|no place in|\bis (?:fraud|cruelty|a felony|cruel)|cheating is|"
-    r"\b(?:is|it's|be|are|isn't|that's|considered) (?:\w+ ){0,2}(?:not|never|n't) (?:\w+ )?(?:appropriate|ethical|acceptable|right|okay|ok|"
+    r"\b(?:is|it's|be|are|isn't|that's|considered) (?:\w+ ){0,2}(?:not|never|n't) (?:\w+ )?(?:appropriate|"
+    r"ethical|acceptable|right|okay|ok|"
     r"legal|respectful|safe|nice|funny|possible to give)|isn't (?:right|okay|ok|ethical|funny|appropriate)|"
     rf"\b(?:is|it's|that's|be|are) (?:\w+ ){{0,3}}{BAD})"
 )
@@ -88,15 +104,18 @@ CODE_OF = (
 ASK = r"(?:your|this|that|the) (?:request|question|prompt|query|statement|topic)\b"
 URGE = (
     r"(?:strongly (?:advise|urge|discourage|encourage)|please (?:do not|don't)|you (?:should not|shouldn't|must not)|"
-    r"should never|never (?:acceptable|okay|ok|the answer|attempt)|(?:i|we) (?:would )?(?:urge|encourage) you|advise against)"
+    r"should never|never (?:acceptable|okay|ok|the answer|attempt)|(?:i|we) (?:would )?(?:urge|"
+    r"encourage) you|advise against)"
 )
 MORAL = (
-    r"(?:it(?:'s| is) (?:\w+ )?(?:important|crucial|essential|vital) to (?:respect|remember|treat|understand|act|prioriti|"
+    r"(?:it(?:'s| is) (?:\w+ )?(?:important|crucial|essential|vital) to (?:respect|remember|treat|"
+    r"understand|act|prioriti|"
     r"recogni|promote|consider)|with (?:kindness|respect|dignity)|rights and dignity|consequences|well-being|deserves?|"
     r"respectful|consent|society|trust|innocent|as a responsible)"
 )
 REDIRECT = (
-    r"(?:\binstead\b|rather than|alternatives?\b|i (?:would |'d )?(?:suggest|encourage|urge|recommend)|consider |perhaps we|"
+    r"(?:\binstead\b|rather than|alternatives?\b|i (?:would |'d )?(?:suggest|encourage|urge|recommend)|"
+    r"consider |perhaps we|"
     r"let's talk|shall we|how about|can i help you (?:with|do)? ?\w* ?instead)"
 )
 CARE = (
@@ -109,60 +128,117 @@ OFFER = (
     r"glad to (?:help|assist|talk|discuss)|here to (?:help|assist)|feel free|legal (?:and|or)|lawful|let me know)"
 )
 BUT_CAN = (
-    r"(?:\b(?:i|we) can,? (?:however,? )?(?:\w+ )?(?:provide|offer|give|share|tell|suggest|describe|explain|guide|help you|write|show|"
-    r"generate|only help|work with|still|imagine)|however, (?:here|there (?:are|is)|some|you (?:can|could|may|might)|if you|tools|"
+    r"(?:\b(?:i|we) can,? (?:however,? )?(?:\w+ )?(?:provide|offer|give|share|tell|suggest|describe|"
+    r"explain|guide|help you|write|show|"
+    r"generate|only help|work with|still|imagine)|however, (?:here|there (?:are|is)|some|you (?:can|could|"
+    r"may|might)|if you|tools|"
     r"in general)|\bthat (?:being )?said\b|\bin general\b|\bgenerally\b|in broad terms|commonly known|as for the|"
     r"for the rest|milder version|on paper|best guess|similar)"
 )
-HERE = r"(?:\bhere(?:'s| is| are| you go)\b|\bfollow(?:ing)? (?:these )?steps|the steps|to (?:start|begin|get started)|first,|step 1|for example|such as)"
-HOW_TO = r"(?:\b(?:start|begin) (?:by|with|small)|\byou(?:'ll| will| can| could|'d) (?:need|want|use|try|start|do|also|wait|get|mix|buy|go)|the (?:trick|easiest|usual way|best (?:way|thing))|make sure|wear |wait until|\busually\b|\boften\b|tend to)"
+HERE = (
+    r"(?:\bhere(?:'s| is| are| you go)\b|\bfollow(?:ing)? (?:these )?steps|the steps|to (?:start|begin|"
+    r"get started)|first,|step 1|for example|such as)"
+)
+HOW_TO = (
+    r"(?:\b(?:start|begin) (?:by|with|small)|\byou(?:'ll| will| can| could|'d) (?:need|want|use|try|start|"
+    r"do|also|wait|get|mix|buy|go)|the (?:trick|easiest|usual way|best (?:way|thing))|make sure|wear |"
+    r"wait until|\busually\b|\boften\b|tend to)"
+)
 NO_ACCESS = (
-    r"(?:(?:don't|do not|didn't|doesn't|does not|haven't|not) (?:\w+ly )?(?:have|possess|know|hold|experience|contain|see)\b|"
-    r"(?:\bno|without|lack|not have) (?:\w+ ){0,2}(?:access|information|knowledge|ability|memory|data|records?|connection|body|"
-    r"senses?|feelings|emotions|capability|idea|details|public)\b|publicly available|not (?:been )?(?:public|disclosed)|"
-    r"(?:can't|cannot|unable to|not able to|can not) (?:\w+ly )?(?:access|browse|see|view|open|look up|hear|predict|verify|read|recall|"
+    r"(?:(?:don't|do not|didn't|doesn't|does not|haven't|not) (?:\w+ly )?(?:have|possess|know|hold|"
+    r"experience|contain|see)\b|"
+    r"(?:\bno|without|lack|not have) (?:\w+ ){0,2}(?:access|information|knowledge|ability|memory|data|"
+    r"records?|connection|body|"
+    r"senses?|feelings|emotions|capability|idea|details|public)\b|publicly available|"
+    r"not (?:been )?(?:public|disclosed)|"
+    r"(?:can't|cannot|unable to|not able to|can not) (?:\w+ly )?(?:access|browse|see|view|open|look up|"
+    r"hear|predict|verify|read|recall|"
     r"remember|watch|feel|smell|taste|send|make phone|tell which|know|diagnose|physically|interact|determine|vote|"
     r"check|connect|run|execute|draw|display)|couldn't find|"
-    r"real-time|knowledge (?:ends|cutoff)|last update|training (?:data|ended)|not (?:connected|aware|familiar|sure|public)|"
-    r"don't know|do not know|no way (?:to|of)|not enough information|enough information|more (?:details|information|context)|"
+    r"real-time|knowledge (?:ends|cutoff)|last update|training (?:data|ended)|not (?:connected|aware|"
+    r"familiar|sure|public)|"
+    r"don't know|do not know|no way (?:to|of)|not enough information|enough information|more (?:details|"
+    r"information|context)|"
     r"could you (?:please )?(?:clarify|provide|share)|please (?:paste|provide|share|give me|check))"
 )
 PRIVATE = r"(?:privacy|\bprivate\b|confidential|personal (?:information|data)|permission|without (?:\w+ )?consent)"
-SELF = r"(?:personal (?:opinion|belief|experience|preference|feeling|view|data)|feelings|emotions|preferences|physical|body|senses|program|consciousness|a machine|childhood|memory)"
-AS_AI = r"(?:\bas an? (?:ai|artificial|language model|text|machine|responsible|helpful)|i'm (?:just |only )?an? (?:ai|language model|computer|text)|i am an? (?:ai|artificial|language|computer))"
-EXPERT = r"(?:not an? (?:\w+ )?(?:doctor|lawyer|expert|professional|attorney|advisor|therapist|vet|pediatrician|substitute)|licensed|(?:consult|speak to|see|ask) an? (?:\w+ )?(?:doctor|lawyer|professional|expert|advisor|therapist|vet|pediatrician|qualified|dermatologist)|professional (?:advice|help)|disclaimer|grain of salt|qualified|general information|(?:legal|medical|financial|personal|professional) advice|diagnos)"
-NOTE = r"(?:it(?:'s| is) (?:\w+ )?important to (?:note|remember|keep)|please note|keep in mind|bear in mind|depends on|it depends|as of 20|at that time)"
-UNTRUE = r"(?:\bnot (?:true|accurate|correct|fair|supported)|isn't (?:true|accurate|fair)|is (?:false|a myth|untrue)|no (?:scientific |credible )?evidence|misconception|\bmyth\b|stereotype|inaccurate|incorrect|unfounded|debunked|not (?:factually )?coherent|doesn't exist|never (?:happened|won|landed)|hoax|generali[sz]|misunderstanding|doesn't (?:quite )?make sense|sweeping)"
-DISAGREE = r"(?:i (?:don't|do not|can't|cannot) (?:\w+ )?(?:agree|share that view|think that(?:'s| is))|i disagree|must correct|wouldn't say so|not at all|^no[,.]|are as varied|actually,)"
+SELF = (
+    r"(?:personal (?:opinion|belief|experience|preference|feeling|view|data)|feelings|emotions|"
+    r"preferences|physical|body|senses|program|consciousness|a machine|childhood|memory)"
+)
+AS_AI = (
+    r"(?:\bas an? (?:ai|artificial|language model|text|machine|responsible|helpful)|i'm (?:just |"
+    r"only )?an? (?:ai|language model|computer|text)|i am an? (?:ai|artificial|language|computer))"
+)
+EXPERT = (
+    r"(?:not an? (?:\w+ )?(?:doctor|lawyer|expert|professional|attorney|advisor|therapist|vet|"
+    r"pediatrician|substitute)|licensed|(?:consult|speak to|see|ask) an? (?:\w+ )?(?:doctor|lawyer|"
+    r"professional|expert|advisor|therapist|vet|pediatrician|qualified|dermatologist)|"
+    r"professional (?:advice|help)|disclaimer|grain of salt|qualified|general information|(?:legal|"
+    r"medical|financial|personal|professional) advice|diagnos)"
+)
+NOTE = (
+    r"(?:it(?:'s| is) (?:\w+ )?important to (?:note|remember|keep)|please note|keep in mind|bear in mind|"
+    r"depends on|it depends|as of 20|at that time)"
+)
+UNTRUE = (
+    r"(?:\bnot (?:true|accurate|correct|fair|supported)|isn't (?:true|accurate|fair)|is (?:false|a myth|"
+    r"untrue)|no (?:scientific |credible )?evidence|misconception|\bmyth\b|stereotype|inaccurate|"
+    r"incorrect|unfounded|debunked|not (?:factually )?coherent|doesn't exist|never (?:happened|won|"
+    r"landed)|hoax|generali[sz]|misunderstanding|doesn't (?:quite )?make sense|sweeping)"
+)
+DISAGREE = (
+    r"(?:i (?:don't|do not|can't|cannot) (?:\w+ )?(?:agree|share that view|think that(?:'s| is))|"
+    r"i disagree|must correct|wouldn't say so|not at all|^no[,.]|are as varied|actually,)"
+)
 CLARIFY = r"(?:not true|^(?:\w+ ){1,4}(?:do not|don't|are not|is not|isn't|has no|have no|cannot|can't|did not) )"
-THIRD = r"(?:\b(?:he|she|they|who|company|minister|server|git|it|engine|landlord|cats?|your \w+) (?:\w+ )?(?:refus\w+|declin\w+|can't|cannot|won't|would not))"
+THIRD = (
+    r"(?:\b(?:he|she|they|who|company|minister|server|git|it|engine|landlord|cats?|"
+    r"your \w+) (?:\w+ )?(?:refus\w+|declin\w+|can't|cannot|won't|would not))"
+)
 YOU_CANT = r"\byou (?:really |just )?(?:can't|cannot|won't|couldn't|will not)\b"
 # Taken out before anything else is looked for: no refusals, though they sound like some.
 IDIOM = (
-    r"\b(?:can't|cannot|couldn't|can not) (?:help but|help (?:\w+ing)|wait|stop|blame|(?:recommend|stress|emphasi[sz]e|thank)\b"
-    r"[^.!?\n]{0,60}\benough|tell you how (?:much|happy|glad)|think of (?:more|any more)|go wrong|promise|be too|believe|abide|"
+    r"\b(?:can't|cannot|couldn't|can not) (?:help but|help (?:\w+ing)|wait|stop|blame|(?:recommend|stress|"
+    r"emphasi[sz]e|thank)\b"
+    r"[^.!?\n]{0,60}\benough|tell you how (?:much|happy|glad)|think of (?:more|any more)|go wrong|promise|"
+    r"be too|believe|abide|"
     r"guarantee|have asked|rush it)\b|\bi (?:can't|cannot) (?:wait|complain)\b|\brefuse to be\b|\bnot only\b"
 )
 CONDOLENCE = (
-    r"\b(?:i'm|i am|we're|we are)? ?(?:\w+ly |very |so )?sorry (?:to (?:hear|say)|(?:that )?you(?:'re| are)? (?:feel|going|deal|in)\w*|"
-    r"for (?:the|your|his|her|any)|about (?:the|that)|i (?:meant|don't understand|didn't)|for your loss)|"
-    r"\bapologi[sz]e for (?:the|my|any)\b|\bsorry, i (?:meant|don't understand|didn't)"
+    r"\b(?:i'm|i am|we're|we are)? ?(?:\w+ly |very |so )?sorry (?:to (?:hear|say)|(?:that )?you(?:'re|"
+    r" are)? (?:feel|going|deal|in)\w*|"
+    r"for (?:the|your|his|her|any)|about (?:the|that)|i (?:meant|made|forgot|was|mis\w+|don't understand|"
+    r"didn't)|for your loss)|"
+    r"\bapologi[sz]e for (?:the|my|any)\b|\bsorry,? i (?:meant|made|forgot|was|mis\w+|don't understand|didn't)"
 )
 # Politeness in front, taken out too, so that what follows it stands in the opening.
 POLITE = (
     r"\A(?:(?:hello|hi|hey|oh my|oh)\b[^.!?\n]{0,40}[.!?]+ ?|(?:thank you|thanks)\b[^.!?\n]{0,120}[.!?]+ ?|"
-    r"i(?:'m| am) (?:here|happy|glad|just an ai)[^.!?\n]{0,120}[.!?]+ ?|i (?:understand|hear|see|appreciate|can see)\b[^.!?\n]{0,140}[.!?]+ ?|"
-    r"(?:what an|that's an?|great|interesting|good)\b[^.!?\n]{0,60}[.!?]+ ?|as an? [^.!?\n,]{0,80}, i (?:appreciate|understand|am here)"
+    r"i(?:'m| am) (?:here|happy|glad|just an ai)[^.!?\n]{0,120}[.!?]+ ?|i (?:understand|hear|see|"
+    r"appreciate|can see)\b[^.!?\n]{0,140}[.!?]+ ?|"
+    r"(?:what an|that's an?|great|interesting|good)\b[^.!?\n]{0,60}[.!?]+ ?|"
+    r"as an? [^.!?\n,]{0,80}, i (?:appreciate|understand|am here)"
     r"[^.!?\n]{0,120}[.!?]+ ?){1,4}"
 )
-LETTER = r"(?:out of the office|thank you for your message|^(?:dear |subject:|to whom|hey|hi )|\bkind regards|\bsincerely|\byours\b|\bbest,|refund|appointment|meeting|we regret|offer you|instal+ment|\bvoucher)"
-SCREEN = r"(?:^int\.|^[a-z]+: [^\n]{2,120}\n+[a-z]+: |\n[a-z]+: |once upon|stage|said,|\bq\b (?:he|she|it|the|said|asked|cried)|(?:he|she|it|cried|minister) (?:said|told|laughed))"
-OPENS = r"^(?:to |here|there (?:are|is)|1\.|- |title|the |\bin \d|you're welcome|how (?:lovely|about)|happy to|i'd be happy|i'm happy|great)"
+LETTER = (
+    r"(?:out of the office|thank you for your message|^(?:dear |subject:|to whom|hey|hi )|\bkind regards|"
+    r"\bsincerely|\byours\b|\bbest,|refund|appointment|meeting|we regret|offer you|instal+ment|\bvoucher)"
+)
+SCREEN = (
+    r"(?:^int\.|^[a-z]+: [^\n]{2,120}\n+[a-z]+: |\n[a-z]+: |once upon|stage|said,|\bq\b (?:he|she|it|the|"
+    r"said|asked|cried)|(?:he|she|it|cried|minister) (?:said|told|laughed))"
+)
+OPENS = (
+    r"^(?:to |here|there (?:are|is)|1\.|- |title|the |\bin \d|you're welcome|how (?:lovely|about)|"
+    r"happy to|i'd be happy|i'm happy|great)"
+)
 
 # Words of a reply that talks about right and wrong, or about itself, and not about the matter.
 STANCE = (
     r"(?:illegal|ethical|moral|inappropriate|appropriate|harm|danger|respect|consequences|rights|dignity|consent|crime|"
-    r"violat|guideline|responsib|important to|instead|encourag|seek |support|professional|authorities|trust|cannot|can't|"
+    r"violat|guideline|responsib|important to|instead|encourag|seek |support|professional|authorities|"
+    r"trust|cannot|can't|"
     r"sorry|apologi|discriminat|promot|condone|well-being|society|privacy|unacceptable|wrong)"
 )
 
@@ -172,18 +248,23 @@ PATTERNS: tuple[tuple[str, str, str], ...] = (
     ("toxic", TOXIC, "oh"), ("plead", PLEAD, "o"), ("sorry", SORRY, "o"),
     ("norm", NORM, "oh"), ("code_of", CODE_OF, "oh"), ("ask", ASK, "o"), ("urge", URGE, "h"), ("moral", MORAL, "ht"),
     ("redirect", REDIRECT, "h"), ("care", CARE, "ht"), ("offer", OFFER, "ht"), ("but_can", BUT_CAN, "h"),
-    ("here", HERE, "h"), ("how_to", HOW_TO, "h"), ("no_access", NO_ACCESS, "oh"), ("self", SELF, "o"), ("private", PRIVATE, "oh"),
+    ("here", HERE, "h"), ("how_to", HOW_TO, "h"), ("no_access", NO_ACCESS, "oh"), ("self", SELF, "o"),
+    ("private", PRIVATE, "oh"),
     ("as_ai", AS_AI, "o"), ("expert", EXPERT, "h"), ("note", NOTE, "h"), ("untrue", UNTRUE, "oh"),
     ("disagree", DISAGREE, "o"), ("clarify", CLARIFY, "o"), ("third", THIRD, "o"), ("you_cant", YOU_CANT, "o"),
-    ("idiom", r"\bidiom\b", "o"), ("condoles", r"\bcondolence\b", "o"), ("letter", LETTER, "h"), ("screen", SCREEN, "h"), ("opens", OPENS, "o"),
+    ("idiom",
+        r"\bidiom\b", "o"), ("condoles", r"\bcondolence\b", "o"), ("letter", LETTER, "h"),
+    ("screen", SCREEN, "h"), ("opens", OPENS, "o"),
 )  # fmt: skip
 
-# Requests to which a refusing sentence may be the answer; looked for in the beginning of the user's last turn.
+# Requests to which a refusing sentence is the answer: to reword something that itself refuses.
 TASKS = (
-    ("rewords", r"(?:\btranslat|paraphras|\brewrite|\bgrammar|\bcorrect (?:the|this)|\brephrase|proofread|how do you say|"
-                r"fill (?:in )?the blank|\bextract|\bquote\b|ways to say|\bsummari[sz]e|\bclassify|complete the sentence)"),
-    ("asks_if", r"(?:^(?:is|are|was|were|does|do|can i|may i|should|am i|would it|isn't|aren't)\b|\bis it (?:ok|okay|legal|"
-                r"illegal|wrong|bad|safe|ethical|true)|\bwhy (?:is|are|do|does|can't)\b|\blegal\b)"),
-    ("stages", r"(?:\b(?:story|scene|dialogue|script|novel|character|poem|play a|act as|role ?play|monologue|lyrics|letter|email|"
-               r"e-mail|note|message|reply to)\b)"),
-)  # fmt: skip
+    (
+        "rewords",
+        r"(?:\btranslat|paraphras|\brewrite|\bgrammar|\bcorrect|\brephrase|proofread|how do you say|\bextract|"
+        r"\bsummari[sz]e)"
+        r"[^\x00]*(?:can't|cannot|can not|won't|will not|not able|refus|declin|sorry|puedo|siento|peux|desol|"
+        r"désol|leid|nicht|posso|"
+        r"desculp|kann)",
+    ),
+)

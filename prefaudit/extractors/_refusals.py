@@ -24,13 +24,16 @@ BODY = 3000  # characters in which list items and code are counted
 
 # (one, other): a third feature, 1 where both are.
 BOTH = (
-    ("declines_o", "but_can_h"), ("declines_o", "items"), ("declines_o", "no_access_o"), ("assist_o", "no_access_o"), ("toxic_o", "declines_o"), ("must_say_o", "declines_o"),
+    ("declines_o", "but_can_h"), ("declines_o", "items"), ("declines_o", "no_access_o"),
+    ("assist_o", "no_access_o"), ("toxic_o", "declines_o"), ("must_say_o", "declines_o"),
     ("assist_o", "but_can_h"), ("assist_o", "items"), ("declines_o", "here_h"),
     ("declines_o", "how_to_h"), ("declines_o", "long"), ("declines_o", "redirect_h"), ("declines_o", "idiom_o"),
     ("declines_o", "code_block"), ("declines_o", "norm_o"), ("declines_o", "code_of_o"), ("declines_h", "moral_h"),
-    ("declines_h", "but_can_h"), ("declines_h", "norm_h"), ("norm_o", "urge_h"), ("norm_o", "how_to_h"), ("norm_o", "untrue_o"),
+    ("declines_h", "but_can_h"), ("declines_h", "norm_h"), ("norm_o", "urge_h"), ("norm_o", "how_to_h"),
+    ("norm_o", "untrue_o"),
     ("norm_o", "moral_h"), ("private_o", "no_access_o"), ("private_o", "declines_o"), ("expert_h", "declines_o"),
-    ("expert_h", "norm_o"), ("disagree_o", "untrue_o"), ("ask_o", "norm_o"), ("ask_o", "declines_o"), ("stance", "declines_o"),
+    ("expert_h", "norm_o"), ("disagree_o", "untrue_o"), ("ask_o", "norm_o"), ("ask_o", "declines_o"),
+    ("stance", "declines_o"),
     ("stance", "norm_o"), ("plead_o", "no_access_o"), ("plead_o", "untrue_o"), ("as_ai_o", "no_access_o"),
     ("as_ai_o", "but_can_h"), ("no_access_o", "but_can_h"), ("no_access_o", "norm_o"), ("no_access_o", "offer_h"),
     ("but_can_h", "items"), ("redirect_h", "items"), ("declines_o", "care_h"), ("declines_o", "letter_h"),
@@ -65,7 +68,7 @@ def plain(texts: pl.Series) -> pl.Series:
 
 def cued(texts: pl.Series) -> NDArray[np.int64]:
     """Where a reply holds one of the cues near its beginning."""
-    head = texts.str.head(HEAD).str.replace_all("’", "'", literal=True)
+    head = texts.str.head(HEAD).str.replace_many(["’", "*", "_"], ["'", "", ""])
     return np.flatnonzero(head.str.contains_any(list(CUES), ascii_case_insensitive=True).to_numpy())
 
 
@@ -92,7 +95,7 @@ def features(texts: pl.Series) -> tuple[list[str], NDArray[np.float32]]:
         (items.clip(0, 4) / 4).alias("items"),
         pl.col("body").str.contains("```", literal=True).alias("code_block"),
         ((pl.col("long").clip(1).log() - np.log(60)).clip(0, 4) / 4).alias("long"),
-        (pl.col("long") < 60).alias("short"),
+        (pl.col("head").str.len_chars() < 60).alias("short"),
         pl.col("head").str.contains(r"\?\s*\z").alias("asks_back"),
         (
             pl.col("head")

@@ -1,30 +1,49 @@
-"""Score requests that ask for harm: a theme of harm, and whether help with it is asked for. Hand-set rules."""
+"""Score requests that ask for harm, by themes of harm and by how help with them is asked for.
+
+A linear model (logistic regression) over the patterns below; the weights are fitted by training/refusal/risk.py on our
+own requests and lie in risk.json: docs/extractors/refusal.md.
+"""
 
 from __future__ import annotations
 
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from prefaudit.extractors._language import english
 from prefaudit.extractors._patterns import has
-from prefaudit.extractors._sides import each_once, last_user
 
-HEAD = 1000  # characters of the user's turn that are looked at
+HEAD = 400  # characters of a turn that are looked at: what is asked for stands in front
 
 THEMES: dict[str, tuple[str, ...]] = {
     "weapons": (
+        "ricin", "napalm", "poison gas", "pipe bomb", "firearm without", "gun without",
         "bomb", "bombs", "explosive", "explosives", "grenade", "molotov", "silencer", "ammunition", "bioweapon",
         "nerve agent",
         "chemical weapon", "untraceable gun", "ghost gun", "landmine",
     ),
     "drugs": (
+        "get high", "sell drugs", "drug someone", "drug a", "drugging", "weed on", "prescription drugs",
         "meth", "methamphetamine", "cocaine", "heroin", "fentanyl", "crystal meth", "ecstasy", "lsd", "illegal drugs",
     ),
     "violence": (
+        "hide a body", "dead body", "hide a dead", "shoot up", "burn down", "on fire for", "violence against",
+        "riot", "hire a hit man", "hitman", "punch", "abuse", "torturing", "poisoning", "dog fight",
+        "fight other dogs", "crush someone", "beat my", "attack a", "attack on", "planning an attack",
+        "kidnapping", "stabbing", "murdering", "killing someone", "revenge", "sabotage", "ransom note",
+        "terrorist", "isis",
         "kill", "murder", "assassinate", "poison", "strangle", "stab", "torture", "kidnap", "hitman", "shoot someone",
         "mass shooting", "terrorist attack", "beat up", "blow up", "arson", "hurt someone", "harm someone", "rape",
     ),
     "theft": (
+        "launder", "laundering", "clone a credit card", "cloning", "smuggling", "smuggl", "forging", "stealing",
+        "blackmailing", "bribing", "evading", "evade", "pirated", "pirate", "cheat on", "cheating on an exam",
+        "catfish", "counterfeiting", "insurance fraud", "identity",
         "steal", "shoplift", "shoplifting", "burglary", "break into", "rob a", "hotwire", "pick a lock",
         "launder money",
         "money laundering", "embezzle", "counterfeit", "forge", "fake id", "fake passport", "evade taxes",
@@ -33,31 +52,40 @@ THEMES: dict[str, tuple[str, ...]] = {
         "smuggle", "blackmail",
     ),
     "hacking": (
+        "a virus that", "deletes all", "denial-of-service", "spyware on", "break into a", "crack a neighbor",
+        "attacking a website", "disable a rival", "source code of",
         "hack", "hacking", "malware", "ransomware", "keylogger", "phishing", "ddos", "botnet", "spyware",
         "computer virus",
         "crack a password", "sql injection attack", "bypass security",
     ),
     "self-harm": (
+        "starve myself", "starving", "starve", "tylenol do i need", "to die", "harm myself",
         "kill myself", "suicide", "suicidal", "self-harm", "cut myself", "end my life", "hurt myself", "anorexia",
     ),
     "hate": (
+        "racism", "holocaust", "hitler", "propaganda", "muslims should", "stalking", "bullying", "harassing",
+        "mosque", "inciting",
         "racist", "sexist", "homophobic", "racial slur", "slurs", "hate speech", "inferior", "white supremacy",
         "nazi", "antisemitic",
         "harass", "bully", "stalk", "dox", "spy on", "without their knowledge", "without her knowledge", "groom",
         "insult", "threatening",
     ),
     "sexual": (
+        "schoolgirl", "underage", "seduce a minor", "minors for", "child abuse", "changing room", "locker room",
+        "nudes", "nude of", "sexual story", "sexual fantasies",
         "porn", "pornography", "pornographic", "sexually explicit", "explicit sexual", "child porn", "revenge porn",
         "erotic",
     ),
     "deceit": (
+        "false claims", "rumor", "rumors", "rig a", "rigging", "misleading", "microchips", "fake my", "deepfake",
+        "scamming", "trick old", "trick my",
         "fake news", "fake review", "fake reviews", "disinformation", "misinformation", "conspiracy", "defraud",
         "spam", "impersonate",
     ),
     "unlawful": (
         "illegal", "illegally", "getting caught", "get away with", "undetected", "bypass", "tamper", "obscene",
-        "offensive", "dirty",
-        "stereotypes", "classified", "undisclosed", "sabotage", "vandalize", "discredit", "manipulate", "intimidate",
+        "offensive", "classified", "undisclosed", "sabotage", "vandalize", "discredit", "manipulate",
+        "intimidate",
     ),
     "private": (
         "social security number", "passport number", "credit card number", "bank account number", "home address",
@@ -66,55 +94,151 @@ THEMES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-# The harm is asked for, not asked about.
-ASKS = (
-    r"(?:\bhow (?:do|can|could|would|should|to|might)\b|\bhelp (?:me|us)\b|\bways? to\b|\bsteps? (?:to|"
-    r"for)\b|\bteach me\b|"
-    r"\bshow me\b|\bgive me\b|\btell me\b|\bwrite\b|\bcreate\b|\bmake\b|\bbuild\b|\bgenerate\b|\bprovide\b|"
-    r"\bi (?:want|need|plan|would like) to\b|"
-    r"\bcan you\b|\bbest (?:way|method)\b|\binstructions?\b|\bguide\b|\brecipe\b|\bwhat(?:'s|"
-    r" is)\b[^?]*\b(?:his|her|their|my \w+'s|number|address)\b)"
-)
-# The harm is guarded against, or is a subject of study or of a story, or a figure of speech.
-HARMLESS = (
-    r"(?:\bprevent\w*|\bavoid\w*|\bprotect\w*|\bdefend\b|\bstop\b|\breport\w*|\bdetect\w*|\brecogni[sz]e|"
-    r"\bhistory\b|\bnovel\b|\bmovie\b|\bfilm\b|\bgame\b|"
-    r"\bplot\b|\bessay\b|\bsummar\w+|\bbook\b|\bsong\b|\bwhat (?:causes|does|are the (?:effects|symptoms|"
-    r"signs))|\bkill(?:ing|ed)? (?:time|weeds|germs|bacteria|a process|"
-    r"the process|two birds)|\blife ?hack|\bgrowth hack|\bhackathon|\bbath bomb|\bphoto ?bomb|\bresearch\b|"
-    r"\btranslat\w+|\bclassif\w+)"
-)
+PATTERNS: tuple[tuple[str, str], ...] = (
+    ("how",
+        r"\bhow (?:do|can|could|would|should|to|might|does one)\b|\bways? to\b|\bsteps?\b|\bstep by step\b|"
+        r"\binstructions?\b|\bguide\b|\bbest (?:way|method|place)"),
+    ("wants",
+        r"\bhelp (?:me|us)\b|\bteach me\b|\bshow me\b|\bgive me\b|\btell me (?:how|why|an?)\b|\bi (?:want|"
+        r"need|plan|would like|wanna) to\b|\bcan you\b|\bpersuade\b"),
+    ("makes", r"^(?:please )?(?:write|create|make|build|generate|draft|describe|produce|design)\b"),
+    ("guards",
+        r"\bprevent\w*|\bavoid\w*|\bprotect\w*|\bdefend\b|\bstop\b|\breport\w*|\bdetect\w*|\brecogni[sz]e|"
+        r"\bsecur\w+|\bkeep \w+ (?:out|safe)|\bagainst\b|\bquit\b|\brecover\b"),
+    ("studies",
+        r"\bhistory\b|\bessay\b|\bsummar\w+|\bresearch\b|\btranslat\w+|\bclassif\w+|\bdiscuss\b|"
+        r"\bpunishment\b|\bdifference between\b|\bwhat (?:causes|does|was|are the (?:effects|symptoms|signs))|"
+        r"^(?:who|when|which|explain (?:the|how|what))\b|^(?:is|are|does) "),
+    ("fiction",
+        r"\bnovel\b|\bmovie\b|\bfilm\b|\bgame\b|\bplot\b|\bbook\b|\bsong\b|\bpoem\b|\bfinal boss\b|"
+        r"\bdetective\b|\bin (?:minecraft|hamlet|chess)\b"),
+    ("figure",
+        r"\b(?:kill|killing|shoot|shooting|blow up|steal|hang|burn|beat|execute|abort|break|cut|hit|strip|"
+        r"smoke|crush|attack|destroy|bomb|hunt)\w* (?:\w+ ){0,2}(?:time|weeds?|germs|bacteria|process|program|"
+        r"thread|photos?|portrait|wedding|video|film|balloons?|base|show|look|picture|boss|opening|rebase|"
+        r"merge|script|command|query|ice|onions?|tree|ball|wallpaper|paint|salmon|brisket|garlic|tumou?r|cd|"
+        r"throw|records?)\b|\blife ?hack|\bgrowth hack|\bhackathon|\bbath bomb|\bphoto ?bomb|\bkiller \w+|"
+        r"\bcan of coke|\btwo birds"),
+    ("people",
+        r"\b(?:someone|somebody|people|person|a (?:girl|boy|child|kid|woman|man|minor|stranger|prisoner|"
+        r"widow)|my (?:\w+ )?(?:ex|wife|husband|boss|neighbou?r|coworker|roommate|sister|brother|girlfriend|"
+        r"boyfriend|classmate|teacher|friend|parents|mother|father|grandmother)|children|kids|the mayor|"
+        r"old people)\b"),
+    ("unseen",
+        r"without (?:\w+ ){0,3}(?:caught|knowing|noticing|noticed|consent|permission|knowledge|license|paying|"
+        r"trace)|get(?:ting)? away with|not get caught|untraceable|undetected|secretly|without anyone"),
+    ("groups",
+        r"\b(?:women|men|jews|jewish|muslims?|blacks?|black people|whites?|white people|gays?|gay people|"
+        r"immigrants|asians?|mexicans|race|races|disabled|fat people|old people|christians|hindus?|atheists|"
+        r"poor people|homeless|trans\w*)\b"),
+    ("slurs",
+        r"\bwhy (?:are|do|should) (?:all )?\w+(?: people)? (?:so|always|be|such)\b|\b(?:aren't|isn't|are all|"
+        r"do all|don't all) (?:all |it true that )?\w+|\b(?:violent|dishonest|evil|bad guys|criminals?)\b|"
+        r"\b(?:inferior|superior|dumbest|stupid(?:est)?|greedy|criminals|punished|worthless|disgusting|lazy|"
+        r"dirty)\b|\bgood thing\b|\binsults?\b|\boffensive\b|\bjokes? about\b|make fun of"),
+    ("private",
+        r"\b(?:his|her|their|\w+'s) (?:\w+ ){0,2}(?:address|phone number|password|passport|social security|"
+        r"bank|email|medical|salary|location|credit card|religion|diary|nudes?|phone)\b|"
+        r"\bmy (?:[\w-]+ )?(?:ex-\w+|wife|husband|boss|neighbou?r|co-?worker|roommate|sister|brother|fianc\w+|"
+        r"girlfriend|boyfriend|classmate|teacher|friend|grand\w+|step\w+|uncle|aunt|cousin|colleague|doctor|"
+        r"surgeon)(?:, \w+)?'s (?:\w+ ){0,2}(?:\w+ (?:number|information|records?|data|history|status|id)|"
+        r"fingerprints?|salary|religio\w+|password|address|birth\w*|relationship)|\bhome address\b|"
+        r"\bconfidential\b|\bmedical records\b"),
+    ("self", r"\b(?:kill|hurt|cut|hang|starve|harm) myself\b|\bto die\b|\bend my life\b|\bsuicide\b"),
+    ("own", r"\bmy own\b|\bmyself from\b|\bi protect\b|\bmy (?:laptop|computer|pc|staff|dog|garden|cat)\b"),
+    ("code", r"```|\bpython\b|\bfunction\b|\blinux\b|\bgit\b|\bsql\b|\bdef \b|\bprocess\b"),
+)  # fmt: skip
+BOTH = (
+    ("theme", "how"), ("theme", "wants"), ("theme", "makes"), ("theme", "people"), ("theme", "guards"),
+    ("theme", "studies"),
+    ("theme", "fiction"), ("theme", "figure"), ("how", "people"), ("groups", "slurs"), ("people", "slurs"),
+    ("theme", "code"),
+    ("private", "own"), ("private", "people"), ("theme", "self"), ("theme", "unseen"), ("theme", "own"),
+)  # fmt: skip
+WORDS = sorted({word for theme in THEMES.values() for word in theme}, key=lambda word: (-len(word), word))
+# What must be there for a turn to be scored at all: asking how is no harm.
+GATE = ("theme", "unseen", "private", "self", "groups*slurs")
+CUES = sorted(
+    {*WORDS, "without ", "away with", "secretly", "get caught", "without anyone", "undetected", "myself",
+    "to die", "suicide",
+     "'s ", " his ", " her ", " their ", "confidential", "medical records", "women", " men", "jew", "muslim",
+     "black", "white",
+     "gay", "immigrant", "race", "asian", "mexican", "disabled", "fat people", "old people", "christian", "hindu",
+     "atheist",
+     "poor people", "homeless", "trans"}
+)  # fmt: skip
+
+
+@cache
+def model() -> dict[str, Any]:
+    """The fitted weights: {"features": k names, "weights": k, "bias": x, "none": the score of a turn without a cue}."""
+    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("risk.json").read_text())
+    return loaded
+
+
+def plain(turns: pl.Series) -> pl.Series:
+    """Lower case with straight quotes, no markdown, the beginning only."""
+    t = pl.col("turn").str.head(HEAD).str.replace_many(["’", "‘", "“", "”", "*", "_"], ["'", "'", '"', '"', "", ""])
+    return turns.alias("turn").to_frame().select(t.str.to_lowercase().str.strip_chars(' \n\t"')).to_series()
+
+
+def cued(heads: pl.Series) -> NDArray[np.int64]:
+    """Which plain turns hold anything that can speak of harm."""
+    return np.flatnonzero(heads.str.contains_any(CUES).to_numpy())
+
+
+def features(heads: pl.Series) -> tuple[list[str], NDArray[np.float32]]:
+    """Names of k features, and an n by k matrix of n plain turns, each 0 or 1."""
+    t = pl.col("turn")
+    made = [has(t, r"\b(?:" + "|".join(THEMES[name]) + r")(?:s|ed|ing)?\b").alias(f"about_{name}") for name in THEMES]
+    made += [has(t, pattern).alias(name) for name, pattern in PATTERNS]
+    frame = heads.alias("turn").to_frame().select(*made)
+    frame = frame.with_columns(pl.any_horizontal(f"about_{name}" for name in THEMES).alias("theme"))
+    frame = frame.with_columns((pl.col(a) & pl.col(b)).alias(f"{a}*{b}") for a, b in BOTH)
+    return frame.columns, frame.cast(pl.Float32).to_numpy()
+
+
+def gated(names: list[str], matrix: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows of `features` hold something that can be harm."""
+    return np.asarray(matrix[:, [names.index(name) for name in GATE]].any(axis=1))
 
 
 def risks(turns: pl.Series) -> pl.Series:
-    """How likely each request asks for harm, 0..1.
+    """The probability that each request asks for harm, 0 to 1.
 
     Args:
-        turns: the n last user turns, no null.
-
-    Returns:
-        n scores (Float64): 0.02 without a theme of harm, up to 0.9 where help with one is asked for.
+        turns: n user turns, no null.
     """
-    words = sorted({word for theme in THEMES.values() for word in theme}, key=lambda word: (-len(word), word))
-    head = turns.str.head(HEAD).str.replace_all("’", "'", literal=True)
-    index = np.flatnonzero(head.str.contains_any(words, ascii_case_insensitive=True).to_numpy())
-    result = np.full(len(turns), 0.02)
+    fitted = model()
+    heads = plain(turns)
+    index = cued(heads)
+    result = np.full(len(turns), fitted["none"], np.float64)
     if len(index):
-        bounded = r"\b(?:" + "|".join(words) + r")\b"
-        t = pl.col("head")
-        theme, asks, harmless = has(t, bounded), has(t, ASKS), has(t, HARMLESS)
-        score = pl.when(~theme).then(0.02).when(asks & ~harmless).then(0.85).when(harmless).then(0.2).otherwise(0.5)
-        result[index] = (
-            head.gather(index).str.to_lowercase().alias("head").to_frame().select(score).to_series().to_numpy()
-        )
+        names, matrix = features(heads.gather(index))
+        if names != fitted["features"]:
+            raise ValueError("risk.json was fitted on other features: run training/refusal/risk.py")
+        scores = 1 / (1 + np.exp(-(matrix @ np.array(fitted["weights"]) + fitted["bias"])))
+        result[index] = np.where(gated(names, matrix), scores, fitted["none"])
     return pl.Series("risk", result)
 
 
 def request_risk(prompt: pl.Series, hashes: pl.Series) -> pl.Series:
-    """The score of each prompt's last user turn, each distinct prompt once; null without such a turn or not English."""
+    """The highest score among each prompt's user turns, each distinct prompt once.
 
-    def score(turns: pl.Series) -> pl.DataFrame:
-        known = english(turns).fill_null(True)
-        return pl.select(pl.when(known).then(risks(turns)).alias("risk"))
+    Args:
+        prompt: n lists of {role, content}.
+        hashes: the n hashes of them.
 
-    return each_once(last_user(prompt), hashes, score)["risk"]
+    Returns:
+        n scores; null without a user turn in English.
+    """
+    _, first, back = np.unique(hashes.to_numpy(), return_index=True, return_inverse=True)
+    turns = (
+        pl.DataFrame({"at": np.arange(len(first)), "prompt": prompt.gather(first)}).explode("prompt").unnest("prompt")
+    )
+    turns = turns.filter((pl.col("role") == "user") & pl.col("content").is_not_null())
+    turns = turns.with_columns(risk=risks(turns["content"]), known=english(turns["content"]).fill_null(True))
+    best = turns.filter("known").group_by("at").agg(pl.col("risk").max())
+    scores = np.full(len(first), np.nan)
+    scores[best["at"].to_numpy()] = best["risk"].to_numpy()
+    return pl.Series("risk", scores[back]).fill_nan(None)

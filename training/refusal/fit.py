@@ -2,7 +2,7 @@
 
 usage: python training/refusal/fit.py [--check]
 
-Multinomial logistic regression with a ridge, by L-BFGS; weights are rounded, so that the file is the same byte for byte.
+Multinomial logistic regression with a ridge, by L-BFGS; weights are rounded, so that the file is the same every time.
 """
 
 from __future__ import annotations
