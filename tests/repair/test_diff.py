@@ -17,7 +17,8 @@ from prefaudit.cli import app
 from prefaudit.core import UsageError
 from prefaudit.reports import versions
 
-WITH = {"with_": ("text",)}
+WITH: dict[str, Any] = {"with_": ("panel",), "select": ("SCH001",)}  # the cheapest scan
+TEXT: dict[str, Any] = {"with_": ("text",), "select": ("SCH001",)}
 
 
 @pytest.fixture(autouse=True)
@@ -81,12 +82,12 @@ def test_every_kind_of_change_is_named_and_nothing_else() -> None:
 
 
 def test_a_version_beside_itself_is_the_same() -> None:
-    found = prefaudit.diff(put("a.jsonl", data()), put("b.jsonl", data()[::-1]), **WITH)
+    found = prefaudit.diff(put("a.jsonl", data()), put("b.jsonl", data()[::-1]), **TEXT)
     assert not found.differs and found.rows["same"] == 200 and found.changes.is_empty()
     assert all(
         (e[side]["change"] or 0) == pytest.approx(0, abs=1e-6) for e in found.effects for side in ("chosen", "rejected")
     )
-    other = prefaudit.diff("b.jsonl", "a.jsonl", **WITH)
+    other = prefaudit.diff("b.jsonl", "a.jsonl", **TEXT)
     assert other.rows == found.rows
 
 
@@ -98,18 +99,18 @@ def test_repeats_are_matched_one_to_one() -> None:
     assert named(found, "added", "after") == set(range(1000, 2000))
 
 
+DUP: dict[str, Any] = {"with_": ("text", "duplicates"), "select": ("DUP001",)}
+
+
 def test_the_ledger_of_a_filter_says_the_same() -> None:
     rows = data()
     rows += [dict(rows[7]), dict(rows[9])]
-    made = prefaudit.filter(put("a.jsonl", rows), "b.jsonl", drop=["DUP001"], keep="c.words > 10", **WITH | DUP)
+    made = prefaudit.filter(put("a.jsonl", rows), "b.jsonl", drop=["DUP001"], keep="c.words > 10", **DUP)
     ledger = made.ledger if isinstance(made.ledger, pl.DataFrame) else pl.read_parquet(made.ledger)
     dropped = set(ledger.filter(pl.col("action") == "dropped")["row"].to_list())
-    found = prefaudit.diff("a.jsonl", "b.jsonl", **WITH)
+    found = prefaudit.diff("a.jsonl", "b.jsonl", **DUP)
     assert set(found.changes["change"]) == {"removed"} and len(dropped) > 10
     assert set(found.changes["before"].to_list()) == dropped
-
-
-DUP = {"with_": ("text", "duplicates")}
 
 
 def test_flips_of_a_relabel_are_relabelled_pairs() -> None:
@@ -127,11 +128,11 @@ def test_drift_holds_the_difference_and_a_coin_moves_nothing() -> None:
     halves = [
         put(f"{n}.jsonl", [rows[i] for i in sorted(half)]) for n, half in (("x", order[:200]), ("y", order[200:]))
     ]
-    found = prefaudit.diff(*halves, **WITH)
+    found = prefaudit.diff(*halves, **TEXT)
     ends = [e[side]["interval"] for e in found.effects for side in ("chosen", "rejected") if e[side]["change"]]
     assert len(ends) >= 4 and sum(low > 0 or high < 0 for low, high in ends) <= 1
     long = put("long.jsonl", [row for row in rows if len(row["chosen"]) > len(row["rejected"])])
-    found = prefaudit.diff(put("all.jsonl", rows), long, **WITH)
+    found = prefaudit.diff(put("all.jsonl", rows), long, **TEXT)
     words = next(e for e in found.effects if e["feature"] == "words")
     assert words["win_rate"]["after"] == 1.0 and words["win_rate"]["interval"][0] > 0.2
     kept = [row for row in rows if len(row["chosen"]) > len(row["rejected"])]
