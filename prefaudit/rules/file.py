@@ -22,7 +22,7 @@ PREFIXES: dict[str, str] = {
     "SRC": "names that give the label away",
     "STR": "strength", "CON": "consensus", "LNS": "lens features", "PRN": "principles", "CTM": "contamination",
     "PII": "personal data", "LNG": "language", "MEN": "mentions of groups",
-    "TRC": "truncation", "USR": "rules of your own",
+    "TRC": "truncation", "REL": "relevance to the prompt", "USR": "rules of your own",
 }  # fmt: skip
 
 SQL = ("value", "where")
