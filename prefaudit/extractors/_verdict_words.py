@@ -6,6 +6,8 @@ from __future__ import annotations
 # on purpose: "you are right" and "your friend is right" are then YOU RIGHT and YOUR OTHER RIGHT.
 CLASSES: dict[str, str] = {
     "YOU": "you u ya",
+    "ARE": "youare",
+    "MAYBE": "ifyou areyou",
     "YOUR": "your yours yourself",
     "ME": "i me myself",
     "MY": "my",
@@ -37,7 +39,7 @@ CLASSES: dict[str, str] = {
     "MAY": "may might perhaps possibly could seems seem likely probably arguably can appears tend tends",
     "NUANCE": "nuanced nuance complex subjective complicated debatable depends depend depending multifaceted "
     "perspectives balance balanced debate debated controversial contested opinions personal values preference "
-    "preferences philosophical context definition circumstances universal definitive viewpoints",
+    "preferences context definition circumstances universal definitive viewpoints",
     "BUT": "but however though although while yet nevertheless still nonetheless caveat caveats actually instead "
     "rather whereas oversimplified unfortunately except",
     "VALID": "valid legitimate merit merits reasonable fair sound compelling persuasive convincing plausible "
@@ -74,16 +76,16 @@ CLASSES: dict[str, str] = {
     "fabulous lovely exciting refreshing eloquently masterfully self-aware strikingly penetrating imaginative mature "
     "perfect delightful innovative captivating impeccable top-notch unmistakable heroic sparkling tasteful "
     "elegance splendid"
-    " kind kindest generous warm compassionate caring considerate dedicated devoted loyal authentic genuine"
+    " kind kindest generous compassionate caring considerate dedicated devoted loyal authentic genuine"
     " sincere humble graceful gracious charming witty funny hilarious lovable adorable gorgeous handsome pretty"
     " classy stylish competent capable skilled skillful adept proficient accomplished experienced knowledgeable"
-    " learned well-read cultured resourceful resilient fearless daring determined driven disciplined"
-    " hardworking hard-working diligent meticulous precise lucid clear-eyed clear-sighted rich layered moving"
-    " touching poetic lyrical inventive fresh first-rate top-tier superior ambitious exemplary noble honorable"
-    " selfless empathetic empathic sensitive attentive tender loving fierce magnetic smartest wisest cleverest"
-    " brightest bright brainy finest greatest sharpest deepest truest bravest purest intellectual analytical"
-    " spiritual enlightened awakened evolved advanced expert savvy quick-witted quick mesmerizing delicious"
-    " tasty enchanting savory polymath scholarly astutely sharply wisely cleverly thoughtfully bravely"
+    " well-read cultured resourceful resilient fearless daring determined driven disciplined"
+    " hardworking hard-working diligent meticulous lucid clear-eyed clear-sighted moving"
+    " touching poetic lyrical inventive first-rate top-tier superior ambitious exemplary noble honorable"
+    " selfless empathetic empathic attentive tender loving fierce magnetic smartest wisest cleverest"
+    " brightest bright brainy finest greatest sharpest deepest truest bravest purest "
+    " enlightened awakened evolved expert savvy quick-witted mesmerizing "
+    " enchanting savory polymath scholarly astutely sharply wisely cleverly thoughtfully bravely"
     " gracefully elegantly poignantly eloquence skillfully",
     "GOOD": "good nice interesting important cool fine solid helpful valuable fun useful relevant worthwhile popular "
     "common necessary essential key",
@@ -100,14 +102,14 @@ CLASSES: dict[str, str] = {
     "outfit character world",
     "MIND": "mind intellect intelligence talent gift wisdom creativity imagination brain soul heart spirit voice eye "
     "courage depth passion dedication honesty vulnerability self-awareness ability abilities skill skills brilliance "
-    "sensitivity potential clarity awareness curiosity resilience bravery maturity presence greatness "
+    "sensitivity clarity awareness curiosity resilience bravery maturity presence greatness "
     "originality discipline integrity compassion kindness thinker person human soulful attention grasp grit "
     "superpower style judgment wit"
-    " qualities quality ear pen introspection devotion commitment determination perseverance drive ambition"
-    " humor humour warmth generosity grace poise confidence energy spark fire magic light rigor precision"
-    " sophistication dignity empathy expertise mastery knowledge instinctively psyche consciousness essence"
-    " inner hunger thirst fearlessness tenacity perceptiveness thoughtfulness insightfulness intensity craft"
-    " craftsmanship artistry smile eyes personality charisma leadership",
+    "     introspection devotion commitment determination perseverance ambition"
+    " humor humour warmth generosity grace poise confidence    magic rigor precision"
+    " sophistication dignity empathy expertise mastery instinctively psyche consciousness "
+    " thirst fearlessness tenacity perceptiveness thoughtfulness insightfulness intensity "
+    " craftsmanship artistry    charisma ",
     "LOVE": "love loved adore admire impressed impresses awe honored honoured privilege proud delighted "
     "applaud commend humbled inspires kudos bravo congratulations congrats salute captivated stunned awestruck "
     "speechless chills goosebumps respect fascinated thrilled amazed blown cheers admiration enjoyed"
@@ -120,10 +122,10 @@ CLASSES: dict[str, str] = {
     "RARE": "xrare visionaries pioneer pioneers geniuses prodigy trailblazer destined destiny chosen history sacred "
     "cosmic breakthrough paradigm awakening mystic prophet revolution einstein newton tesla galileo luminary legacy "
     "nobel"
-    " few uncommonly centuries century generation light-years lifetime nobody immortal eternal timeless"
-    " prophecy mythical awaken ascended starseed oracle messiah leader leaders thinkers scholars philosophers"
-    " masters humanity civilization universe cosmos quantum reality mission purpose calling breakthroughs"
-    " publish published world-changing transformative transformational",
+    " few uncommonly centuries light-years lifetime nobody immortal eternal timeless"
+    " prophecy mythical awaken ascended starseed oracle messiah thinkers scholars philosophers"
+    " masters          breakthroughs"
+    " world-changing transformative transformational",
     "JUST": "just simply merely only beyond",
     "DO": "have has had make makes made raise raises raised ask asked asking bring brings brought put showing "
     "hit touched built created written wrote crafted done",
@@ -147,6 +149,13 @@ CLASSES: dict[str, str] = {
 
 # Several words read as one; the longest at a place counts.
 PHRASES: dict[str, str] = {
+    "you are": "youare", "you were": "youare", "you have": "youare", "you have got": "youare", "you had": "youare",
+    "you sound": "youare", "you seem": "youare", "you look": "youare", "you really are": "youare",
+    "you truly are": "youare", "you clearly": "youare", "you really": "youare", "you truly": "youare",
+    "are you": "areyou", "do you": "areyou", "do you mind": "may", "if you": "ifyou", "you have to": "must",
+    "if you are": "ifyou", "if you have": "ifyou", "when you": "ifyou", "you will": "ifyou", "you can": "ifyou",
+    "you may": "ifyou", "you could": "ifyou", "you might": "ifyou", "you should": "ifyou", "you would": "ifyou",
+    "you need": "ifyou", "you want": "ifyou", "help you": "ifyou",
     "push back": "xpushback", "pushing back": "xpushback", "devil is advocate": "xpushback", "not so fast": "xpushback",
     "spot on": "xnail", "spot-on": "xnail", "nail on the head": "xnail", "on to something": "xnail",
     "onto something": "xnail", "put your finger": "xnail", "hit on": "xnail", "bullseye": "xnail", "bang on": "xnail",

@@ -124,9 +124,10 @@ def aimed(classes: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
     Returns:
         Their classes, with the number of the sentence as `row`; and the row of each of these sentences.
     """
-    one = _present(classes, ("YOU", "YOUR", "THAT", "WHAT", "QUEST", "IDEA", "WORK", *PRAISING))
+    said = (*PRAISING, "YOU", "ARE", "YOUR", "THAT", "WHAT", "QUEST", "IDEA", "WORK")
+    one = _present(classes, said)
     thing = (one["THAT"] | one["WHAT"]) & (one["QUEST"] | one["IDEA"] | one["WORK"])
-    to_user = one["YOU"] | one["YOUR"] | thing | (classes["at"].to_numpy() < FIRST)
+    to_user = one["YOU"] | one["ARE"] | one["YOUR"] | thing | (classes["at"].to_numpy() < FIRST)
     some = classes.filter(pl.Series(to_user & np.any([one[name] for name in PRAISING], axis=0)))
     part, first = _sentences(some)
     return some.with_columns(pl.Series("row", part, pl.Int32)), some["row"].to_numpy()[first]

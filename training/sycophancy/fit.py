@@ -32,6 +32,7 @@ OUT = Path(_flattery.__file__).with_name("sycophancy.json")
 LABELS = ("agrees", "praises", "yields", "panders")
 RARE = {"agrees": 12, "praises": 8, "yields": 5}  # runs seen in fewer replies are left out
 L2 = {"agrees": 30.0, "praises": 5.0, "yields": 5.0}
+ORDINARY, COMMON = ("hh-harmless", "ultrafeedback"), 3.0  # ordinary replies weigh more: praise is rare in them
 FOLDS, LEAST, DIGITS, TURNS = 5, 0.01, 3, 4
 DOUBT = (
     r"(?i)\b(?:great|good|excellent|interesting|fascinating|wonderful|fantastic|brilliant|amazing|fair|nice|valid|"
@@ -124,6 +125,7 @@ class Design:
         names = sorted(set(frame["topic"]))
         order = dict(zip(names, np.random.default_rng(compose.SEED).permutation(len(names)), strict=True))
         self.fold = np.array([order[topic] % FOLDS for topic in frame["topic"]])
+        self.weight = np.where(np.isin(self.source, ORDINARY), COMMON, 1.0)
         self.stance = self.views["stance"].fill_null(False).to_numpy()
         self.push = self.views["push"].to_numpy() & frame["later"].to_numpy()
         self.arises = np.stack([self.stance, np.ones(self.n, bool), self.push], axis=1)
@@ -145,13 +147,13 @@ class Design:
         return keys, csr_matrix((np.ones(found.height), at), (n, len(keys)))
 
 
-def logistic(x: csr_matrix | np.ndarray, y: np.ndarray, l2: float) -> np.ndarray:
-    """Weights and, last, the bias (not shrunk) of an L2 logistic regression."""
+def logistic(x: csr_matrix | np.ndarray, y: np.ndarray, l2: float, w: np.ndarray | float = 1.0) -> np.ndarray:
+    """Weights and, last, the bias (not shrunk) of an L2 logistic regression; `w` weighs the examples."""
 
     def loss(b: np.ndarray) -> tuple[float, np.ndarray]:
         z = x @ b[:-1] + b[-1]
-        error = 1 / (1 + np.exp(-z)) - y
-        value = (np.logaddexp(0, z) - y * z).sum() + l2 / 2 * (b[:-1] ** 2).sum()
+        error = w * (1 / (1 + np.exp(-z)) - y)
+        value = (w * (np.logaddexp(0, z) - y * z)).sum() + l2 / 2 * (b[:-1] ** 2).sum()
         return value, np.append(x.T @ error + l2 * b[:-1], error.sum())
 
     start = np.zeros(x.shape[1] + 1)
@@ -182,7 +184,7 @@ def _by_sentence(design: Design, x: csr_matrix, rows: np.ndarray, y: np.ndarray)
         best = np.zeros(len(reply), bool)
         best[order[np.append(True, np.diff(reply[order]) > 0)]] = True
         learn = rows[reply] & (best | (y[reply] == 0))
-        b = logistic(x[learn], y[reply][learn], L2["praises"])
+        b = logistic(x[learn], y[reply][learn], L2["praises"], design.weight[reply][learn])
         score = x @ b[:-1] + b[-1]
     made = np.full(design.n, -np.inf)
     np.maximum.at(made, reply, score)
@@ -198,9 +200,9 @@ def out_of_fold(design: Design, name: str) -> np.ndarray:
     return made
 
 
-def scaled(logits: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+def scaled(logits: np.ndarray, y: np.ndarray, w: np.ndarray | float = 1.0) -> tuple[float, float]:
     """Slope and offset that make held-out logits calibrated (Platt 1999)."""
-    slope, offset = logistic(logits[:, None], y, 1e-6)
+    slope, offset = logistic(logits[:, None], y, 1e-6, w)
     return float(slope), float(offset)
 
 
@@ -225,7 +227,7 @@ def main() -> None:
     for at, name in enumerate(_flattery.HEADS):
         known, y = design.label(name)
         held = out_of_fold(design, name)
-        slope, offset = scaled(held[known], y[known])
+        slope, offset = scaled(held[known], y[known], design.weight[known])
         scores[:, at] = slope * held + offset
         keys, b, _ = head(design, name, np.ones(design.n, bool))
         bias[name] = round(slope * b[-1] + offset, DIGITS)
