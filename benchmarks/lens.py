@@ -1,0 +1,315 @@
+"""The lens beside WIMHF's algorithm, prefscope and principal components, on the same vectors and the same splits.
+
+    python benchmarks/lens.py DATA --embedder minilm|lexical [--permutations 200] [--seeds 5]
+
+WIMHF is written here from the description in Movva et al. 2025 (arXiv 2510.26202), at its defaults: signed Matryoshka
+batch top-k with biases, prefixes 8 and 32, Adam 5e-4, batch 256, at most 50 epochs, early stopping on the validation
+split (which is the split that is reported, as in the original), a threshold that follows the smallest activation with a
+momentum of .99, and an auxiliary loss for features that do not fire. prefscope is its published trainer at M = 32,
+K = 4 and prefixes 8 and 32, everything else at its defaults; it is left out where it is not installed.
+
+Splits are by group: 60 % of the pairs are fitted on, 40 % are reported. Heads are tuned inside the fitted part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+import prefaudit
+from prefaudit import lens as lenses
+from prefaudit import stats
+from prefaudit.extractors.lens import difference
+from prefaudit.lens import probe
+from prefaudit.lens.sae import keep
+from prefaudit.stats.baselines import places, spline
+
+M, K, PREFIXES = 32, 4, (8, 32)
+Encode = Callable[[np.ndarray], np.ndarray]
+
+
+class Fitted(NamedTuple):
+    encode: Encode
+    rebuild: Encode  # from activations
+    decoder: np.ndarray | None
+
+
+class Data(NamedTuple):
+    x: np.ndarray
+    y: np.ndarray
+    group: np.ndarray
+    length: np.ndarray
+
+
+def data(path: str, embedder: str) -> Data:
+    with tempfile.TemporaryDirectory() as folder:
+        audit = prefaudit.scan(path, folder + "/audit", embedder=embedder, with_=("lens",), fail_on="never")
+        measures = audit.measures()
+        embed = next(e for e in measures.extractors if e.name == "embed")
+        pairs = audit.pairs().select("label", "chosen", "rejected").collect()
+        group = audit.features().select("group").collect()["group"].to_numpy()
+        parts = [measures.store.read(measures.kind(embed), k)["embedding"] for k in range(measures.store.parts())]
+        x, known = difference(pl.concat(parts))
+    differ = (pairs["chosen"] != pairs["rejected"]).fill_null(False).to_numpy()
+    good = known & (pairs["label"] == "chosen").to_numpy() & differ
+    sizes = [pairs[side].str.len_chars().fill_null(0).to_numpy() for side in ("chosen", "rejected")]
+    length = stats.length_ratio(*sizes)
+    # Which answer comes first is drawn, as WIMHF does: a method with biases would else be told the label.
+    turn = np.random.default_rng(42).choice([-1, 1], int(good.sum())).astype(np.float32)
+    return Data(x[good] * turn[:, None], (turn > 0) * 1.0, stats.groups.dense(group[good]), length[good] * turn)
+
+
+# -- methods: (x to fit on, x to stop on, seed) -> Fitted ----------------------------------------------------------
+
+
+def ours(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
+    lens = lenses.train(x, lenses.Shape(M, K, PREFIXES), seed)
+    return Fitted(lens.encode, lens.decode, lens.decoder)
+
+
+def pca(active: int | None) -> Callable[..., Fitted]:
+    def fit(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
+        turn, _ = lenses.principal(x, M)
+        return Fitted(lambda v: v @ turn.T if active is None else keep(v @ turn.T, active), lambda z: z @ turn, turn)
+
+    return fit
+
+
+def nothing(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
+    return Fitted(lambda v: np.zeros((len(v), 0), np.float32), lambda z: np.zeros((len(z), x.shape[1])), None)
+
+
+def full(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
+    size = np.sqrt((x**2).mean())
+    return Fitted(lambda v: v / size, lambda z: z * size, None)
+
+
+def wimhf(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
+    import torch
+    from torch.nn import functional as F
+
+    torch.manual_seed(seed)
+    given = torch.from_numpy(np.concatenate([x, -x]))
+    val = torch.from_numpy(stop)
+    d = x.shape[1]
+    dec = torch.nn.init.xavier_uniform_(torch.empty(d, M))
+    dec = dec / dec.norm(dim=0)
+    p = {"bi": given.median(0).values.clone(), "bn": torch.zeros(M), "enc": dec.T.clone(), "dec": dec.clone()}
+    for v in p.values():
+        v.requires_grad_(True)
+    state = {"theta": 0.0}
+    silent = torch.zeros(M)
+    adam = torch.optim.Adam(p.values(), lr=5e-4)
+
+    def pre(v: Any) -> Any:
+        return (v - p["bi"]) @ p["enc"].T + p["bn"]
+
+    def loss(v: Any, z: Any) -> Any:
+        base = F.mse_loss(v.mean(0).expand_as(v), v)
+        return sum(F.mse_loss(z[:, :m] @ p["dec"][:, :m].T + p["bi"], v) / base for m in PREFIXES) / len(PREFIXES)
+
+    def auxiliary(v: Any, a: Any, z: Any) -> Any:
+        dead = silent > 64
+        if not dead.any():
+            return 0.0
+        rest = (v - (z @ p["dec"].T + p["bi"])).detach()
+        top = torch.where(dead, a, -torch.inf).topk(min(2 * K, int(dead.sum())), dim=1)
+        sparse = torch.zeros_like(a).scatter(1, top.indices, top.values)
+        return F.mse_loss(sparse @ p["dec"].T, rest) / F.mse_loss(rest.mean(0).expand_as(rest), rest)
+
+    def encode(v: Any) -> Any:
+        a = pre(v)
+        return torch.where(a.abs() > state["theta"], a, 0.0)
+
+    best, best_at, saved = np.inf, 0, None
+    for epoch in range(50):
+        for rows in torch.randperm(len(given)).split(256):
+            v = given[rows]
+            a = pre(v)
+            least = a.abs().flatten().topk(len(v) * K).values[-1]
+            z = torch.where(a.abs() >= least, a, 0.0)
+            adam.zero_grad()
+            (loss(v, z) + auxiliary(v, a, z) / 32).backward()
+            with torch.no_grad():
+                unit = p["dec"] / p["dec"].norm(dim=0)
+                p["dec"].grad -= (p["dec"].grad * unit).sum(0) * unit
+            torch.nn.utils.clip_grad_norm_(p.values(), 1.0)
+            adam.step()
+            with torch.no_grad():
+                p["dec"] /= p["dec"].norm(dim=0)
+                fired = z != 0
+                silent[:] = torch.where(fired.any(0), 0, silent + 1)
+                state["theta"] = 0.99 * state["theta"] + 0.01 * float(z[fired].abs().min())
+        with torch.no_grad():
+            now = float(loss(val, encode(val)))
+        if now < best - 1e-6:
+            best, best_at = now, epoch
+            saved = ({k: v.detach().clone() for k, v in p.items()}, state["theta"])
+        elif epoch >= 10 and epoch - best_at >= 3:
+            break
+    assert saved is not None
+    for k, v in saved[0].items():
+        p[k].data = v
+    state["theta"] = saved[1]
+    bias, turn = saved[0]["bi"].numpy(), saved[0]["dec"].T.numpy()
+    return Fitted(lambda v: encode(torch.from_numpy(v)).detach().numpy(), lambda z: z @ turn + bias, turn)
+
+
+def prefscope(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
+    import torch
+    from prefscope.sae import encode_in_batches, train_sae
+
+    model, *_ = train_sae(x, stop, m_total=M, k=K, matryoshka_prefix=PREFIXES, seed=seed, device="cpu")
+    shapes = {n: tuple(v.shape) for n, v in model.state_dict().items()}
+    name = next(n for n, s in shapes.items() if "dec" in n.lower() and len(s) == 2)
+    weight = model.state_dict()[name].numpy()
+    turn = weight if weight.shape[0] == M else weight.T
+    zero = model(torch.zeros(1, x.shape[1]))[0].detach().numpy() * 0
+    bias = next((v.numpy() for n, v in model.state_dict().items() if v.shape == (x.shape[1],)), zero)
+    return Fitted(lambda v: encode_in_batches(model, v, 4096, torch.device("cpu")), lambda z: z @ turn + bias, turn)
+
+
+# -- measures ------------------------------------------------------------------------------------------------------
+
+
+def view(z: np.ndarray, base: np.ndarray, size: np.ndarray) -> np.ndarray:
+    return np.column_stack([base, z / size]).astype(np.float32)
+
+
+def split(d: Data, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    fold = stats.folds(d.group, 5, seed)
+    return fold >= 2, fold < 2
+
+
+def scored(d: Data, made: Fitted, each: bool, seed: int) -> np.ndarray:
+    """Scores of the reported pairs by a tuned head on activations and length, positive where it is right."""
+    rows, held = split(d, seed)
+    base = spline(d.length)
+    z = made.encode(d.x[rows])
+    size = np.sqrt((z.astype(float) ** 2).mean(0 if each else None)) if z.shape[1] else np.ones(0)
+    size = np.where(size > 0, size, 1)
+    inner = stats.folds(stats.groups.dense(d.group[rows]), 2, seed + 1)
+    beta = probe.tuned(view(z, base[rows], size), d.y[rows], inner)
+    score = np.asarray(view(made.encode(d.x[held]), base[held], size) @ beta)
+    return score * np.where(d.y[held] > 0.5, 1, -1)
+
+
+def bootstrap(pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]], draws: int = 1000) -> list[float]:
+    """Interval of the mean over splits of AUC one minus AUC other; groups are drawn, the same for both."""
+    rng = np.random.default_rng(0)
+    found = np.zeros(draws)
+    for one, other, group in pairs:
+        order = np.argsort(group, kind="stable")
+        starts = np.flatnonzero(np.r_[True, np.diff(group[order]) > 0])
+        members = np.split(order, starts[1:])
+        for k in range(draws):
+            rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
+            found[k] += (places(one[rows])[0] - places(other[rows])[0]) / len(pairs)
+    return [float(q) for q in np.quantile(found, [0.025, 0.5, 0.975])]
+
+
+def alike(one: Fitted, other: Fitted, x: np.ndarray) -> dict[str, float]:
+    assert one.decoder is not None and other.decoder is not None
+    z = [f.encode(x).T for f in (one, other)]
+    return {"cosine": float(lenses.matched(one.decoder, other.decoder)[1].mean()),
+            "correlation": float(lenses.matched(*z)[1].mean())}  # fmt: skip
+
+
+def again(d: Data, made: Fitted, half: np.ndarray, seed: int) -> tuple[int, int]:
+    """Effects significant (q < .05) in the half the lens was fitted on, and of these found in the other half."""
+    told = []
+    for rows in (half, ~half):
+        z = made.encode(d.x[rows])
+        told.append(effects(z, d.y[rows], d.length[rows], stats.groups.dense(d.group[rows]), seed).sort("feature"))
+    first, second = told
+    sure = (first["q"] < 0.05).fill_null(False)
+    same = ((first["delta_win"] * second["delta_win"] > 0) & (second["q"] < 0.1)).fill_null(False)
+    return int(sure.sum()), int((sure & same).sum())
+
+
+def effects(z: np.ndarray, y: np.ndarray, length: np.ndarray, group: np.ndarray, seed: int) -> pl.DataFrame:
+    zero = np.zeros(len(z), np.float32)
+    features = {f"f{k:02}": (z[:, k].astype(np.float32), zero) for k in range(z.shape[1])}
+    return stats.effects(y, length, features, dict.fromkeys(features, "lens"), group, None, seed,
+                         stats.EffectOptions(joint_rows=0))  # fmt: skip
+
+
+def permuted(d: Data, runs: int) -> float:
+    """Share of group-wise permutations of the labels under which any feature of the lens has q < .05."""
+    z = ours(d.x, d.x, 0).encode(d.x)
+    rng, hits = np.random.default_rng(0), 0
+    for _ in range(runs):
+        coin = rng.integers(0, 2, int(d.group.max()) + 1)
+        told = effects(z, np.where(coin[d.group] == 1, d.y, 1 - d.y), d.length, d.group, 0)
+        hits += bool((told["q"] < 0.05).fill_null(False).any())
+    return hits / runs
+
+
+def cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+METHODS: dict[str, Callable[..., Fitted]] = {
+    "length": nothing, "full": full, "pca": pca(None), "pca-top4": pca(K), "wimhf": wimhf, "prefscope": prefscope,
+    "prefaudit": ours,
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("--embedder", default="minilm")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=31, help="first seed of the splits")
+    parser.add_argument("--permutations", type=int, default=0)
+    args = parser.parse_args()
+    try:
+        import prefscope as _  # noqa: F401
+    except ImportError:
+        METHODS.pop("prefscope")
+    d = data(args.data, args.embedder)
+    print(f"{len(d.y)} pairs, {d.group.max() + 1} groups, {d.x.shape[1]} dimensions", flush=True)
+    seeds = range(args.first, args.first + args.seeds)
+    told: dict[str, list[dict[str, float]]] = {name: [] for name in METHODS}
+    score: dict[str, list[np.ndarray]] = {name: [] for name in METHODS}
+    for seed in seeds:
+        rows, held = split(d, seed)
+        half = stats.folds(d.group, 2, seed) == 0
+        for name, fit in METHODS.items():
+            before = cpu()
+            made = fit(d.x[rows], d.x[held], seed)
+            used = cpu() - before
+            score[name].append(scored(d, made, name != "full", seed))
+            z = made.encode(d.x[held])
+            row = {"auc": places(score[name][-1])[0], "cpu": used, "active": float((z != 0).sum(1).mean()),
+                   "explained": lenses.explained(d.x[held], made.rebuild(z))}  # fmt: skip
+            if made.decoder is not None:
+                one, other = fit(d.x[half], d.x[~half], seed), fit(d.x[~half], d.x[half], seed + 1000)
+                row |= alike(one, other, d.x)
+                sure, same = again(d, one, half, seed)
+                row |= {"significant": sure, "replicated": same}
+            told[name].append(row)
+    gain = np.mean([r["auc"] for r in told["full"]]) - 0.5
+    for name, rows_ in told.items():
+        mean = {k: (float(np.mean([r[k] for r in rows_])), float(np.std([r[k] for r in rows_]))) for k in rows_[0]}
+        share = (mean["auc"][0] - 0.5) / gain
+        print(f"{name:10} gain {share:.3f}", *(f"{k} {m:.3f}±{s:.3f}" for k, (m, s) in mean.items()), flush=True)
+    for other in ("wimhf", "prefscope", "full"):
+        if other in score:
+            held_groups = [stats.groups.dense(d.group[split(d, s)[1]]) for s in seeds]
+            print(f"prefaudit - {other}", json.dumps(bootstrap(
+                list(zip(score["prefaudit"], score[other], held_groups, strict=True)))), flush=True)  # fmt: skip
+    if args.permutations:
+        print(f"any q < .05 in {permuted(d, args.permutations):.3f} of {args.permutations} permutations")
+
+
+if __name__ == "__main__":
+    main()
