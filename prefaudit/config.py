@@ -39,6 +39,10 @@ class Options:
     lens_features: int | None = None  # M and K of the lens; chosen by the number of pairs
     lens_active: int | None = None
     against: tuple[str, ...] = ()  # benchmarks whose texts should not be in the data
+    reward_model: tuple[str, ...] = ()  # folders, hub ids or servers that score each answer
+    score_columns: tuple[str, ...] = ()  # CHOSEN:REJECTED, columns of the source with scores of the two answers
+    max_tokens: int | None = None  # that a reward model reads
+    device: str = "auto"  # where local models run
     part_rows: int | None = None  # source rows a part; for tests and tuning, no result depends on it
 
 
@@ -46,6 +50,7 @@ KINDS: dict[str, type] = {
     "format": str, "map": dict, "select": tuple, "ignore": tuple, "with": tuple, "without": tuple, "fail-on": str,
     "sample": int, "seed": int, "workers": int, "memory": str, "rules": tuple, "params": dict, "severity": dict,
     "max-length": int, "tokenizer": str, "against": tuple, "probe": tuple, "part-rows": int,
+    "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str,
     "embedder": str, "lens-features": int, "lens-active": int,
 }  # fmt: skip
 
@@ -137,14 +142,14 @@ def checked(values: Mapping[str, Any]) -> Options:
     for key in values:
         if key not in known:
             raise unknown("option", key, known)
-    lists = {"select", "ignore", "with_", "without", "rules", "against", "probe"}
+    lists = {"select", "ignore", "with_", "without", "rules", "against", "probe", "reward_model", "score_columns"}
     given: dict[str, Any] = {}
     for key, value in values.items():
         given[key] = (value,) if key in lists and isinstance(value, str) else tuple(value) if key in lists else value
     options = Options(**given)
     if options.fail_on not in ("error", "warning", "never"):
         raise UsageError(f"--fail-on cannot be {options.fail_on!r}", "choose error, warning or never")
-    for name in ("sample", "workers", "part_rows", "max_length", "lens_features", "lens_active"):
+    for name in ("sample", "workers", "part_rows", "max_length", "max_tokens", "lens_features", "lens_active"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UsageError(
@@ -152,6 +157,8 @@ def checked(values: Mapping[str, Any]) -> Options:
             )
     if options.seed < 0:
         raise UsageError(f"--seed has to be 0 or more, not {options.seed}", "any whole number will do")
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", options.device):
+        raise UsageError(f"--device cannot be {options.device!r}", "choose auto, cpu, cuda, cuda:1 or mps")
     if not MEMORY.fullmatch(options.memory):
         raise UsageError(f"--memory cannot be {options.memory!r}", "a number and a unit, as 500MB or 4GB")
     wrong = [f"{field}={column!r}" for field, column in options.map.items() if not isinstance(column, str)]

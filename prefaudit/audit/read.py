@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from prefaudit import __version__, formats, sources
 from prefaudit.config import Options
-from prefaudit.core import SKIPPED, Progress, fingerprint
+from prefaudit.core import SKIPPED, Progress, fingerprint, unknown
 from prefaudit.duck import connect
 from prefaudit.store import Store
 
@@ -40,10 +40,26 @@ def open_source(data: Any, options: Options) -> Opened:
     """
     source = sources.open(data, seed=options.seed, memory=options.memory)
     detected = formats.detect(dict(source.columns), source.sample(1000), options.format, dict(options.map))
+    detected, added = _with_scores(detected, options)
     part_rows = options.part_rows or max(512, PAIRS_A_PART // max(1, detected.layout.pairs_per_row))
     sampled = (options.sample, options.seed if options.sample else 0)
-    recipe = fingerprint("pairs", __version__, detected.layout.name, detected.mapping, source.fingerprint, sampled)
+    told = (detected.layout.name, detected.mapping, source.fingerprint, sampled, *added)
+    recipe = fingerprint("pairs", __version__, *told)
     return Opened(source, detected, part_rows, recipe)
+
+
+def _with_scores(detected: formats.Detected, options: Options) -> tuple[formats.Detected, list[str]]:
+    """The layout with the columns of --score-columns among those that are kept, and which it would not have kept.
+
+    Raises:
+        UsageError: the source has no such column.
+    """
+    named = dict.fromkeys(name.strip() for pair in options.score_columns for name in pair.split(":", 1))
+    for name in named:
+        if name not in detected.columns:
+            raise unknown("column in --score-columns", name, detected.columns)
+    added = [name for name in named if name not in detected.kept]
+    return replace(detected, kept=(*detected.kept, *added)), added
 
 
 def read(opened: Opened, store: Store, options: Options, measure: Callable[[int, pl.DataFrame], None],

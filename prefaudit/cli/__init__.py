@@ -10,44 +10,26 @@ import typer
 
 from prefaudit.cli import repair
 from prefaudit.cli.common import (
-    Against,
     Config,
     Data,
     Debug,
-    Embedder,
     FailOn,
     Force,
-    Format,
-    Ignore,
-    LensActive,
-    LensFeatures,
-    Map,
-    MaxLength,
-    Memory,
     Out,
     Output,
-    Probe,
     Quiet,
     Reviewed,
-    Rules,
     Sample,
-    Seed,
-    Select,
-    Tokenizer,
-    With,
-    Without,
-    Workers,
-    codes,
     color,
     errors,
-    mapping,
     progress,
     render,
     say,
     targets,
     threads,
     width,
-)  # fmt: skip
+)
+from prefaudit.cli.options import scan_options
 
 if TYPE_CHECKING:
     from prefaudit.audit import Audit
@@ -74,23 +56,16 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 @app.command()
+@scan_options()
 def scan(
-    data: Data, out: Out = None, format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None,
-    with_: With = None, without: Without = None, rules: Rules = None, fail_on: FailOn = None, output: Output = None,
-    sample: Sample = None, reviewed: Reviewed = None, embedder: Embedder = None, lens_features: LensFeatures = None,
-    lens_active: LensActive = None, max_length: MaxLength = None, tokenizer: Tokenizer = None,
-    against: Against = None, probe: Probe = None, seed: Seed = None, workers: Workers = None, memory: Memory = None,
-    config: Config = None, force: Force = False, quiet: Quiet = False, debug: Debug = False,
+    data: Data, given: dict[str, Any], out: Out = None, fail_on: FailOn = None, output: Output = None,
+    sample: Sample = None, reviewed: Reviewed = None, config: Config = None, force: Force = False,
+    quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """What is in the data, what would go wrong, and an exit code for the pipeline."""
     with errors(debug):
-        threads(workers)
-        given = {"format": format, "map": mapping(map), "select": codes(select), "ignore": codes(ignore),
-                 "with_": codes(with_), "without": codes(without), "rules": tuple(rules or ()), "fail_on": fail_on,
-                 "sample": sample, "embedder": embedder, "lens_features": lens_features, "lens_active": lens_active,
-                 "max_length": max_length, "tokenizer": tokenizer, "against": tuple(against or ()),
-                 "probe": tuple(probe or ()),
-                 "seed": seed, "workers": workers, "memory": memory}  # fmt: skip
+        threads(given.get("workers"))
+        given = {**given, "fail_on": fail_on, "sample": sample}
         _scan(data, out, given, config, output, force, quiet, reviewed)
 
 
@@ -138,17 +113,18 @@ def report(
 
 
 @app.command()
+@scan_options("rules")
 def rule(
+    given: dict[str, Any],
     code: Annotated[str | None, typer.Argument(metavar="[CODE]", help="A rule code; without it, the list.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every rule in full.")] = False,
-    rules: Rules = None,
     debug: Debug = False,
 ) -> None:
     """What a rule asks, why, what to do, and its known false alarms."""
     with errors(debug):
         from prefaudit.rules import describe
 
-        say(describe(code, everything=all_, folders=tuple(rules or ())))
+        say(describe(code, everything=all_, folders=given.get("rules", ())))
 
 
 @app.command()

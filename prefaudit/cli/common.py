@@ -20,24 +20,6 @@ Data = Annotated[list[str], typer.Argument(metavar="DATA...", help="File, glob, 
 Out = Annotated[
     Path | None, typer.Option("-o", "--out", metavar="DIR", help="Audit folder [default: .prefaudit/NAME-FINGERPRINT].")
 ]
-Format = Annotated[
-    str | None,
-    typer.Option("--format", metavar="NAME", help="Layout, where detection is wrong; see `prefaudit formats`."),
-]
-Map = Annotated[
-    list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="Say which column holds what; repeatable.")
-]
-Select = Annotated[
-    list[str] | None, typer.Option("--select", metavar="CODES", help="Rules to ask, by code or prefix: LEN,DUP001.")
-]
-Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="Rules not to ask.")]
-With = Annotated[list[str] | None, typer.Option("--with", metavar="NAMES", help="Exactly these extractor groups.")]
-Without = Annotated[
-    list[str] | None, typer.Option("--without", metavar="NAMES", help="All default extractor groups but these.")
-]
-Rules = Annotated[
-    list[str] | None, typer.Option("--rules", metavar="DIR", help="Folder with rules of your own; repeatable.")
-]
 FailOn = Annotated[
     str | None, typer.Option("--fail-on", metavar="LEVEL", help="error, warning or never [default: error].")
 ]
@@ -49,58 +31,10 @@ Reviewed = Annotated[
     Path | None, typer.Option("--reviewed", metavar="FILE", help="A sheet of `prefaudit review` that was filled in.")
 ]
 Sample = Annotated[int | None, typer.Option("--sample", metavar="N", help="Read N source rows, drawn with the seed.")]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random [default: 0].")]
-Workers = Annotated[int | None, typer.Option("--workers", metavar="N", help="Threads [default: all cores].")]
-Memory = Annotated[str | None, typer.Option("--memory", metavar="SIZE", help="Memory for SQL, as 2GB [default: 2GB].")]
-MaxLength = Annotated[
-    int | None,
-    typer.Option("--max-length", metavar="N", help="The trainer's max_length, in characters or tokens of --tokenizer."),
-]
-Embedder = Annotated[
-    str | None,
-    typer.Option("--embedder", metavar="NAME", help="lexical, minilm, a model's id or folder, a URL; adds the lens."),
-]
-LensFeatures = Annotated[
-    int | None, typer.Option("--lens-features", metavar="M", help="Features of the lens [default: by size].")
-]
-LensActive = Annotated[int | None, typer.Option("--lens-active", metavar="K", help="Of which a pair has K.")]
-Tokenizer = Annotated[
-    str | None, typer.Option("--tokenizer", metavar="PATH", help="A tokenizer.json or folder, for --max-length.")
-]
-Against = Annotated[
-    list[str] | None,
-    typer.Option("--against", metavar="DATA", help="A benchmark whose texts should not be in the data; repeatable."),
-]
-Probe = Annotated[
-    list[str] | None,
-    typer.Option("--probe", metavar="FEATURE=MODEL[:LABEL]", help="A classifier of refusal or sycophancy."),
-]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="prefaudit.toml or pyproject.toml.")]
 Force = Annotated[bool, typer.Option("--force", help="Audit anew, and overwrite report files.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report on the terminal.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-
-
-def codes(values: list[str] | None) -> tuple[str, ...]:
-    """Rule codes or names, given several times or with commas."""
-    return tuple(code.strip() for value in values or () for code in value.split(",") if code.strip())
-
-
-def mapping(values: list[str] | None) -> dict[str, str]:
-    """FIELD=COLUMN, as a mapping.
-
-    Raises:
-        UsageError: one is not of that form.
-    """
-    from prefaudit.core import UsageError
-
-    found = {}
-    for value in values or ():
-        name, equals, column = value.partition("=")
-        if not equals or not name or not column:
-            raise UsageError(f"--map {value!r} is not FIELD=COLUMN", "for example --map chosen=good_answer")
-        found[name.strip()] = column.strip()
-    return found
 
 
 def targets(output: list[str] | None, force: bool,

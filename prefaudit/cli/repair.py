@@ -9,37 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from prefaudit.cli.common import (
-    Against,
-    Config,
-    Data,
-    Debug,
-    Embedder,
-    Format,
-    Ignore,
-    LensActive,
-    LensFeatures,
-    Map,
-    MaxLength,
-    Memory,
-    Probe,
-    Quiet,
-    Reviewed,
-    Rules,
-    Seed,
-    Select,
-    Tokenizer,
-    With,
-    Without,
-    Workers,
-    codes,
-    errors,
-    mapping,
-    progress,
-    say,
-    targets,
-    threads,
-)
+from prefaudit.cli.common import Config, Data, Debug, Quiet, Reviewed, errors, progress, say, targets, threads
+from prefaudit.cli.options import READ, codes, scan_options
 
 if TYPE_CHECKING:
     from prefaudit.config import Options
@@ -91,8 +62,9 @@ class Softly(TyperCommand):
         return super().parse_args(ctx, said)
 
 
+@scan_options()
 def filter(
-    data: Data, out: To = None, drop: Codes = None,
+    data: Data, given: dict[str, Any], out: To = None, drop: Codes = None,
     keep: Annotated[str | None, typer.Option("--keep", metavar="SQL", help="Keep pairs for which this holds.")] = None,
     min_strength: Annotated[
         float | None, typer.Option("--min-strength", metavar="X", help="The least strength.mean that stays.")
@@ -108,23 +80,14 @@ def filter(
     ] = None,
     max_drop: MaxDrop = None, strict: Strict = False, control: Control = False, to: Layout = None,
     reviewed: Reviewed = None, dry_run: DryRun = False, ledger: Ledger = None, audit: Audit = None,
-    force: Overwrite = False, format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None,
-    with_: With = None, without: Without = None, rules: Rules = None, embedder: Embedder = None,
-    lens_features: LensFeatures = None, lens_active: LensActive = None, max_length: MaxLength = None,
-    tokenizer: Tokenizer = None, against: Against = None, probe: Probe = None, seed: Seed = None,
-    workers: Workers = None, memory: Memory = None, config: Config = None, quiet: Quiet = False, debug: Debug = False,
+    force: Overwrite = False, config: Config = None, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """A dataset without the pairs that evidence speaks against, in the layout it came in, and a ledger."""
     with errors(debug):
         from prefaudit.repair import filtering
         from prefaudit.repair.choose import Selection
 
-        options = _options(config, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
-                           with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
-                           embedder=embedder, lens_features=lens_features,
-                           lens_active=lens_active, max_length=max_length, tokenizer=tokenizer,
-                           against=tuple(against or ()), probe=tuple(probe or ()),
-                           workers=workers, memory=memory)  # fmt: skip
+        options = _options(config, given)
         where = _where(out, ledger, control, force, dry_run, to, audit)
         selection = Selection(codes(drop), keep, min_strength, min_consensus, drop_worst, by, strict)
         with progress(quiet) as bars:
@@ -132,8 +95,9 @@ def filter(
         _tell(made, where, quiet)
 
 
+@scan_options()
 def relabel(
-    data: Data, out: To = None,
+    data: Data, given: dict[str, Any], out: To = None,
     flip: Annotated[
         list[str] | None, typer.Option("--flip", metavar="CODES", help="Turn round the labels these rules call wrong.")
     ] = None,
@@ -149,23 +113,13 @@ def relabel(
     margin: Annotated[bool, typer.Option("--margin", help="Add a margin as trainers read it.")] = False,
     strict: Strict = False, control: Control = False, to: Layout = None, reviewed: Reviewed = None,
     dry_run: DryRun = False, ledger: Ledger = None, audit: Audit = None, force: Overwrite = False,
-    format: Format = None, map: Map = None, select: Select = None, ignore: Ignore = None, with_: With = None,
-    without: Without = None, rules: Rules = None, embedder: Embedder = None, lens_features: LensFeatures = None,
-    lens_active: LensActive = None, max_length: MaxLength = None, tokenizer: Tokenizer = None,
-    against: Against = None, probe: Probe = None, seed: Seed = None, workers: Workers = None,
-    memory: Memory = None, config: Config = None,
-    quiet: Quiet = False, debug: Debug = False,
+    config: Config = None, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Turn round labels that evidence calls wrong, soften them, or give them margins; and a ledger."""
     with errors(debug):
         from prefaudit.repair import relabelling
 
-        options = _options(config, format=format, map=mapping(map), select=codes(select), ignore=codes(ignore),
-                           with_=codes(with_), without=codes(without), rules=tuple(rules or ()), seed=seed,
-                           embedder=embedder, lens_features=lens_features,
-                           lens_active=lens_active, max_length=max_length, tokenizer=tokenizer,
-                           against=tuple(against or ()), probe=tuple(probe or ()),
-                           workers=workers, memory=memory)  # fmt: skip
+        options = _options(config, given)
         where = _where(out, ledger, control, force, dry_run, to, audit)
         wanted = relabelling.Relabelling(codes(flip), flip_below, codes(drop), soft or False, margin, strict)
         with progress(quiet) as bars:
@@ -173,8 +127,9 @@ def relabel(
         _tell(made, where, quiet)
 
 
+@scan_options(*READ)
 def split(
-    data: Data,
+    data: Data, given: dict[str, Any],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the pieces.")],
     test: Annotated[float, typer.Option("--test", metavar="F", help="Share of the test piece.")] = 0.1,
     validation: Annotated[float, typer.Option("--validation", metavar="F", help="Share to validate on.")] = 0.0,
@@ -182,15 +137,14 @@ def split(
         list[str] | None,
         typer.Option("--against", metavar="DATA", help="Only say what leaks between this split and DATA; repeatable."),
     ] = None,
-    audit: Audit = None, force: Overwrite = False, dry_run: DryRun = False, format: Format = None, map: Map = None,
-    seed: Seed = None, workers: Workers = None, memory: Memory = None, config: Config = None, quiet: Quiet = False,
+    audit: Audit = None, force: Overwrite = False, dry_run: DryRun = False, config: Config = None, quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:  # fmt: skip
     """Train and test pieces that share no conversation, near-duplicate prompt or answer."""
     with errors(debug):
         from prefaudit.repair import splitting
 
-        options = _options(config, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
+        options = _options(config, given)
         with progress(quiet) as bars:
             if against:
                 say(splitting.leakage(data, against, options, progress=bars).words)
@@ -201,8 +155,9 @@ def split(
             say(made.words)
 
 
+@scan_options(*READ)
 def review(
-    data: Data,
+    data: Data, given: dict[str, Any],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.csv", help="The sheet to fill in.")],
     n: Annotated[int, typer.Option("--n", "-n", metavar="N", help="Pairs to look at.")] = 100,
     by: Annotated[
@@ -212,14 +167,13 @@ def review(
         list[str] | None,
         typer.Option("--probe", metavar="NAME", help="Ask of each answer what this probe claims: refusal, sycophancy."),
     ] = None,
-    audit: Audit = None, force: Overwrite = False, format: Format = None, map: Map = None, seed: Seed = None,
-    workers: Workers = None, memory: Memory = None, config: Config = None, quiet: Quiet = False, debug: Debug = False,
+    audit: Audit = None, force: Overwrite = False, config: Config = None, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """A sheet of pairs to judge by hand, blinded and in random order, with their sampling weights."""
     with errors(debug):
         from prefaudit.repair import reviewing
 
-        options = _options(config, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
+        options = _options(config, given)
         with progress(quiet) as bars:
             told = reviewing.write(data, out, options, n=n, by=by, probes=codes(probe), audit=audit, force=force,
                                    progress=bars)  # fmt: skip
@@ -227,8 +181,9 @@ def review(
             say(told)
 
 
+@scan_options(*READ)
 def diff(
-    before: Annotated[str, typer.Argument(metavar="A", help="An audit folder, or a dataset.")],
+    before: Annotated[str, typer.Argument(metavar="A", help="An audit folder, or a dataset.")], given: dict[str, Any],
     after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
     output: Annotated[
         list[str] | None,
@@ -238,7 +193,6 @@ def diff(
         Path | None, typer.Option("--changes", metavar="FILE.parquet", help="A line for each pair that did not stay.")
     ] = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 where any pair did not stay.")] = False,
-    format: Format = None, map: Map = None, seed: Seed = None, workers: Workers = None, memory: Memory = None,
     config: Config = None, force: Overwrite = False, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Two versions of a dataset, or two audits: pairs gone, new, changed, relabelled; what moved in every feature."""
@@ -251,7 +205,7 @@ def diff(
         where = targets(output, force, versions.FORMATS)
         if changes is not None and changes.exists() and not force:
             raise UsageError(f"{changes} exists", "name another file, or overwrite it with --force")
-        options = _options(config, format=format, map=mapping(map), seed=seed, workers=workers, memory=memory)
+        options = _options(config, given)
         with progress(quiet) as bars:
             found = differing.compare(before, after, options, progress=bars)
         for name, path in where:
@@ -265,7 +219,7 @@ def diff(
         raise typer.Exit(int(exit_code and found.differs))
 
 
-def _options(config: Path | None, **given: Any) -> Options:
+def _options(config: Path | None, given: dict[str, Any]) -> Options:
     from prefaudit import config as configuration
 
     threads(given.get("workers"))

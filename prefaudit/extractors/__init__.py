@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prefaudit.core import Extractor
+from prefaudit.extractors.consensus import Consensus
 from prefaudit.extractors.contamination import Contamination
 from prefaudit.extractors.duplicates import Duplicates
 from prefaudit.extractors.embed import Embed
@@ -18,6 +19,8 @@ from prefaudit.extractors.panel import Panel
 from prefaudit.extractors.pii import Pii
 from prefaudit.extractors.refusal import Refusal
 from prefaudit.extractors.repeats import Repeats
+from prefaudit.extractors.rewards import Rewards
+from prefaudit.extractors.strength import Strength
 from prefaudit.extractors.style import Style
 from prefaudit.extractors.sycophancy import Sycophancy
 from prefaudit.extractors.text import Text
@@ -43,6 +46,9 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
     Pii,
     Mentions,
     Contamination,
+    Rewards,
+    Strength,
+    Consensus,
 )
 
 # What --with and --without name. `groups` is always measured: every interval rests on it.
@@ -55,6 +61,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "language": ("language",),
     "pii": ("pii",),
     "mentions": ("mentions",),
+    "strength": ("strength",),
+    "consensus": ("consensus",),
     "lens": ("lens",),
 }
 

@@ -83,7 +83,7 @@ def _numbers(extra: pl.Series, name: str) -> list[Floats]:
         plain = raw.replace({"true": "1", "false": "0"})
         return [_floats(plain.cast(pl.Float64, strict=False))]
     inner = raw.filter(lists).str.json_decode(pl.List(pl.Float64))
-    wide = min(int(inner.list.len().max() or 0), MOST)  # type: ignore[call-overload]
+    wide = min(int(inner.list.len().to_numpy().max(initial=0)), MOST)
     out = [np.full(len(raw), np.nan) for _ in range(wide)]
     at = lists.to_numpy()
     for k, column in enumerate(out):

@@ -66,10 +66,12 @@ def begin(data: Any, options: Options, audit: str | Path | None, progress: Progr
     Raises:
         SourceError: the data has changed since it was scanned, or while it was.
     """
-    opened, origin, _, held = opening
+    opened, origin, source, held = opening
     if audit is None:
         _same_as_scanned(opened)
-    options = as_scanned(opened, audit, options)
+    given, options = options, as_scanned(opened, audit, options)
+    if options.score_columns != given.score_columns:  # they decide which columns of the source are kept
+        opened = reading.open_source(source, options)
     made = run(opened, audit, options, progress=progress, as_reviewed=True)
     origin.unchanged()
     return Session(opened, origin, Evidence(made, options), options, held)

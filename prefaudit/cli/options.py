@@ -1,0 +1,150 @@
+"""What a scan can be told, written once and given to every command that scans."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+SCAN: dict[str, Any] = {
+    "format": Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="Layout, where detection is wrong; see `prefaudit formats`."),
+    ],
+    "map": Annotated[
+        list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="Say which column holds what; repeatable.")
+    ],
+    "select": Annotated[
+        list[str] | None, typer.Option("--select", metavar="CODES", help="Rules to ask, by code or prefix: LEN,DUP001.")
+    ],
+    "ignore": Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="Rules not to ask.")],
+    "with_": Annotated[
+        list[str] | None, typer.Option("--with", metavar="NAMES", help="Exactly these extractor groups.")
+    ],
+    "without": Annotated[
+        list[str] | None, typer.Option("--without", metavar="NAMES", help="All default extractor groups but these.")
+    ],
+    "rules": Annotated[
+        list[str] | None, typer.Option("--rules", metavar="DIR", help="Folder with rules of your own; repeatable.")
+    ],
+    "embedder": Annotated[
+        str | None,
+        typer.Option(
+            "--embedder", metavar="NAME", help="lexical, minilm, a model's id or folder, a URL; adds the lens."
+        ),
+    ],
+    "lens_features": Annotated[
+        int | None, typer.Option("--lens-features", metavar="M", help="Features of the lens [default: by size].")
+    ],
+    "lens_active": Annotated[int | None, typer.Option("--lens-active", metavar="K", help="Of which a pair has K.")],
+    "reward_model": Annotated[
+        list[str] | None,
+        typer.Option("--reward-model", metavar="MODEL", help="Folder, hub id or KIND+URL#TOKENIZER; repeatable."),
+    ],
+    "score_columns": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--score-columns", metavar="CHOSEN:REJECTED", help="Columns with scores of the answers; repeatable."
+        ),
+    ],
+    "max_tokens": Annotated[
+        int | None,
+        typer.Option("--max-tokens", metavar="N", help="Tokens a reward model reads [default: its own limit]."),
+    ],
+    "device": Annotated[
+        str | None, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps [default: auto].")
+    ],
+    "probe": Annotated[
+        list[str] | None,
+        typer.Option("--probe", metavar="FEATURE=MODEL[:LABEL]", help="A classifier of refusal or sycophancy."),
+    ],
+    "max_length": Annotated[
+        int | None,
+        typer.Option(
+            "--max-length", metavar="N", help="The trainer's max_length, in characters or tokens of --tokenizer."
+        ),
+    ],
+    "tokenizer": Annotated[
+        str | None, typer.Option("--tokenizer", metavar="PATH", help="A tokenizer.json or folder, for --max-length.")
+    ],
+    "against": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against", metavar="DATA", help="A benchmark whose texts should not be in the data; repeatable."
+        ),
+    ],
+    "seed": Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random [default: 0].")],
+    "workers": Annotated[int | None, typer.Option("--workers", metavar="N", help="Threads [default: all cores].")],
+    "memory": Annotated[
+        str | None, typer.Option("--memory", metavar="SIZE", help="Memory for SQL, as 2GB [default: 2GB].")
+    ],
+}
+"""Every option of a scan, by its field of `config.Options`."""
+
+READ = ("format", "map", "seed", "workers", "memory")
+"""Those that say how the data are read."""
+
+
+def scan_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options of a scan; its parameter `given` is the mapping of those that were named.
+
+    Args:
+        names: of SCAN; all of them where none is named.
+    """
+    chosen = {name: SCAN[name] for name in names or SCAN}
+
+    def wrap(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True)
+        kinds = inspect.Parameter.KEYWORD_ONLY
+        more = [inspect.Parameter(name, kinds, default=None, annotation=kind) for name, kind in chosen.items()]
+        kept = [p.replace(kind=kinds) for p in own.parameters.values() if p.name != "given"]
+
+        @functools.wraps(command)
+        def wrapped(**values: Any) -> None:
+            given = {name: _plain(name, values.pop(name)) for name in chosen}
+            command(given={name: value for name, value in given.items() if value is not None}, **values)
+
+        at = next((k for k, p in enumerate(kept) if p.name in LAST), len(kept))
+        parameters = [*kept[:at], *more, *kept[at:]]
+        wrapped.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
+        return wrapped
+
+    return wrap
+
+
+LAST = ("config", "force", "quiet", "debug")  # stand at the end of a command's help
+CODES = ("select", "ignore", "with_", "without")
+
+
+def _plain(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name == "map":
+        return mapping(value)
+    return codes(value) if name in CODES else tuple(value) if isinstance(value, list) else value
+
+
+def codes(values: list[str] | None) -> tuple[str, ...]:
+    """Rule codes or names, given several times or with commas."""
+    return tuple(code.strip() for value in values or () for code in value.split(",") if code.strip())
+
+
+def mapping(values: list[str] | None) -> dict[str, str]:
+    """FIELD=COLUMN, as a mapping.
+
+    Raises:
+        UsageError: one is not of that form.
+    """
+    from prefaudit.core import UsageError
+
+    found = {}
+    for value in values or ():
+        name, equals, column = value.partition("=")
+        if not equals or not name or not column:
+            raise UsageError(f"--map {value!r} is not FIELD=COLUMN", "for example --map chosen=good_answer")
+        found[name.strip()] = column.strip()
+    return found
