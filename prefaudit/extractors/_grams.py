@@ -7,6 +7,7 @@ is a word.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -25,29 +26,36 @@ MARKS = ["‘", "’", "“", "”", "–", "—", "…", "\u00a0", "\u3000", "�
 Hashes = NDArray[np.uint64]
 
 
-class Grams(NamedTuple):
-    """Of n texts: `hashes` of all runs of 13 words, `text` each belongs to, `whole` and `letters` (bytes) of each."""
+class Windows(NamedTuple):
+    """Of n texts looked at together.
+
+    `hashes` of every 13 words that follow each other, those that reach from one text into the next included; `words`,
+    n + 1 positions: text i has the windows from `words[i]` to before `words[i + 1] - 12`; `whole` and `letters` (bytes)
+    of each text.
+    """
 
     hashes: Hashes
-    text: Ints
+    words: Ints
     whole: Hashes
     letters: Ints
 
+    @property
+    def counts(self) -> Ints:
+        """How many windows each text has."""
+        return np.asarray(np.maximum(np.diff(self.words) - WORDS + 1, 0))
 
-def grams(texts: pl.Series) -> Grams:
-    """Hash the runs of each text.
+    def text_of(self, windows: Ints) -> tuple[Ints, Mask]:
+        """The text that each of some windows begins in, and whether it ends there too."""
+        text = np.searchsorted(self.words, windows, side="right") - 1
+        return text, windows + WORDS <= self.words[text + 1]
+
+
+def windows(texts: pl.Series) -> Windows:
+    """Hash all runs of 13 words of some texts; about a thousand at a time stay in the cache.
 
     Args:
         texts: n texts, no null.
     """
-    made = [_some(texts[at : at + TEXTS], at) for at in range(0, len(texts), TEXTS)]
-    if not made:
-        return Grams(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
-    return Grams(*(np.concatenate(column) for column in zip(*made, strict=True)))
-
-
-def _some(texts: pl.Series, first: int) -> Grams:
-    """The hashes of some texts, the first of which has the number `first`."""
     flat = Flat(_plain(texts))
     data = flat.data[: int(flat.starts[-1]) + 1]
     letter = _letters(data)
@@ -55,18 +63,20 @@ def _some(texts: pl.Series, first: int) -> Grams:
     place = np.concatenate([[0], np.cumsum(size)])  # where each word begins among the letters
     words = np.searchsorted(begin, flat.starts)  # how many words stand before each text
     bound = place[words]
-    letters = np.diff(bound)
     sums = np.zeros(int(place[-1]) + 1, np.uint64)
     np.cumsum((data[letter].astype(np.uint64) + np.uint64(1)) * _powers(BASE, len(sums))[:-1], out=sums[1:])
     inverse = _powers(INVERSE, len(sums))
+    letters = np.diff(bound)
     whole = _mixed((sums[bound[1:]] - sums[bound[:-1]]) * inverse[bound[:-1]]) + letters.astype(np.uint64)
-    if len(begin) < WORDS:
-        return Grams(np.zeros(0, np.uint64), np.zeros(0, np.int64), whole, letters)
     at = sums[place]
-    hashes = (at[WORDS:] - at[:-WORDS]) * inverse[place[:-WORDS]]
-    text = np.repeat(np.arange(len(texts)), np.diff(words))
-    inside = text[: len(hashes)] == text[WORDS - 1 :]
-    return Grams(_mixed(hashes[inside]), text[: len(hashes)][inside] + first, whole, letters)
+    hashes = _mixed((at[WORDS:] - at[:-WORDS]) * inverse[place[:-WORDS]])
+    return Windows(hashes, words, whole, letters)
+
+
+def in_blocks(texts: pl.Series) -> Iterator[tuple[int, Windows]]:
+    """`windows` of all texts, `TEXTS` at a time, with the number of the first."""
+    for first in range(0, len(texts), TEXTS):
+        yield first, windows(texts[first : first + TEXTS])
 
 
 def _plain(texts: pl.Series) -> pl.Series:

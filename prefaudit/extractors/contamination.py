@@ -14,7 +14,7 @@ from polars.datatypes import DataType
 from prefaudit.core import Apply, Parts
 from prefaudit.extractors import _benchmark
 from prefaudit.extractors._flat import Ints
-from prefaudit.extractors._grams import Grams, Hashes, grams
+from prefaudit.extractors._grams import Hashes, Windows, in_blocks
 from prefaudit.extractors._sides import answers, as_sides, each_once, keys, last_user, side_columns
 
 FIELDS: dict[str, DataType] = {
@@ -26,14 +26,15 @@ PROMPT = pl.Struct({"share": pl.Float64, "exact": pl.Boolean, "in": pl.String})
 LEAST_PROMPT, LEAST_ANSWER = 20, 50  # letters (bytes) of a text whose being the same is no accident
 COMMON = 10  # a run of words in more texts of a benchmark than these is boilerplate of its prompts
 MOST = 1 << 24  # runs kept of all benchmarks: 0.4 GB
-BITS = 24
+EVERY = np.uint64(2**64 - 1)
 
 
 class Index(NamedTuple):
     """What the benchmarks hold.
 
     `runs` (sorted) and `whole` (sorted) are hashes, `run_at` and `whole_at` the number of the text each was first seen
-    in, `places` the file and row of each text. Only runs whose hash is at most `limit` are kept.
+    in, `places` the file and row of each text. Only runs whose hash is at most `limit` are kept. `bitmap` says of the
+    high bits of a hash (all but `shift`) whether any run has them.
     """
 
     runs: Hashes
@@ -43,6 +44,7 @@ class Index(NamedTuple):
     places: pl.Series
     limit: np.uint64
     bitmap: NDArray[np.bool_]
+    shift: np.uint64
 
 
 def index(paths: Sequence[str], most: int = MOST) -> Index:
@@ -58,19 +60,20 @@ def index(paths: Sequence[str], most: int = MOST) -> Index:
     places: list[pl.DataFrame] = []
     kept: list[tuple[Hashes, NDArray[np.int32]]] = []
     whole: dict[int, int] = {}
-    limit, size = np.uint64(2**64 - 1), 0
+    limit, size = EVERY, 0
     for frame in (frame for path in paths for frame in _benchmark.texts(path)):
-        made = grams(frame["text"])
-        new = [k for k, h in enumerate(made.whole.tolist()) if h not in whole and made.letters[k] >= LEAST_PROMPT]
-        fresh = {made.whole[k]: k for k in reversed(new)}
-        first = len(whole)
-        number = np.full(frame.height, -1, np.int32)
-        for n, k in enumerate(sorted(fresh.values())):
-            whole[int(made.whole[k])] = number[k] = first + n
-        places.append(frame[sorted(fresh.values())].select("file", "row"))
-        inside = (number[made.text] >= 0) & (made.hashes <= limit)
-        kept.append((made.hashes[inside], number[made.text][inside]))
-        size += int(inside.sum())
+        for begin, made in in_blocks(frame["text"]):
+            number = np.full(len(made.whole), -1, np.int32)
+            for k in np.flatnonzero(made.letters >= LEAST_PROMPT).tolist():
+                if int(made.whole[k]) not in whole:
+                    whole[int(made.whole[k])] = number[k] = len(whole)
+            new = np.flatnonzero(number >= 0)
+            places.append(frame[(new + begin).tolist()].select("file", "row"))
+            small = np.flatnonzero(made.hashes <= limit)
+            text, inside = made.text_of(small)
+            inside &= number[text] >= 0
+            kept.append((made.hashes[small[inside]], number[text[inside]]))
+            size += int(inside.sum())
         while size > 2 * most:
             kept, limit = _thinned(kept, limit)
             size = sum(len(h) for h, _ in kept)
@@ -80,10 +83,12 @@ def index(paths: Sequence[str], most: int = MOST) -> Index:
     exact = np.fromiter(whole, np.uint64, len(whole))
     order = np.argsort(exact)
     where = pl.concat([pl.DataFrame(schema={"file": pl.String, "row": pl.Int64}), *places])
-    bitmap = np.zeros(1 << BITS, bool)
-    bitmap[(runs >> np.uint64(64 - BITS)).astype(np.int64)] = True
+    bits = min(max(len(runs).bit_length() + 4, 16), 26)
+    bitmap = np.zeros(1 << bits, bool)
+    shift = np.uint64(64 - bits)
+    bitmap[(runs >> shift).astype(np.int64)] = True
     told = where.select(pl.format("{} row {}", "file", "row")).to_series()
-    return Index(runs, run_at, exact[order], order.astype(np.int32), told, limit, bitmap)
+    return Index(runs, run_at, exact[order], order.astype(np.int32), told, limit, bitmap, shift)
 
 
 def _thinned(
@@ -120,18 +125,13 @@ def measure(texts: pl.Series, known: Index, least: int) -> pl.DataFrame:
         n rows of `FIELDS`: 1 for the same text, else the share of its runs of 13 words that are found; null for one too
         short for either. The place is that of the same text, else of the text that most of the runs are from.
     """
-    made = grams(texts)
-    held = made.hashes <= known.limit
-    total = np.bincount(made.text[held], minlength=len(texts))
-    text, at = _looked_up(made, known)
+    total, text, at, whole, letters = _looked_up(texts, known)
     hits = pl.DataFrame({"text": text, "at": at})
     counted = hits.group_by("text", "at").len().sort("text", "len", "at", descending=[False, True, False])
     best = counted.group_by("text", maintain_order=True).agg(pl.col("at").first(), pl.col("len").sum())
-    exact = np.searchsorted(known.whole, made.whole)
+    exact = np.searchsorted(known.whole, whole)
     exact = np.minimum(exact, max(len(known.whole) - 1, 0))
-    same = (
-        (known.whole[exact] == made.whole) & (made.letters >= least) if len(known.whole) else np.zeros(len(texts), bool)
-    )
+    same = (known.whole[exact] == whole) & (letters >= least) if len(known.whole) else np.zeros(len(texts), bool)
     share = np.where(total > 0, 0.0, np.nan)
     found = best["text"].to_numpy()
     share[found] = best["len"].to_numpy() / total[found]
@@ -139,7 +139,7 @@ def measure(texts: pl.Series, known: Index, least: int) -> pl.DataFrame:
     place[found] = best["at"].to_numpy()
     if same.any():
         share[same], place[same] = 1.0, known.whole_at[exact[same]]
-    share[np.isnan(share) & (made.letters >= least)] = 0.0
+    share[np.isnan(share) & (letters >= least)] = 0.0
     rows = pl.Series(place)
     where = known.places.gather(rows.set(rows < 0, None))
     judged = pl.Series(share, nan_to_null=True)
@@ -147,14 +147,33 @@ def measure(texts: pl.Series, known: Index, least: int) -> pl.DataFrame:
     return pl.DataFrame({"contamination": judged, "contamination_exact": exactly, "contamination_in": where})
 
 
-def _looked_up(made: Grams, known: Index) -> tuple[Ints, NDArray[np.int32]]:
-    """The runs that are in the index: the text each is of, and the text of the benchmark."""
-    maybe = np.flatnonzero(known.bitmap[(made.hashes >> np.uint64(64 - BITS)).astype(np.int64)])
-    if not len(maybe) or not len(known.runs):
-        return np.zeros(0, np.int64), np.zeros(0, np.int32)
-    place = np.minimum(np.searchsorted(known.runs, made.hashes[maybe]), len(known.runs) - 1)
-    hit = known.runs[place] == made.hashes[maybe]
-    return made.text[maybe[hit]], known.run_at[place[hit]]
+def _looked_up(texts: pl.Series, known: Index) -> tuple[Ints, Ints, NDArray[np.int32], Hashes, Ints]:
+    """Of each text: how many runs count, its hash and letters; and of every run that is found, its text and place."""
+    totals, found, places, whole, letters = [], [], [], [], []
+    for first, made in in_blocks(texts):
+        maybe = np.flatnonzero(known.bitmap[(made.hashes >> known.shift).astype(np.int64)])
+        place = np.minimum(np.searchsorted(known.runs, made.hashes[maybe]), max(len(known.runs) - 1, 0))
+        hit = known.runs[place] == made.hashes[maybe] if len(known.runs) else np.zeros(0, bool)
+        text, inside = made.text_of(maybe[hit])
+        totals.append(made.counts if known.limit == EVERY else _small(made, known.limit))
+        found.append(text[inside] + first)
+        places.append(known.run_at[place[hit][inside]])
+        whole.append(made.whole)
+        letters.append(made.letters)
+    empty = np.zeros(0, np.int64)
+    return (
+        np.concatenate([empty, *totals]),
+        np.concatenate([empty, *found]),
+        np.concatenate([empty.astype(np.int32), *places]),
+        np.concatenate([empty.astype(np.uint64), *whole]),
+        np.concatenate([empty, *letters]),
+    )
+
+
+def _small(made: Windows, limit: np.uint64) -> Ints:
+    """How many runs of each text have a hash of at most the limit."""
+    text, inside = made.text_of(np.flatnonzero(made.hashes <= limit))
+    return np.bincount(text[inside], minlength=len(made.whole))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from prefaudit.core import SourceError
-from prefaudit.extractors._grams import grams
+from prefaudit.extractors._grams import in_blocks, windows
 from prefaudit.extractors.contamination import Contamination, index, measure
 from tests.extractors.frames import pairs, run
 
@@ -18,30 +18,23 @@ TEXT = " ".join(WORDS)
 
 
 def test_runs_are_those_of_a_plain_count() -> None:
-    texts = [
-        TEXT,
-        " ".join(WORDS[5:40]),
-        "",
-        "a b c",
-        " ".join(WORDS[:13]),
-        "我会先从每天早上散一小段步开始，两个星期以后再看看感觉怎么样",
-        TEXT.upper() + "!",
-    ]
-    made = grams(pl.Series(texts))
-    assert np.bincount(made.text, minlength=len(texts)).tolist() == [48, 23, 0, 0, 1, 17, 48]
-    first = made.hashes[made.text == 0]
-    assert len(np.unique(first)) == 48
-    assert np.isin(made.hashes[made.text == 1], first).all()
-    assert made.hashes[made.text == 4][0] == first[0]
+    chinese = "我会先从每天早上散一小段步开始，两个星期以后再看看感觉怎么样"
+    texts = [TEXT, " ".join(WORDS[5:40]), "", "a b c", " ".join(WORDS[:13]), chinese, TEXT.upper() + "!"]
+    made = windows(pl.Series(texts))
+    assert made.counts.tolist() == [48, 23, 0, 0, 1, 17, 48]
+    text, inside = made.text_of(np.arange(len(made.hashes)))
+    assert np.bincount(text[inside], minlength=len(texts)).tolist() == made.counts.tolist()
+    runs = [made.hashes[inside & (text == k)] for k in range(len(texts))]
+    assert len(np.unique(runs[0])) == 48
+    assert np.isin(runs[1], runs[0]).all()
+    assert runs[4][0] == runs[0][0]
     assert made.whole[0] == made.whole[6] and len(set(made.whole[:6].tolist())) == 6
 
 
 def test_parts_do_not_matter() -> None:
     texts = pl.Series([" ".join(WORDS[k % 40 : k % 40 + 3 + k % 20]) for k in range(3000)])
-    whole = grams(texts)
-    parts = [grams(texts[at : at + 700]) for at in range(0, 3000, 700)]
-    assert np.array_equal(whole.hashes, np.concatenate([p.hashes for p in parts]))
-    assert np.array_equal(whole.whole, np.concatenate([p.whole for p in parts]))
+    whole = np.concatenate([made.whole for _, made in in_blocks(texts)])
+    assert np.array_equal(whole, np.concatenate([windows(texts[at : at + 700]).whole for at in range(0, 3000, 700)]))
 
 
 def write(path: Path, rows: list[object]) -> str:
