@@ -13,10 +13,11 @@ import pytest
 
 import prefaudit
 from prefaudit.core import AuditError, UsageError
-from prefaudit.extractors._classified import Classified, split, taken_over
+from prefaudit.extractors._classified import Classified, _scores, split, taken_over
 from prefaudit.extractors.refusal import Refusal
 from prefaudit.extractors.text import Text
-from prefaudit.models.classifier import classifier, labels
+from prefaudit.models.classifier import Classifier, classifier, labels
+from tests.extractors.frames import pairs
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -168,7 +169,26 @@ def test_a_scan_by_a_classifier(model: str, tmp_path: Path) -> None:
     assert [p["classifier"] for p in audit.report["probes"] if p["feature"] == "refusal"] == [model]
     assert [p["checks"] for p in audit.report["probes"] if p["feature"] == "refusal"] == [[]]
     parts = prefaudit.scan(str(data), tmp_path / "parts", part_rows=3, **asked).features().collect()
-    assert parts.equals(got)
+    for side in ("c", "r"):
+        assert parts[side].struct.field("refusal").equals(got[side].struct.field("refusal"))
+
+
+def test_each_text_is_read_once_with_its_prompt(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pairs([("Why?", "a", "b"), ("How?", "a", None), ("Why?", "b", "a"), ([], None, "a")])
+    judge, read = classifier(f"{model}:rejection", (), "cpu"), []
+    whole = Classifier.score
+
+    def counted(self: Classifier, texts: pl.Series, before: pl.Series | None = None) -> Any:
+        read.append(len(texts))
+        return whole(self, texts, before)
+
+    monkeypatch.setattr(Classifier, "score", counted)
+    found = _scores(frame, judge, "sycophancy").to_list()
+    assert found[0] == found[6] == pytest.approx(plain(model, "a", "Why?")[1], abs=2e-4)
+    assert found[1] == pytest.approx(plain(model, "a", "How?")[1], abs=2e-4) != found[0]
+    assert (found[3], found[5]) == (None, None)
+    assert _scores(frame, judge, "refusal")[0] == pytest.approx(plain(model, "a")[1], abs=2e-4)
+    assert read == [4, 2]
 
 
 def test_a_model_that_is_not_there_ends_the_scan(tmp_path: Path) -> None:
