@@ -21,7 +21,7 @@ import polars as pl
 
 from prefaudit.core import PAIRS, SKIPPED, AuditError
 
-OWNED = ("pairs", "skipped", "features", "stats", "findings.parquet", "skipped.parquet", "effects.parquet",
+OWNED = ("pairs", "skipped", "features", "stats", "lens", "findings.parquet", "skipped.parquet", "effects.parquet",
          "report.json", "report.html", "run.json", ".lock")  # fmt: skip
 
 
@@ -183,7 +183,7 @@ class Store:
         """
         want = {"recipe": recipe, "part_rows": part_rows}
         if self.load("pairs/recipe.json") != want:
-            for name in ("features", "stats", "skipped", "pairs"):
+            for name in ("features", "stats", "lens", "skipped", "pairs"):
                 if (self.folder / name).is_dir():
                     shutil.rmtree(self.folder / name)
             self.save("pairs/recipe.json", want)

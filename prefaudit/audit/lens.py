@@ -14,7 +14,7 @@ from prefaudit import models, stats
 from prefaudit.audit.columns import Columns
 from prefaudit.audit.measure import Measures
 from prefaudit.core import EFFECTS, Extractor
-from prefaudit.extractors.lens import difference
+from prefaudit.extractors.lens import difference, stored
 from prefaudit.lens import probe
 from prefaudit.stats.baselines import spline, squash
 
@@ -60,6 +60,9 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
     }
     order = [pl.col("bound").abs(), pl.col("delta_win").abs(), pl.col("feature")]
     both = pl.concat([effects, own]).sort(order, descending=[True, True, False], nulls_last=True)
+    saved = {"embedder": section["embedder"]["name"], "revision": section["embedder"]["revision"],
+             "template": section["embedder"]["template"], "input": "chosen minus rejected"}  # fmt: skip
+    stored(state).save(measures.store.folder / "lens", saved)
     return {"lens": section, "effects": both}
 
 

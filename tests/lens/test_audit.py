@@ -14,6 +14,7 @@ from prefaudit.audit.measure import choose
 from prefaudit.config import Options, checked
 from prefaudit.core import UsageError
 from prefaudit.demo import demo_path
+from prefaudit.lens import Sae
 from prefaudit.reports import render
 
 OPTIONS = {"embedder": "lexical", "lens_features": 8, "lens_active": 2, "fail_on": "never"}
@@ -49,6 +50,11 @@ def test_the_report_tells_what_it_is_and_what_it_explains(audit: Audit) -> None:
         assert (row["family"] == "lens") == e["stable"] == (e["stability"] >= 0.5)
     if "lens" in lens["auc"]:
         assert set(lens["auc"]) == {"n", "groups", "length", "text", "lens", "full"}
+
+
+def test_the_folder_holds_the_lens(audit: Audit) -> None:
+    lens, about = Sae.open(audit.folder / "lens")
+    assert (lens.features, lens.active, about["embedder"]) == (8, 2, "lexical")
 
 
 def test_examples_are_the_pairs_with_most_of_a_feature(audit: Audit) -> None:
