@@ -101,9 +101,11 @@ def is_secret(text: str) -> bool:
     if text.startswith("-----"):
         return len(set(text)) > 30
     body = text.split("-")[-1] if text.startswith("sk-") and len(text.split("-")[-1]) >= 20 else text[4:]
-    if FAKE_SECRET.search(text) or len(set(body)) < 10:
+    if FAKE_SECRET.search(text) or len(set(body)) < (8 if len(body) == 16 else 10):
         return False
-    return bool(re.search(r"\d", body)) and bool(re.search(r"[A-Za-z]", body))
+    if text.startswith(("AKIA", "ASIA")) or re.search(r"\d", body):
+        return bool(re.search(r"[A-Za-z]", body))
+    return not text.startswith("sk-") and body != body.lower() and body != body.upper()  # sk- and words is a name
 
 
 # -- cards and accounts ----------------------------------------------------------------------------------------------
@@ -181,10 +183,12 @@ TEST_IBANS = frozenset(_TEST_IBANS.split())
 
 def is_iban(text: str) -> bool:
     """An account number of its country's length, right by ISO 7064 mod 97-10, and no published example."""
-    plain = text.replace(" ", "")
-    if IBAN_LENGTHS.get(plain[:2]) != len(plain) or plain in TEST_IBANS:
+    size = IBAN_LENGTHS.get(text[:2], 0)
+    whole = re.match(rf"(?:[A-Z0-9] ?){{{size}}}", text) if size else None
+    if whole is None or not (whole.end() == len(text) or whole.group().endswith(" ")):  # a short word may follow
         return False
-    return int("".join(str(int(sign, 36)) for sign in plain[4:] + plain[:4])) % 97 == 1
+    plain = whole.group().replace(" ", "")
+    return plain not in TEST_IBANS and int("".join(str(int(sign, 36)) for sign in plain[4:] + plain[:4])) % 97 == 1
 
 
 # -- internet addresses ----------------------------------------------------------------------------------------------

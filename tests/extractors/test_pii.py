@@ -59,6 +59,12 @@ def test_mask(kind: str) -> None:
         assert mask(one) == one
 
 
+def test_a_short_word_after_an_account_is_not_part_of_it() -> None:
+    assert measure(pl.Series(["Pay to FR76 3000 1007 9412 3456 7890 185 I said", "AT03 2050 3021 0102 3600 IS IT"]))[
+        "iban"
+    ].to_list() == [1, 0]
+
+
 def test_columns() -> None:
     made = run(Pii(), pairs([("mail ann.lee@proton.me", "call 734-615-9086 or ann.lee@proton.me", None)]))
     assert made["pii"][0]["email"] == 1
