@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -124,7 +125,9 @@ def _pairs(rows: pl.DataFrame) -> pl.DataFrame:
 def _leaks(rows: pl.DataFrame) -> pl.DataFrame:
     """`row` and `leak`; of every row, once there are two splits, with nulls in it where nothing leaks."""
     files = rows["file"].unique(maintain_order=True).to_list()
-    named = [split_of(file) for file in files]
+    folders = [f"{PurePath(file).parent}/" for file in files]
+    common = os.path.commonprefix(folders).rpartition("/")[0] if len(files) > 1 else ""
+    named = [split_of(file.removeprefix(common).lstrip("/")) for file in files]  # the folder of all says nothing
     order = {name: k for k, name in enumerate(sorted(dict.fromkeys(named), key=lambda n: n[0]))}
     if len(order) < 2:
         return pl.DataFrame(schema={"row": pl.Int64, "leak": LEAK})
