@@ -89,9 +89,8 @@ def rates(fires: pl.Series, yes: pl.Series) -> str:
 def labelled(sets: dict[str, tuple[pl.Series, pl.Series]]) -> None:
     gold, replies = table("sentences.tsv"), table("replies.tsv")
     said, known = measure(gold["sentence"]), measure(drawn(sets))
-    print(
-        "| probe | dev sentences | held-out sentences | 120 replies | firing replies read: right |\n|---|---|---|---|---|"
-    )
+    print("| probe | dev sentences | held-out sentences | 120 replies | firing replies read: right |")
+    print("|---|---|---|---|---|")
     for name in PROBES:
         cells = []
         for part in ("dev", "held"):
