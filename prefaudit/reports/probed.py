@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from prefaudit.reports.words import NONE, clean, known, pair_of, percent, points
+from prefaudit.reports.words import NONE, clean, known, pair_of, percent, points, some
 
 SIDES = ("chosen", "rejected", "difference")
 UNCHECKED = "no bound"
 
 
 def line(report: dict[str, Any]) -> list[str]:
-    """All probes in one line: the difference between the sides is what can turn a choice."""
-    said = []
-    for probe in report.get("probes") or ():
-        chosen, rejected, apart = (probe.get(side) or {} for side in SIDES)
-        review = (probe.get("reviewed") or {}).get("difference") or {}
-        if known(review.get("rate")):
-            told = f"reviewed {points(review['rate'], review.get('interval'))}"
-        else:
-            ends = pair_of(apart.get("range"))
-            told = (
-                f"known errors allow {points(ends[0])} to {points(ends[1])}" if ends else f"known errors: {UNCHECKED}"
-            )
-        found = f"{percent(chosen.get('rate'))} of chosen, {percent(rejected.get('rate'))} of rejected"
-        said.append(f"{clean(probe.get('feature', ''), 40)} in {found}, {points(apart.get('rate'))} points ({told})")
-    return [f"probes: {'; '.join(said)}"] if said else []
+    """One short line: a probe that was reviewed, else the one that most tells the sides apart within a bound."""
+    probes = report.get("probes") or []
+    if not probes:
+        return []
+    probe = max(probes, key=_telling)
+    chosen, rejected, apart = (probe.get(side) or {} for side in SIDES)
+    review = (probe.get("reviewed") or {}).get("difference") or {}
+    ends = pair_of(apart.get("range"))
+    told = f"errors allow {points(ends[0])} to {points(ends[1])}" if ends else f"errors: {UNCHECKED}"
+    if known(review.get("rate")):
+        told = f"reviewed {points(review['rate'], review.get('interval'))}"
+    said = f"{clean(probe.get('feature', ''), 40)}: {percent(chosen.get('rate'))} chosen, "
+    said += f"{percent(rejected.get('rate'))} rejected, {told}"
+    return [said + (f"; {some(len(probes) - 1, 'more probe')}" if len(probes) > 1 else "")]
+
+
+def _telling(probe: dict[str, Any]) -> tuple[bool, bool, float]:
+    apart = probe.get("difference") or {}
+    rate = apart.get("rate")
+    return bool(probe.get("reviewed")), pair_of(apart.get("range")) is not None, abs(rate) if known(rate) else 0.0
 
 
 def sides(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
