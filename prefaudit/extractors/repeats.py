@@ -126,7 +126,7 @@ def _leaks(rows: pl.DataFrame) -> pl.DataFrame:
     """`row` and `leak`; of every row, once there are two splits, with nulls in it where nothing leaks."""
     files = rows["file"].unique(maintain_order=True).to_list()
     folders = [f"{PurePath(file).parent}/" for file in files]
-    common = os.path.commonprefix(folders).rpartition("/")[0] if len(files) > 1 else ""
+    common = os.path.commonprefix(folders).rpartition("/")[0] if len(files) > 1 else ""  # noqa: RUF071 cut at a slash
     named = [split_of(file.removeprefix(common).lstrip("/")) for file in files]  # the folder of all says nothing
     order = {name: k for k, name in enumerate(sorted(dict.fromkeys(named), key=lambda n: n[0]))}
     if len(order) < 2:
