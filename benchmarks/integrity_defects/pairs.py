@@ -117,7 +117,7 @@ TOKENS = ("<|im_end|>", "<|eot_id|>", "[/INST]", "<|im_start|>user\nAnd then?", 
 
 
 LEAK = re.compile(
-    r"<\|\w+\|>|\[/?INST\]|</s>\s*\Z|\n\n(Human|Assistant):|\A\s*(Human|Assistant|USER|ASSISTANT): |"
+    r"<\|\w+\|>|\[/?INST\]|\A\s*<s>|</s>\s*\Z|\n\n(Human|Assistant):|\A\s*(Human|Assistant|USER|ASSISTANT): |"
     r"### (Response|Instruction|Human|Assistant|User):|\n(USER|ASSISTANT):"
 )
 

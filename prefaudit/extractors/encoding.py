@@ -20,7 +20,7 @@ FIELDS: dict[str, DataType] = {
 # dashes and dots are left out after Ã, for a Portuguese word in capitals may end in it.
 _SIGN = r"\x{A1}-\x{BF}ƒ„†‡ˆ‰Š‹ŒŽšœžŸ€"
 MOJIBAKE = (
-    rf"â€|â„¢|â†[{_SIGN}’‘“”–—™•]|âœ[{_SIGN}“”’‘–—™•]|ðŸ|ï»¿|Ã[\x{{A0}}{_SIGN}]|Â[\x{{A0}}-\x{{BF}}]"
+    rf"â€|â‚¬|â„¢|â†[{_SIGN}’‘“”–—™•]|âœ[{_SIGN}“”’‘–—™•]|ðŸ|ï»¿|Ã[\x{{A0}}{_SIGN}]|Â[\x{{A0}}-\x{{BF}}]"
     rf"|[\x{{C2}}\x{{C3}}\x{{E2}}\x{{F0}}][\x{{80}}-\x{{9F}}]|(?:[ÎÏÐÑ][\x{{80}}-\x{{BF}}{_SIGN}‚’‘“”–—™•]){{2}}|锟斤拷"
 )
 CONTROLS = r"[\x00-\x08\x0b\x0e-\x1f\x7f]"
