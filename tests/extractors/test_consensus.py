@@ -1,0 +1,92 @@
+"""Consensus: what the rest of the dataset says, never what a pair says of itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prefaudit.extractors import consensus
+from prefaudit.extractors.consensus import Consensus, fold_of
+from prefaudit.stats.heads import ENOUGH, cross_fit
+
+WORDS = [a + b for a in ("al", "be", "ga", "de", "ze") for b in ("pha", "ta", "mma", "lta")]
+
+
+def made(n: int, seed: int = 0, per_group: int = 2) -> pl.DataFrame:
+    """Pairs in which the answer with the word "sure" is chosen, and the number of lists says nothing."""
+    rng = np.random.default_rng(seed)
+    texts = [" ".join(rng.choice(WORDS, 12)) for _ in range(2 * n)]
+    chosen = [f"sure {t}" if rng.random() < 0.7 else t for t in texts[:n]]
+    rejected = texts[n:]
+    sides = [pl.DataFrame({"lists": rng.integers(0, 5, n), "words": [len(t.split()) for t in side]}).to_struct("s")
+             for side in (chosen, rejected)]  # fmt: skip
+    return pl.DataFrame({
+        "row": np.arange(n), "group": np.arange(n) // per_group, "label": ["chosen"] * n, "chosen": chosen,
+        "rejected": rejected, "hash_chosen": pl.Series(np.arange(n), dtype=pl.UInt64),
+        "hash_rejected": pl.Series(np.arange(n) + n, dtype=pl.UInt64), "c": sides[0], "r": sides[1],
+    })  # fmt: skip
+
+
+def measured(data: pl.DataFrame, parts: int = 1, seed: int = 0) -> np.ndarray:
+    cuts = [data[c] for c in np.array_split(np.arange(data.height), parts)]
+    one = Consensus()
+    state = one.fit(lambda names: [c.select(names) for c in cuts], seed)
+    found = pl.concat([one.load(state)(c) for c in cuts])
+    return found["consensus"].struct.field("mean").to_numpy()
+
+
+def turned(data: pl.DataFrame, rows: np.ndarray) -> pl.DataFrame:
+    swap = pl.Series(np.isin(np.arange(data.height), rows))
+    pairs = [("chosen", "rejected"), ("hash_chosen", "hash_rejected"), ("c", "r")]
+    ours = [data[b].zip_with(swap, data[a]).alias(a) for a, b in pairs]
+    return data.with_columns(ours + [data[a].zip_with(swap, data[b]).alias(b) for a, b in pairs])
+
+
+def test_wrong_labels_stand_at_the_bottom() -> None:
+    data, wrong = made(600), np.arange(0, 600, 6)
+    score = measured(turned(data, wrong))
+    low = np.isin(np.argsort(score), wrong)
+    assert low[:100].mean() > 0.5 and score[wrong].mean() < 0 < np.delete(score, wrong).mean()
+
+
+def test_a_pair_does_not_speak_for_itself() -> None:
+    data, rng = made(400), np.random.default_rng(1)
+    shuffled = turned(data, np.flatnonzero(rng.random(400) < 0.5))  # labels that nothing predicts
+    score = measured(shuffled)
+    assert abs(np.nanmean(score > 0) - 0.5) < 0.08
+
+
+def test_turning_one_pair_round_negates_its_own_score_alone() -> None:
+    data = made(300, per_group=1)
+    there, back = measured(data), measured(turned(data, np.array([7])))
+    assert there[7] == pytest.approx(-back[7], abs=1e-6)
+    same_fold = fold_of(np.arange(300), 0) == fold_of(np.arange(300), 0)[7]
+    same_fold[7] = False
+    assert np.allclose(there[same_fold], back[same_fold])  # their heads saw neither
+
+
+def test_parts_and_the_sample_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = made(500)
+    assert np.array_equal(measured(data), measured(data, 7))
+    monkeypatch.setattr(consensus, "SAMPLE", 300)
+    assert np.array_equal(measured(data), measured(data, 7)) and not np.isnan(measured(data)).any()
+
+
+def test_too_few_groups_and_lone_replies_are_not_judged() -> None:
+    assert np.isnan(measured(made(ENOUGH // 2))).all()
+    lone = [pl.when(pl.col("row") != 3).then(name).alias(name) for name in ("rejected", "hash_rejected")]
+    data = made(400).with_columns(lone)
+    assert np.flatnonzero(np.isnan(measured(data))).tolist() == [3]
+
+
+def test_a_view_that_is_worth_nothing_gets_nothing() -> None:
+    rng = np.random.default_rng(0)
+    group = np.arange(800)
+    told = rng.normal(size=(800, 3)).astype(np.float32)
+    y = (told[:, 0] + rng.logistic(size=800) > 0).astype(float)
+    noise = rng.normal(size=(800, 60)).astype(np.float32)
+    views = {"told": told, "noise": noise}
+    for head in cross_fit(views, y, fold_of(group, 0), group, 0):
+        share = {k: head.weights[k] * np.abs(v @ head.coefficients[k]).mean() for k, v in views.items()}
+        assert share["told"] > 0.5 and share["noise"] < share["told"] / 2
