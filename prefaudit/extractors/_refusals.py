@@ -128,7 +128,7 @@ def refusals(texts: pl.Series) -> pl.DataFrame:
         if names != fitted["features"]:
             raise ValueError("refusal.json was fitted on other features: run training/refusal/fit.py")
         scores[index] = matrix @ np.array(fitted["weights"], np.float32) + np.array(fitted["bias"])
-    return pl.DataFrame(scores, schema=list(CLASSES))
+    return pl.DataFrame(scores, schema=list(CLASSES), orient="row")
 
 
 def tasks(turns: pl.Series) -> pl.DataFrame:
@@ -142,11 +142,11 @@ def tasks(turns: pl.Series) -> pl.DataFrame:
 def with_task(scores: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
     """The log-odds of n replies, moved by what their requests ask for (n rows of `tasks`)."""
     weights = np.array([model()["tasks"][name] for name in asked.columns])
-    return pl.DataFrame(scores.to_numpy() + asked.to_numpy() @ weights, schema=scores.columns)
+    return pl.DataFrame(scores.to_numpy() + asked.to_numpy() @ weights, schema=scores.columns, orient="row")
 
 
 def probabilities(scores: pl.DataFrame) -> pl.DataFrame:
     """The softmax of each row."""
     z = scores.to_numpy()
     e = np.exp(z - z.max(axis=1, keepdims=True))
-    return pl.DataFrame(e / e.sum(axis=1, keepdims=True), schema=scores.columns)
+    return pl.DataFrame(e / e.sum(axis=1, keepdims=True), schema=scores.columns, orient="row")
