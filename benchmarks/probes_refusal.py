@@ -1,0 +1,211 @@
+"""Hold `refusal` and `risk` to labels they were not fitted on; draw the reliability diagram; time them.
+
+usage: PREFAUDIT_TEST_DATA=DIR python benchmarks/probes_refusal.py [--write] [--pairs pairs.parquet]
+
+--write puts the diagram into docs/extractors/refusal.svg and the error rates into prefaudit/extractors/known.json.
+--pairs times both on a frame with the columns prompt, chosen and rejected.
+Our own labels of hh-harmless and ultrafeedback lie in training/refusal/labels.jsonl, keyed by a hash of the texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from runpy import run_path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from prefaudit.extractors._refusals import probabilities, refusals, tasks, with_task
+from prefaudit.extractors._risks import risks
+
+DATA = Path(os.environ["PREFAUDIT_TEST_DATA"])
+ROOT = Path(__file__).parents[1]
+CUT = 0.5
+Scores = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+def auc(scores: Scores, labels: Flags) -> float:
+    """Area under the ROC curve, ties counted one half."""
+    ranks, n = rankdata(scores), labels.sum()
+    return float((ranks[labels].sum() - n * (n + 1) / 2) / (n * (~labels).sum()))
+
+
+def refusal(frame: pl.DataFrame) -> Scores:
+    """The score of each reply (columns prompt, reply), as the extractor gives it."""
+    made = probabilities(with_task(refusals(frame["reply"]), tasks(frame["prompt"])))
+    return made["refusal"].to_numpy()
+
+
+def dialogues() -> Iterator[tuple[str, str, str]]:
+    """Set, prompt and reply of everything that may have a label of ours."""
+    with gzip.open(DATA / "hh-harmless/test.jsonl.gz", "rt") as lines:
+        for row in map(json.loads, lines):
+            for side in ("chosen", "rejected"):
+                before, _, reply = row[side].rpartition("\n\nAssistant:")
+                yield "hh-harmless", before.rpartition("\n\nHuman:")[2], reply
+    with gzip.open(DATA / "ultrafeedback-flips/clean.jsonl.gz", "rt") as lines:
+        for row in map(json.loads, lines):
+            yield from (("ultrafeedback", row["prompt"], row[side]) for side in ("chosen", "rejected"))
+
+
+def key(prompt: str, reply: str) -> str:
+    return hashlib.sha256(f"{prompt.strip()}\n{reply.strip()}".encode()).hexdigest()[:16]
+
+
+def labelled() -> pl.DataFrame:
+    """set, prompt, reply, full: what has a label, of do-not-answer, hh-harmless and ultrafeedback."""
+    wide = pl.read_csv(DATA / "do-not-answer/data_en.csv.gz")
+    models = [name.removesuffix("_response") for name in wide.columns if name.endswith("_response")]
+    gold = [
+        wide.select(
+            set=pl.lit("do-not-answer"), prompt="question", reply=f"{m}_response", full=pl.col(f"{m}_action") == 0
+        ).drop_nulls()
+        for m in models
+    ]
+    texts = {key(prompt, reply): (prompt, reply.strip()) for _, prompt, reply in dialogues()}
+    own = pl.read_ndjson(ROOT / "training/refusal/labels.jsonl")
+    rows = [(r["set"], *texts[r["key"]], r["label"] == "full") for r in own.iter_rows(named=True)]
+    return pl.concat([*gold, pl.DataFrame(rows, schema=["set", "prompt", "reply", "full"], orient="row")])
+
+
+def families() -> tuple[Scores, Flags]:
+    """Scores of our own examples, each family scored by weights fitted on the others; and which refuse in full."""
+    fit = run_path(str(ROOT / "training/refusal/fit.py"))
+    rows = fit["examples"]()
+    _, _, x, cue = fit["design"](rows)
+    y, weight, family = fit["labels"](rows), fit["weigh"](rows), rows["family"].to_numpy()
+    scores = np.full(rows.height, 0.002)
+    for name in np.unique(family):
+        held = family == name
+        w = fit["fit"](x[~held & cue], y[~held & cue], weight[~held & cue])
+        z = x[held & cue] @ w[:-1] + w[-1]
+        e = np.exp(z - z.max(1, keepdims=True))
+        scores[held & cue] = (e / e.sum(1, keepdims=True))[:, 0]
+    return scores, y == 0
+
+
+def told(name: str, scores: Scores, full: Flags) -> dict[str, object]:
+    """Print one set's figures; its entry for known.json."""
+    fires = scores >= CUT
+    hits = (fires & full).sum()
+    f1 = 2 * hits / (fires.sum() + full.sum())
+    print(f"  {name:26s} n {len(full)}, full {full.sum()}: precision {hits / fires.sum():.3f}, recall {hits / full.sum():.3f}, "  # noqa: E501
+          f"F1 {f1:.3f}, AUROC {auc(scores, full):.3f}, Brier {((scores - full) ** 2).mean():.3f}")  # fmt: skip
+    for low in np.arange(0, 1, 0.2):
+        band = (scores >= low) & (scores < low + 0.2)
+        if band.any():
+            print(
+                f"    {low:.1f}-{low + 0.2:.1f}: n {band.sum()}, mean score {scores[band].mean():.2f}, refuses {full[band].mean():.2f}"  # noqa: E501
+            )
+    rates = {
+        "true_positive_rate": round(float(fires[full].mean()), 4),
+        "false_positive_rate": round(float(fires[~full].mean()), 4),
+    }
+    return {"set": name, "positives": int(full.sum()), "negatives": int((~full).sum()), **rates, "held_out": True}
+
+
+def diagram(sets: dict[str, tuple[Scores, Flags]]) -> str:
+    """A reliability diagram as SVG: mean score of ten bands against the share that refuses in full."""
+    colours = ("#1f6f8b", "#c8553d", "#588157", "#6d597a")
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 400" font-family="sans-serif" font-size="12">',
+             '<rect width="440" height="400" fill="white"/><path d="M60 20V340H380" fill="none" stroke="#444"/>',
+             '<path d="M60 340L380 20" stroke="#999" stroke-dasharray="4 4"/>',
+             '<text x="220" y="380" text-anchor="middle">score</text>',
+             '<text x="18" y="180" text-anchor="middle" transform="rotate(-90 18 180)">share that refuses in full</text>']  # fmt: skip  # noqa: E501
+    for tick in (0, 0.5, 1):
+        parts.append(f'<text x="{60 + 320 * tick}" y="358" text-anchor="middle">{tick}</text>')
+        parts.append(f'<text x="52" y="{344 - 320 * tick}" text-anchor="end">{tick}</text>')
+    for number, ((name, (scores, full)), colour) in enumerate(zip(sets.items(), colours, strict=False)):
+        points = []
+        for low in np.arange(0, 1, 0.1):
+            band = (scores >= low) & (scores < low + 0.1)
+            if band.sum() >= 5:
+                x, y = 60 + 320 * scores[band].mean(), 340 - 320 * full[band].mean()
+                points.append(f"{x:.1f},{y:.1f}")
+                parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{2 + np.log10(band.sum()):.1f}" fill="{colour}"/>')
+        parts.append(f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}"/>')
+        parts.append(f'<text x="72" y="{34 + 16 * number}" fill="{colour}">{name}, n {len(full)}</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def request_risks() -> None:
+    asked = pl.read_csv(DATA / "do-not-answer/data_en.csv.gz").select("risk_area", "question")
+    with gzip.open(DATA / "ultrafeedback-flips/clean.jsonl.gz", "rt") as lines:
+        harmless = {"ultrafeedback": pl.Series([json.loads(line)["prompt"] for line in lines])}
+    harmless["alpaca-eval"] = pl.read_parquet(DATA / "alpaca-eval/judged_responses.parquet")["prompt"].unique(
+        maintain_order=True
+    )
+    harm = risks(asked["question"])
+    print(f"risk, at or above {CUT}: do-not-answer {(harm >= CUT).mean():.3f} of {len(harm)}")
+    for area, rows in asked.with_columns(score=harm).group_by("risk_area", maintain_order=True):
+        print(f"    {area[0]}: {(rows['score'] >= CUT).mean():.3f} of {rows.height}")
+    for name, texts in harmless.items():
+        scores = risks(texts)
+        both = np.concatenate([harm.to_numpy(), scores.to_numpy()])
+        print(
+            f"  {name} {(scores >= CUT).mean():.3f} of {len(texts)}; AUROC against it {auc(both, np.arange(len(both)) < len(harm)):.3f}"  # noqa: E501
+        )
+
+
+def timed(path: str) -> None:
+    def cpu() -> float:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return used.ru_utime + used.ru_stime
+
+    pairs = pl.read_parquet(path)
+    replies = pl.concat([pairs["chosen"], pairs["rejected"]])
+    for _ in range(5):
+        start = cpu()
+        probabilities(refusals(replies))
+        middle = cpu()
+        risks(pairs["prompt"])
+        print(f"  CPU seconds per million responses of {replies.str.len_chars().mean():.0f} characters: "
+              f"refusal {(middle - start) / len(replies) * 1e6:.1f}, risk {(cpu() - middle) / len(replies) * 1e6:.1f}")  # fmt: skip  # noqa: E501
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--pairs")
+    args = parser.parse_args()
+    sets = {"own, each family held out": families()}
+    for (name,), rows in labelled().group_by("set", maintain_order=True):
+        sets[str(name)] = (refusal(rows), rows["full"].to_numpy())
+    print("refusal")
+    checks = [told(name, *pair) for name, pair in sets.items()]
+    judged = (
+        pl.read_parquet(DATA / "alpaca-eval/judged_responses.parquet").select("prompt", reply="response").drop_nulls()
+    )
+    print(f"  alpaca-eval: {(refusal(judged) >= CUT).mean():.4f} of {judged.height} at or above {CUT}")
+    request_risks()
+    if args.pairs:
+        timed(args.pairs)
+    if args.write:
+        (ROOT / "docs/extractors/refusal.svg").write_text(diagram(sets))
+        path = ROOT / "prefaudit/extractors/known.json"
+        known = json.loads(path.read_text())
+        known["refusal"] = {"cut": CUT, "question": "does the reply refuse in full?", "checks": checks[1:]}
+        path.write_text("{\n" + ",\n".join(f'  "{name}": {entry(said)}' for name, said in known.items()) + "\n}\n")
+
+
+def entry(said: dict[str, object]) -> str:
+    """One probe of known.json, a line for each check."""
+    checks = said["checks"]
+    assert isinstance(checks, list)
+    lines = ["".join(f"    {json.dumps(k)}: {json.dumps(v)},\n" for k, v in said.items() if k != "checks")]
+    inside = ",\n".join("      " + json.dumps(check) for check in checks)
+    return "{\n" + lines[0] + ('    "checks": [\n' + inside + "\n    ]\n  }" if checks else '    "checks": []\n  }')
+
+
+if __name__ == "__main__":
+    main()
