@@ -53,7 +53,8 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
 
 # What --with and --without name. `groups` is always measured: every interval rests on it.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "text": ("text", "pair", "refusal", "sycophancy", "style"),
+    "text": ("text", "pair"),
+    "probes": ("refusal", "sycophancy", "style"),
     "overlap": ("overlap",),
     "duplicates": ("duplicates", "near", "repeats"),
     "panel": ("panel",),
