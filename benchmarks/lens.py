@@ -32,6 +32,7 @@ from prefaudit.lens.sae import keep
 from prefaudit.stats.baselines import places, spline
 
 M, K, PREFIXES = 32, 4, (8, 32)
+SHAPE = [M, K]
 Encode = Callable[[np.ndarray], np.ndarray]
 
 
@@ -70,14 +71,14 @@ def data(path: str, embedder: str) -> Data:
 
 
 def ours(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
-    lens = lenses.train(x, lenses.Shape(M, K, PREFIXES), seed)
+    lens = lenses.train(x, lenses.shape(len(x), *SHAPE), seed)
     return Fitted(lens.encode, lens.decode, lens.decoder)
 
 
-def pca(active: int | None) -> Callable[..., Fitted]:
+def pca(sparse: bool) -> Callable[..., Fitted]:
     def fit(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
-        turn, _ = lenses.principal(x, M)
-        return Fitted(lambda v: v @ turn.T if active is None else keep(v @ turn.T, active), lambda z: z @ turn, turn)
+        turn, _ = lenses.principal(x, SHAPE[0])
+        return Fitted(lambda v: keep(v @ turn.T, SHAPE[1]) if sparse else v @ turn.T, lambda z: z @ turn, turn)
 
     return fit
 
@@ -258,7 +259,7 @@ def cpu() -> float:
 
 
 METHODS: dict[str, Callable[..., Fitted]] = {
-    "length": nothing, "full": full, "pca": pca(None), "pca-top4": pca(K), "wimhf": wimhf, "prefscope": prefscope,
+    "length": nothing, "full": full, "pca": pca(False), "pca-top4": pca(True), "wimhf": wimhf, "prefscope": prefscope,
     "prefaudit": ours,
 }  # fmt: skip
 
@@ -269,12 +270,17 @@ def main() -> None:
     parser.add_argument("--embedder", default="minilm")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=31, help="first seed of the splits")
+    parser.add_argument("--shape", default="32,4", help="M,K of prefaudit and of principal components")
+    parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--permutations", type=int, default=0)
     args = parser.parse_args()
+    SHAPE[:] = [int(n) for n in args.shape.split(",")]
+    for name in set(METHODS) - set(args.methods.split(",")):
+        METHODS.pop(name)
     try:
         import prefscope as _  # noqa: F401
     except ImportError:
-        METHODS.pop("prefscope")
+        METHODS.pop("prefscope", None)
     d = data(args.data, args.embedder)
     print(f"{len(d.y)} pairs, {d.group.max() + 1} groups, {d.x.shape[1]} dimensions", flush=True)
     seeds = range(args.first, args.first + args.seeds)
