@@ -129,7 +129,7 @@ class Evidence:
     # -- rules and SQL -------------------------------------------------------------------------------------------
 
     def codes(self, named: tuple[str, ...], option: str) -> list[str]:
-        """Pair rules that codes or prefixes name.
+        """Pair rules that codes or prefixes name; a prefix does not take preview rules, which have to be named whole.
 
         Raises:
             UsageError: a code that does not exist, is about more than pairs, or was not asked in this scan.
@@ -145,6 +145,14 @@ class Evidence:
                     f"{option} {code}: {', '.join(matching)} says something of the whole dataset and names no pairs",
                     f"see `prefaudit rule {matching[0]}`",
                 )
+            if code not in self.known:
+                settled = [c for c in pair if not self.known[c].preview]
+                if not settled:
+                    raise UsageError(
+                        f"{option} {code}: {', '.join(pair)} are in preview and are not taken by a prefix",
+                        f"read some of their findings, then name them: {option} {','.join(pair)}",
+                    )
+                pair = settled
             left_out = [c for c in pair if c not in self.asked]
             if left_out:
                 raise UsageError(
