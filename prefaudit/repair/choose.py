@@ -60,7 +60,10 @@ def choose(evidence: Evidence, selection: Selection) -> list[Reason]:
     """
     codes = evidence.codes(selection.drop, "--drop")
     reasons = [_rule(evidence, c, selection.strict) for c in codes if c[:3] not in ("DUP", "CNF")]
-    reasons += [_conflict(evidence, c, selection.strict) for c in codes if c.startswith("CNF")]
+    # Named whole, the fewest votes that have to go do go; a prefix takes nothing of a conflict.
+    fewest = [c for c in codes if c == "CNF004" and c in selection.drop]
+    reasons += [_rule(evidence, c, selection.strict) for c in fewest]
+    reasons += [_conflict(evidence, c, selection.strict) for c in codes if c.startswith("CNF") and c not in fewest]
     if selection.keep is not None:
         kept, unknown = evidence.asks(selection.keep, "--keep")
         reasons.append(_reason("KEEP", ~kept & ~unknown, unknown, selection.strict, f"not ({selection.keep})"))
