@@ -36,7 +36,7 @@ def features(report: dict[str, Any]) -> list[Row]:
 def _rank(feature: dict[str, Any]) -> tuple[float, float]:
     effect = feature.get("effect") or {}
     q = effect.get("q")
-    return (float(q) if known(q) else 2.0, -abs(float(effect.get("delta_win") or 0)))
+    return (float(q) if q is not None else 2.0, -abs(float(effect.get("delta_win") or 0)))
 
 
 def lines(report: dict[str, Any]) -> list[str]:
