@@ -70,14 +70,14 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
         "contamination": contamination(store, measures),
         "examples": {str(row["row"]): rows.example(row) for row in rows.fetch(store, named)},
         "next": commands(results, judged.findings, source.paths, source.container),
-        "strength": {}, "principles": [],
+        "principles": [],
     }  # fmt: skip
 
 
 def _known(statistics: Statistics, options: Options) -> dict[str, bool]:
     """What the source tells, and what the user did."""
     told = {"truncation": options.max_length is not None, "contamination": bool(options.against)}
-    return {**statistics.known, **told}
+    return {**statistics.known, **told, "strength": bool(statistics.told["strength"])}
 
 
 def _bounded(row: dict[str, Any]) -> dict[str, Any]:

@@ -17,12 +17,14 @@ from prefaudit.audit.judgements import metrics as judged_metrics
 from prefaudit.audit.lens import lens
 from prefaudit.audit.measure import Measures
 from prefaudit.audit.read import Opened
+from prefaudit.audit.strength import metrics as strength_metrics
+from prefaudit.audit.strength import strength
 from prefaudit.config import Options
 from prefaudit.core import EFFECTS, FINDINGS, Progress, Rule, fingerprint
 from prefaudit.rules import Judge
 from prefaudit.store import Store
 
-VERSION = 5
+VERSION = 6
 PERMUTATIONS = 20
 TEXTS = ("prompt", "rejected_prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "extra")
 
@@ -113,7 +115,7 @@ def _statistics(store: Store, measures: Measures, options: Options, progress: Pr
         annotators=pl.DataFrame(have["annotators"], schema=stats.ANNOTATORS, orient="row"),
         metrics=have["metrics"],
         known=have["known"],
-        told={name: have[name] for name in ("agreement", "position", "shortcuts", "models", "lens")},
+        told={name: have[name] for name in ("agreement", "position", "shortcuts", "models", "lens", "strength", "consensus")},
     )  # fmt: skip
 
 
@@ -133,15 +135,18 @@ def _compute(columns: Columns, seed: int, measures: Measures) -> dict[str, Any]:
     )
     baselines = stats.baselines(columns.y, length, _Differences(features), columns.group, seed, labels)
     told = judgements(columns, length, seed)
+    outside = strength(measures, columns, length)
     seen = lens(measures, columns, length, effects, seed)
     return {
         "effects": seen.pop("effects").rows(),
         **seen,
         "summary": summary,
         "baselines": baselines,
-        "metrics": {**_metrics(columns, baselines, len(told["annotators"])), **judged_metrics(told)},
+        "metrics": {**_metrics(columns, baselines, len(told["annotators"])), **judged_metrics(told),
+                    **strength_metrics(outside)},
         "known": dict(columns.known),
         **told,
+        **outside,
     }
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from prefaudit.core import UsageError, unknown
 
 Floats = NDArray[np.float64]
+SOURCE = ("source", "votes")  # what the source itself says of its label
 MOST = 32  # scores a side that a list may hold
 
 
@@ -103,7 +104,7 @@ def _source(frame: pl.DataFrame) -> list[Said]:
     margin = np.where(np.isnan(scored), _floats(frame["margin"]), scored)
     vote = pl.col("votes").list.eval(pl.element().struct.field("vote")).list.mean()
     votes = _floats(frame.select((2 * vote - 1).alias("v"))["v"])
-    return [Said("source", margin, chosen, rejected), Said("votes", votes)]
+    return [Said(SOURCE[0], margin, chosen, rejected), Said(SOURCE[1], votes)]
 
 
 def _floats(series: pl.Series) -> Floats:

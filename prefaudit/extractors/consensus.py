@@ -36,7 +36,7 @@ class Consensus:
     """
 
     name: ClassVar[str] = "consensus"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("chosen", "rejected", "label")
     needs: ClassVar[tuple[str, ...]] = ("text", "style", "refusal", "sycophancy", "groups")
@@ -47,7 +47,7 @@ class Consensus:
         return {"consensus": CONSENSUS}
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
-        """A row for each fold and view: `weight` and `coefficients`; and one for the vocabulary and the scales."""
+        """A row for each fold and view: `weight`, `share` of the score's size, `coefficients`; one for the vocabulary."""
         drawn = _drawn(parts, seed)
         frame = pl.concat(
             [f.filter(pl.col("row").is_in(drawn.implode())) for f in parts(["row", "group", "label", *TEXTS, *SIDES])]
@@ -66,10 +66,13 @@ class Consensus:
         rows: list[dict[str, Any]] = [{"fold": -1, "view": said, "weight": float(trained),
                                        "coefficients": b"" if lexical is None else lexical.to_bytes()}]  # fmt: skip
         for k, head in enumerate(heads):
+            size = {name: w * _size(views[name] @ head.coefficients[name]) for name, w in head.weights.items()}
             for name, weight in head.weights.items():
                 held = head.coefficients[name].astype(np.float64).tobytes()
-                rows.append({"fold": k, "view": name, "weight": weight, "coefficients": held})
-        schema: dict[str, Any] = {"fold": pl.Int8, "view": pl.String, "weight": pl.Float64, "coefficients": pl.Binary}
+                share = size[name] / max(sum(size.values()), 1e-12)
+                rows.append({"fold": k, "view": name, "weight": weight, "share": share, "coefficients": held})
+        schema: dict[str, Any] = {"fold": pl.Int8, "view": pl.String, "weight": pl.Float64, "share": pl.Float64,
+                                  "coefficients": pl.Binary}  # fmt: skip
         return pl.DataFrame(rows, schema=schema)
 
     def load(self, state: pl.DataFrame | None) -> Apply:
@@ -99,10 +102,15 @@ class Consensus:
         return apply
 
 
+def _size(score: NDArray[np.float64]) -> float:
+    return float(np.sqrt((score**2).mean()))
+
+
 def heads_of(state: pl.DataFrame) -> list[Heads]:
     """The heads that `fit` wrote, by fold."""
     found: list[Heads] = []
-    for fold, view, weight, held in state.filter(pl.col("fold") >= 0).iter_rows():
+    columns = ["fold", "view", "weight", "coefficients"]
+    for fold, view, weight, held in state.filter(pl.col("fold") >= 0).select(columns).iter_rows():
         if fold == len(found):
             found.append(Heads({}, {}))
         found[fold].coefficients[view] = np.frombuffer(held, np.float64)

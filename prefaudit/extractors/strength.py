@@ -11,7 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.core import Apply, Parts, UsageError
-from prefaudit.extractors._scorers import Floats, Said, known_columns, scorers, split
+from prefaudit.extractors._scorers import SOURCE, Floats, Said, known_columns, scorers, split
+from prefaudit.stats import sample_groups
+from prefaudit.stats.noise import log_odds, noise
 
 F = pl.Float64()
 STRENGTH = pl.Struct({"mean": F, "std": F, "agree": F, "p_correct": F, "worst": F, "cautious": F, "quality": F,
@@ -19,6 +21,7 @@ STRENGTH = pl.Struct({"mean": F, "std": F, "agree": F, "p_correct": F, "worst": 
 READS = ["label", "score_chosen", "score_rejected", "margin", "votes", "extra"]
 ALIKE = 12  # the power of a correlation that counts as speaking twice: 1 at 1, .28 at .9, .002 at .6
 UWO = 0.5  # weight of the variance in `cautious`: Coste et al., arXiv 2310.02743, their best-of-n setting
+NOISE = 50_000  # pairs on which the share of wrong labels is worked out
 TOP = 1.036  # standard deviations above the mean that the reference of `quality` stands: the 85th percentile
 
 
@@ -34,7 +37,8 @@ class Strength:
     `agree` is the share of scorers for the label (one at 0 counts half), `worst` the least margin, `cautious` the mean
     less half the variance (Coste et al., arXiv 2310.02743), `quality` the mean over scorers of log sigma((r(chosen) -
     ref) / spread), ref the 85th percentile of a scorer's scores (Wang et al., arXiv 2402.00742): low says that even the
-    chosen answer is bad. `p_correct` is null: nothing here calibrates it. All are null without an outside scorer.
+    chosen answer is bad. `p_correct` is the probability that the label is right, given the votes: only where three or more
+    scorers were shown to err independently (`stats.noise`), else null. All are null without an outside scorer.
 
     Attributes:
         reward_model: see `rewards`.
@@ -45,10 +49,10 @@ class Strength:
     score_columns: tuple[str, ...] = ()
 
     name: ClassVar[str] = "strength"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = tuple(READS)
-    needs: ClassVar[tuple[str, ...]] = ("rewards",)
+    needs: ClassVar[tuple[str, ...]] = ("rewards", "groups")
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
@@ -56,21 +60,25 @@ class Strength:
         return {"strength": STRENGTH}
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
-        """One row a scorer: name, n, scale, weight, ref, spread of its scores, correlations.
+        """One row a scorer: name, n, scale, weight, ref, spread of its scores, correlations; and, in the first, `noise`.
 
         Raises:
             UsageError: a named column is in no row.
         """
         wanted = split(self.score_columns)
-        sums, seen = _Sums(), pl.Series("extra", [], dtype=pl.String)
-        for part in parts([*READS, "rewards"]):
+        sums, outside, seen = _Sums(), _Outside(), pl.Series("extra", [], dtype=pl.String)
+        for part in parts([*READS, "rewards", "group"]):
             if wanted:
                 seen = _sampled(seen, part["extra"])
-            sums.add(scorers(part, self.reward_model, wanted))
+            said = scorers(part, self.reward_model, wanted)
+            sums.add(said)
+            outside.add(said, part)
         if wanted:
             known_columns(seen, [name for pair in wanted for name in pair])
             _answered(wanted, sums.names)
-        return sums.state()
+        state = sums.state()
+        told = json.dumps(outside.noise(dict(zip(state["scorer"], state["scale"], strict=True)), seed))
+        return state.with_columns(noise=pl.lit(told))
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """The function that measures one part."""
@@ -79,6 +87,8 @@ class Strength:
         place = {name: k for k, name in enumerate(state["scorer"])}
         scale, weight, ref, spread = (state[c].to_numpy() for c in ("scale", "weight", "ref", "spread"))
         wanted = split(self.score_columns)
+        calibrated = json.loads(state["noise"][0]) if len(place) else {}
+        judges = [place[name] for name in calibrated.get("scorers", ())]
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             n = frame.height
@@ -91,7 +101,11 @@ class Strength:
                 if one.chosen is not None and spread[k] > 0:
                     known = ~np.isnan(one.chosen)
                     quality[k, known] = -np.logaddexp(0, -(one.chosen[known] - ref[k]) / spread[k])
-            return frame.select("row").with_columns(_combined(z, weight, quality))
+            correct = np.full(n, np.nan)
+            if calibrated.get("rate") is not None:
+                votes = np.where((frame["label"] == "chosen").to_numpy(), np.sign(z[judges]), np.nan)
+                correct = np.where(np.isnan(votes).all(0), np.nan, 1 / (1 + np.exp(-log_odds(calibrated, votes))))
+            return frame.select("row").with_columns(_combined(z, weight, quality, correct))
 
         return apply
 
@@ -106,6 +120,31 @@ def _answered(wanted: list[tuple[str, str]], names: list[str]) -> None:
         if not any(name.split("[")[0] == f"{chosen}:{rejected}" for name in names):
             raise UsageError(f"--score-columns {chosen}:{rejected}: no row has a number in both",
                              "name two columns of numbers, booleans or lists of numbers")  # fmt: skip
+
+
+class _Outside:
+    """Margins of the scorers that the source did not make, for what they tell of wrong labels."""
+
+    def __init__(self) -> None:
+        self.margins: list[dict[str, NDArray[np.float32]]] = []
+        self.group: list[NDArray[np.int64]] = []
+
+    def add(self, said: list[Said], part: pl.DataFrame) -> None:
+        hard = (part["label"] == "chosen").to_numpy()
+        self.margins.append({s.name: s.margin[hard].astype(np.float32) for s in said if s.name not in SOURCE})
+        self.group.append(part["group"].to_numpy()[hard])
+
+    def noise(self, scale: dict[str, float], seed: int) -> dict[str, Any]:
+        """`stats.noise` of those that ever speak against a label, and their names; none where there is no such."""
+        names = [name for name in scale if any((m[name] < 0).any() for m in self.margins if name in m)]
+        if not names:
+            return {}
+        group = np.concatenate(self.group)
+        keep = sample_groups(group, NOISE, seed)
+        rows = [np.concatenate([m.get(name, np.full(len(g), np.nan)) for m, g in
+                                zip(self.margins, self.group, strict=True)]) for name in names]  # fmt: skip
+        margins = np.array([row[keep] / scale[name] for name, row in zip(names, rows, strict=True)], np.float64)
+        return {"scorers": names, **noise(margins, np.unique(group[keep], return_inverse=True)[1])}
 
 
 class _Sums:
@@ -159,8 +198,8 @@ class _Sums:
         return pl.DataFrame(rows, schema=schema)
 
 
-def _combined(z: Floats, weight: Floats, quality: Floats) -> pl.Series:
-    """The struct, from standardised margins (scorers, n) and the log-sigmoids of the chosen answers."""
+def _combined(z: Floats, weight: Floats, quality: Floats, correct: Floats) -> pl.Series:
+    """The struct, from standardised margins (scorers, n), the log-sigmoids of the chosen answers, and p_correct."""
     k, n = z.shape
     told = ~np.isnan(z)
     count = told.sum(0)
@@ -173,8 +212,7 @@ def _combined(z: Floats, weight: Floats, quality: Floats) -> pl.Series:
         worst = np.where(told, z, np.inf).min(0, initial=np.inf)
         known = ~np.isnan(quality)
         good = np.where(known, quality, 0).sum(0) / known.sum(0)
-    nothing = np.full(n, np.nan)
-    frame = pl.DataFrame({"mean": mean, "std": np.sqrt(variance), "agree": votes, "p_correct": nothing,
+    frame = pl.DataFrame({"mean": mean, "std": np.sqrt(variance), "agree": votes, "p_correct": correct,
                           "worst": np.where(np.isinf(worst), np.nan, worst), "cautious": mean - UWO * variance,
                           "quality": good}).fill_nan(None)  # fmt: skip
     lists = pl.DataFrame({str(i): row for i, row in enumerate(z)}).fill_nan(None) if k else None

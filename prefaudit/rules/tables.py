@@ -18,6 +18,8 @@ DATASET: dict[str, pl.DataType] = dict.fromkeys(
         *("largest_group_share", "length_auc", "length_auc_low", "length_auc_high", "text_auc", "text_auc_low"),
         *("longer_wins", "longer_wins_low", "longer_wins_high", "first_n", "first_rate", "first_low", "first_high"),
         *("distinct_chosen", "distinct_rejected", "top_rejected_share", "top_chosen_share", "annotators"),
+        *("strength_below", "strength_below_low", "strength_below_high", "scorers", "scorers_least_rho"),
+        *("scorer_length_rho", "scorer_cut_share", "scorer_unread_share"),
         *("alpha", "alpha_low", "alpha_high", "alpha_votes", "first_bayes"),
         *(
             f"{name}_{what}"

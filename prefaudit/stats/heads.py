@@ -17,6 +17,7 @@ FOLDS, INNER = 5, 3
 PENALTIES = (3.0, 30.0, 300.0, 3000.0)  # of a dense view, on columns of root mean square 1
 SPARSE = (0.3, 1.0, 3.0)  # of a sparse view, on rows of unit length
 STEADY = 1.0  # of the weights of the views: they start from nothing
+EQUAL = 300.0  # of what the weights of the views differ by: as 1,200 pairs that say that all are worth the same
 ENOUGH = 40  # groups below which nothing is fitted
 
 View = Any
@@ -43,8 +44,9 @@ def cross_fit(views: Mapping[str, View], y: Floats, fold: NDArray[np.integer], g
     A head is an L2 logit without intercept on the differences (Bradley and Terry 1952), so turning a pair round
     negates its score. Its penalty, and the weight of each view, are chosen on inner folds of whole groups of the
     training rows: the weights are a second logit, of no negative weights, on the scores the views give to rows they
-    did not see (stacking, Wolpert 1992; Breiman 1996). A view that is worth nothing gets nothing, and the scale of
-    the sum is that which the held-out rows support.
+    did not see (stacking, Wolpert 1992; Breiman 1996), drawn towards equal weights, since a thousand rows with faint
+    labels cannot tell what each view is worth. In many rows a view that is worth nothing gets nothing, and the scale
+    of the sum is that which the held-out rows support.
 
     Args:
         views: name to n rows.
@@ -110,7 +112,9 @@ def _stacked(scores: Floats, y: Floats) -> Floats:
     def value(w: Floats) -> tuple[float, Floats]:
         s = z @ w
         rest = 0.5 * (1 + np.tanh(0.5 * s)) - y
-        return (float((np.logaddexp(0, s) - y * s).sum() + 0.5 * STEADY * (w @ w)), z.T @ rest + STEADY * w)
+        apart = w - w.mean()
+        penalty = 0.5 * (STEADY * (w @ w) + EQUAL * (apart @ apart))
+        return float((np.logaddexp(0, s) - y * s).sum() + penalty), z.T @ rest + STEADY * w + EQUAL * apart
 
     start = np.full(z.shape[1], 0.1)
     told = minimize(value, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(start))

@@ -18,7 +18,7 @@ from prefaudit.extractors.strength import Strength
 
 def frame(n: int, **columns: object) -> pl.DataFrame:
     schema = {name: PAIRS[name] for name in Strength.reads}
-    rows = pl.DataFrame({"row": range(n)}).with_columns(
+    rows = pl.DataFrame({"row": range(n), "group": range(n)}).with_columns(
         [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in columns]
     )
     given_ = {name: pl.Series(name, v, dtype=schema.get(name)) for name, v in columns.items() if name != "rewards"}
