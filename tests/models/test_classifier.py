@@ -156,7 +156,7 @@ def test_a_scan_by_a_classifier(model: str, tmp_path: Path) -> None:
     rows.append({"prompt": "Quoi?", "chosen": french, "rejected": "Here: 1."})
     data = tmp_path / "pairs.jsonl"
     data.write_text("\n".join(map(json.dumps, rows)))
-    asked = {"with_": ["text"], "probe": [f"refusal={model}"], "fail_on": "never"}
+    asked = {"with_": ["probes"], "probe": [f"refusal={model}"], "fail_on": "never"}
     audit = prefaudit.scan(str(data), tmp_path / "whole", **asked)
     assert audit.report["complete"]
     got = audit.features().collect()
