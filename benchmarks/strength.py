@@ -10,8 +10,8 @@ out of sample, which is what cleanlab ranks by (`--cleanlab`, a Python that has 
 *mean* is the plain mean of the heads of the views, each at root mean square 1.
 
 Told are the AUROC of "turned" by how low the score is, the share of turned labels among the lowest share of scores, and
-the lower end of a one-sided 95 % interval of the gain over length: groups drawn anew 1,000 times, the same for both, the
-mean over the seeds taken in each draw.
+the lower end of a one-sided 95 % interval of the gain over length: groups drawn anew 1,000 times, the same for both,
+the mean over the seeds taken in each draw.
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ def load(name: str) -> Set:
     if name == "gsm8k":
         source = gsm8k()
     elif name == "ultrafeedback":  # without its metadata: the scores in it tell the flips
-        rows = [json.loads(line) for line in gzip.open(folder() / "ultrafeedback-flips/clean.jsonl.gz")]
+        with gzip.open(folder() / "ultrafeedback-flips/clean.jsonl.gz") as file:
+            rows = [json.loads(line) for line in file]
         source = pl.DataFrame([{k: r[k] for k in ("prompt", "chosen", "rejected")} for r in rows])
     elif name in ("alpaca", "parity"):
         source = alpaca(name == "parity")

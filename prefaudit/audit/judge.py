@@ -26,6 +26,7 @@ from prefaudit.store import Store
 
 VERSION = 6
 PERMUTATIONS = 20
+TOLD = ("agreement", "position", "shortcuts", "models", "lens", "strength", "consensus")
 TEXTS = ("prompt", "rejected_prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "extra")
 
 
@@ -115,7 +116,7 @@ def _statistics(store: Store, measures: Measures, options: Options, progress: Pr
         annotators=pl.DataFrame(have["annotators"], schema=stats.ANNOTATORS, orient="row"),
         metrics=have["metrics"],
         known=have["known"],
-        told={name: have[name] for name in ("agreement", "position", "shortcuts", "models", "lens", "strength", "consensus")},
+        told={name: have[name] for name in TOLD},
     )  # fmt: skip
 
 
@@ -142,8 +143,11 @@ def _compute(columns: Columns, seed: int, measures: Measures) -> dict[str, Any]:
         **seen,
         "summary": summary,
         "baselines": baselines,
-        "metrics": {**_metrics(columns, baselines, len(told["annotators"])), **judged_metrics(told),
-                    **strength_metrics(outside)},
+        "metrics": {
+            **_metrics(columns, baselines, len(told["annotators"])),
+            **judged_metrics(told),
+            **strength_metrics(outside),
+        },
         "known": dict(columns.known),
         **told,
         **outside,

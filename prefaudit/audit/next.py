@@ -25,7 +25,9 @@ FACTS = (
     Fact("presented order", ("first", "first_rate", "first_low", "first_high", "first_n"), "--map first=COLUMN"),
     Fact("annotators", ("annotator", "votes", "agreement", "annotators"), "--map annotator=COLUMN"),
     Fact("scores or margins", ("score_chosen", "score_rejected", "margin"), "--map score_chosen=COLUMN"),
-    Fact("an outside scorer", ("strength", r"strength_\w+", r"scorers?_\w+"), "--reward-model NAME, --score-columns CHOSEN:REJECTED"),
+    Fact(
+        "an outside scorer", ("strength", r"strength_\w+", r"scorers?_\w+"), "--reward-model NAME, --score-columns C:R"
+    ),
     Fact("source", ("source",), "--map source=COLUMN"),
     Fact("the trainer's max_length", ("truncation",), "--max-length N"),
     Fact("benchmarks", ("contamination",), "--against FILE"),

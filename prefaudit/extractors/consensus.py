@@ -47,7 +47,7 @@ class Consensus:
         return {"consensus": CONSENSUS}
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
-        """A row for each fold and view: `weight`, `share` of the score's size, `coefficients`; one for the vocabulary."""
+        """A row for each fold and view: `weight`, `share` of the score, `coefficients`; and one for the vocabulary."""
         drawn = _drawn(parts, seed)
         frame = pl.concat(
             [f.filter(pl.col("row").is_in(drawn.implode())) for f in parts(["row", "group", "label", *TEXTS, *SIDES])]

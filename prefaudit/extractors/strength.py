@@ -37,8 +37,8 @@ class Strength:
     `agree` is the share of scorers for the label (one at 0 counts half), `worst` the least margin, `cautious` the mean
     less half the variance (Coste et al., arXiv 2310.02743), `quality` the mean over scorers of log sigma((r(chosen) -
     ref) / spread), ref the 85th percentile of a scorer's scores (Wang et al., arXiv 2402.00742): low says that even the
-    chosen answer is bad. `p_correct` is the probability that the label is right, given the votes: only where three or more
-    scorers were shown to err independently (`stats.noise`), else null. All are null without an outside scorer.
+    chosen answer is bad. `p_correct` is the probability that the label is right, given the votes: only where three or
+    more scorers were shown to err independently (`stats.noise`), else null. All are null without an outside scorer.
 
     Attributes:
         reward_model: see `rewards`.
@@ -60,7 +60,7 @@ class Strength:
         return {"strength": STRENGTH}
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
-        """One row a scorer: name, n, scale, weight, ref, spread of its scores, correlations; and, in the first, `noise`.
+        """One row a scorer: name, n, scale, weight, ref, spread of its scores, rho; and `noise`, the same in all.
 
         Raises:
             UsageError: a named column is in no row.

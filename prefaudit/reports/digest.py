@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from prefaudit.reports import judgements, lens, probed
+from prefaudit.reports import judgements, lens, probed, strength
 from prefaudit.reports.parts import DATASET, Digest, Effect, Finding, Step, Unknown
 from prefaudit.reports.words import (
     NONE,
@@ -69,6 +69,9 @@ def digest(report: dict[str, Any]) -> Digest:
         effects_notes=_effects_notes(report),
         lens=lens.features(report),
         lens_notes=lens.lines(report),
+        strength=strength.lines(report),
+        scorers=strength.scorers(report),
+        deciles=strength.deciles(report),
         next=[
             Step(
                 clean(s.get("command", ""), 400),

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefaudit.reports import strength
 from prefaudit.reports.diff import marked
 from prefaudit.reports.digest import digest
 from prefaudit.reports.parts import Digest, Effect, Finding
@@ -73,6 +74,8 @@ def _context(said: Digest, pairs: dict[str, Any], examples: int, text: int) -> d
         "said": said,
         "state": "good" if said.complete and said.passed else "bad",
         "listed": LISTED,
+        "scorers_head": strength.SCORERS,
+        "deciles_head": strength.DECILES,
         "fix": [(f, _examples(f, pairs, examples, text)) for f in said.fix[:FINDINGS]],
         "fix_left": max(0, len(said.fix) - FINDINGS),
         "predictable": said.predictable[:FINDINGS],

@@ -9,6 +9,7 @@ from typing import Any
 
 from prefaudit.reports.digest import digest
 from prefaudit.reports.parts import Digest, Finding
+from prefaudit.reports.strength import DECILES, SCORERS
 from prefaudit.reports.words import clean, some
 
 FINDINGS = 30  # rows of a table of findings
@@ -104,6 +105,12 @@ def _page(said: Digest, pairs: dict[str, Any], room: tuple[int, int, int]) -> It
     ]
     yield from ["### Held out", "", *_held_out(said), ""]
     yield from ["### Chosen has more", "", *_effects(said, min(most, EFFECTS)), ""]
+    if said.strength:
+        yield from ["### Strength", "", *(f"- {escape(note)}" for note in said.strength), ""]
+    for title, head, rows in (("Scorers", SCORERS, said.scorers), ("Tenths by strength", DECILES, said.deciles)):
+        if rows:
+            cells = [tuple(map(escape, row)) for row in rows]
+            yield from _details(title, table(head, cells, tuple(range(1, len(head)))))
     if said.lens:
         head6 = ("feature of the lens", "differs", "at equal length, points", "q", "stability", "pairs with most of it")
         yield from ["### Lens", "", *(f"- {escape(note)}" for note in said.lens_notes), ""]

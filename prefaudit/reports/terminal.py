@@ -82,6 +82,10 @@ def _layout(said: Digest, room: Room, width: int) -> Iterator[Line]:
     yield from _tendencies(said.predictable, said.predictable_none, room, width)
     yield from _section("HELD OUT", said.held_n and f"{said.held_n}, each judged by a fit without its group", width)
     yield from _held_out(said, width)
+    if said.strength:
+        yield from _section("STRENGTH", "how far outside evidence supports the labels", width)
+        for note in said.strength[:2]:
+            yield from _text(note, width, INDENT, room.wrapped)
     yield []
     yield from _effects(said, room, width)
     yield from _lens(said, room, width)

@@ -1,0 +1,73 @@
+"""What outside scorers and the rest of the dataset say of the labels, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefaudit.reports.words import clean, count, decimal, known, number, percent, some
+
+Row = tuple[str, ...]
+SCORERS = ("scorer", "pairs", "as labelled", "AUC", "follows length", "weight")
+DECILES = ("tenth (pairs)", "strength", "below 0", "scorers for the label", "longer wins")
+
+
+def scorers(report: dict[str, Any]) -> list[Row]:
+    """The rows under SCORERS; `follows length` is a rank correlation of margins and lengths."""
+    each = (report.get("strength") or {}).get("scorers") or []
+    return [
+        (clean(s.get("name", ""), 80), count(s.get("n")), percent(s.get("accuracy"), s.get("accuracy_interval")),
+         decimal(s.get("auc"), s.get("auc_interval")), decimal(s.get("length_rho")), decimal(s.get("weight")))
+        for s in each
+    ]  # fmt: skip
+
+
+def deciles(report: dict[str, Any]) -> list[Row]:
+    """The rows under DECILES, the weakest labels first."""
+    each = (report.get("strength") or {}).get("deciles") or []
+    return [
+        (f"{k + 1} ({count(d.get('n'))})", f"{number(d.get('low'))} to {number(d.get('high'))}",
+         percent(d.get("against")), percent(d.get("agree")), percent(d.get("longer_wins")))
+        for k, d in enumerate(each)
+    ]  # fmt: skip
+
+
+def lines(report: dict[str, Any]) -> list[str]:
+    """Strength first, then consensus; nothing where neither was measured."""
+    return [*_strength(report.get("strength") or {}), *_consensus(report.get("consensus") or {})]
+
+
+def _strength(told: dict[str, Any]) -> list[str]:
+    below = told.get("below") or {}
+    if not below:
+        return []
+    said = [f"{some(len(told.get('scorers') or ()), 'outside scorer')}: strength below 0 in {count(below.get('n'))} of "
+            f"{count(told.get('n'))} pairs, {percent(below.get('rate'), below.get('interval'))}"]  # fmt: skip
+    said += [_noise(told["noise"])] if told.get("noise") else []
+    for scorer in told.get("scorers") or ():
+        if scorer.get("cut") or scorer.get("unread"):
+            said.append(f"{clean(scorer.get('name', ''), 80)}: the prompt cut in {some(scorer.get('cut'), 'pair')}, "
+                        f"too long to be read in {count(scorer.get('unread'))}")  # fmt: skip
+    return said
+
+
+def _noise(noise: dict[str, Any]) -> str:
+    most = f"at most {percent(noise['at_most'])}" if known(noise.get("at_most")) else "no bound"
+    if known(noise.get("rate")):
+        return f"wrong labels: {percent(noise['rate'], noise['interval'])}, if errors fall alike everywhere; {most}"
+    return f"wrong labels: {most} if they fall alike everywhere; no estimate: {clean(noise.get('declined', ''))}"
+
+
+def _consensus(told: dict[str, Any]) -> list[str]:
+    if not told.get("below"):
+        return [f"consensus: {clean(told['note'])}"] if told.get("note") else []
+    whole = told["below"][0]
+    last = told["below"][-1]
+    said = [f"consensus, no evidence: the rest of the data predicts the other answer in "
+            f"{percent(whole.get('rate'), whole.get('interval'))} of {count(told.get('n'))} pairs; in "
+            f"{count(last.get('n'))} at odds over 2.7"]  # fmt: skip
+    cost = told.get("min_consensus") or {}
+    if known(cost.get("length_auc")) and known(cost.get("length_auc_kept")):
+        said.append(f"--min-consensus {number(cost.get('at'))} would drop {percent(cost.get('drops'))}, and take the "
+                    f"AUC of length from {decimal(cost['length_auc'])} to {decimal(cost['length_auc_kept'])}: the data "
+                    "gets more predictable, not truer")  # fmt: skip
+    return said
