@@ -99,15 +99,13 @@ class Judge:
             "annotators": annotators,
             "effects": effects,
         }
+        rest = [t for t in self._tallies.values() if t.rule.scope != "pair"]
         findings = [_no_findings()]
-        for tally in self._tallies.values():
-            if tally.rule.scope == "pair":
-                continue
+        for over, table in tables.items():
+            findings += self._small([t for t in rest if t.rule.over == over], table)
+        for tally in rest:
             if tally.rule.over == "features":
-                table = features(sorted(tally.columns)) if features else pl.DataFrame()
-            else:
-                table = tables[tally.rule.over]
-            findings.append(self._small(tally, table))
+                findings.append(self._whole(tally, features(sorted(tally.columns)) if features else pl.DataFrame()))
         return pl.concat(findings)
 
     def fired(self, code: str) -> pl.Series:
@@ -126,17 +124,18 @@ class Judge:
     def _pair_tallies(self) -> list[Tally]:
         return [t for t in self._tallies.values() if t.rule.scope == "pair"]
 
-    def _answers(self, table: pl.DataFrame, tallies: list[Tally]) -> Iterable[tuple[Tally, pl.DataFrame]]:
+    def _answers(self, table: pl.DataFrame, tallies: list[Tally],
+                 key: str = "row") -> Iterable[tuple[Tally, pl.DataFrame]]:  # fmt: skip
         """One SELECT for all; where that fails, one each, so that only the rule at fault fails."""
         if not tallies:
             return
         try:
-            together = self._ask(statement(tallies), table, tallies)
+            together = self._ask(statement(tallies, key), table, tallies)
         except Failure:
             for tally in tallies:
                 try:
-                    own = narrow(table, {"row", *tally.columns})
-                    answer = self._ask(statement([tally]), own, [tally])
+                    own = narrow(table, {key, *tally.columns})
+                    answer = self._ask(statement([tally], key), own, [tally])
                 except Failure as e:
                     _fail(tally, e, table.height)
                     continue
@@ -162,29 +161,27 @@ class Judge:
         assert isinstance(frame, pl.DataFrame)
         return frame
 
-    def _small(self, tally: Tally, table: pl.DataFrame) -> pl.DataFrame:
+    def _small(self, tallies: list[Tally], table: pl.DataFrame) -> list[pl.DataFrame]:
+        """The rules of one small table, a row of which is one thing to ask about."""
+        have = paths(table)
+        for tally in tallies:
+            tally.missing = tuple(sorted(tally.columns - have))
+        table = narrow(table, set(table.columns)).with_row_index("_row")
+        open_ = [t for t in tallies if not t.missing] if table.height else []
+        return [_told(tally, answer, table) for tally, answer in self._answers(table, open_, "_row")]
+
+    def _whole(self, tally: Tally, table: pl.DataFrame) -> pl.DataFrame:
+        """A rule whose value is an aggregate of all pairs."""
         tally.missing = tuple(sorted(tally.columns - paths(table)))
         if tally.missing or not table.height:
             return _no_findings()
-        whole = tally.rule.over == "features"
-        table = narrow(table, set(table.columns)).with_row_index("_row") if not whole else table
         try:
-            answer = self._ask(aggregate(tally) if whole else statement([tally], key="_row"), table, [tally])
+            answer = _columns_of(tally, self._ask(aggregate(tally), table, [tally]))
         except Failure as e:
-            _fail(tally, e, 1 if whole else table.height)
+            _fail(tally, e, 1)
             return _no_findings()
-        answer = _columns_of(tally, answer)
-        if whole:  # threads add up in no fixed order
-            answer = answer.with_columns(pl.col("value").round_sig_figs(12))
-        _count(tally, answer["fired"])
-        found = answer.filter("fired").sort("value", descending=not tally.where.falling, maintain_order=True)
-        if answer.height == 1:
-            tally.extreme = answer["value"][0] if answer["fired"][0] is not None else None
-        if found.height:
-            tally.extreme = found["value"][0]
-            at = [] if whole else found["key"].to_list()
-            _name(tally, table[at] if at else pl.DataFrame())
-        return _findings(tally, found.select(row=pl.lit(None, pl.Int64), value="value"))
+        # Threads add up in no fixed order.
+        return _told(tally, answer.with_columns(pl.col("value").round_sig_figs(12)), None)
 
     def _result(self, tally: Tally, interval: Interval | None) -> dict[str, Any]:
         rule = tally.rule
@@ -238,6 +235,18 @@ def _count_pairs(tally: Tally, answer: pl.DataFrame) -> pl.DataFrame:
             tally.extreme = best
             tally.extreme_row = found.filter(pl.col("value") == best)["row"].min()  # type: ignore[assignment]
     return _findings(tally, found)
+
+
+def _told(tally: Tally, answer: pl.DataFrame, table: pl.DataFrame | None) -> pl.DataFrame:
+    """Count what a rule of small tables answered, with the names and the message of what it found in the table."""
+    _count(tally, answer["fired"])
+    found = answer.filter("fired").sort("value", descending=not tally.where.falling, maintain_order=True)
+    if answer.height == 1:
+        tally.extreme = answer["value"][0] if answer["fired"][0] is not None else None
+    if found.height:
+        tally.extreme = found["value"][0]
+        _name(tally, table[found["key"].to_list()] if table is not None else pl.DataFrame())
+    return _findings(tally, found.select(row=pl.lit(None, pl.Int64), value="value"))
 
 
 def _name(tally: Tally, found: pl.DataFrame) -> None:

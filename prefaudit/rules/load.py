@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -15,11 +16,16 @@ from prefaudit.rules.sql import Parser
 
 
 def builtin() -> dict[str, Rule]:
-    """The rules that come with the package, by code.
+    """The rules that come with the package, by code; their files are read once in a process.
 
     Raises:
         RuleError: a file is wrong, or the folder is missing from the installation.
     """
+    return dict(_builtin())
+
+
+@cache
+def _builtin() -> dict[str, Rule]:
     packed = resources.files("prefaudit") / "data" / "rules"
     folder = Path(str(packed)) if packed.is_dir() else Path(__file__).resolve().parents[2] / "rules"
     return _folder(folder, {}, Parser())

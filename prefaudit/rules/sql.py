@@ -11,6 +11,7 @@ import difflib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import duckdb
@@ -74,13 +75,23 @@ class Expression:
     falling: bool
 
 
-class Parser:
-    """Reads expressions with DuckDB's own parser, over a confined connection that holds no data."""
+MANY = 4096  # expressions remembered
+_read: dict[tuple[str, str, bool], Expression] = {}
 
-    def __init__(self) -> None:
-        """Open the connection; some milliseconds."""
-        self._con = duck.confined(memory="256MB", threads=1)
-        self._shell = _around(self._node("1"))
+
+class Parser:
+    """Reads expressions with DuckDB's own parser, over a confined connection that holds no data.
+
+    What was read once in this process is remembered: every audit asks the same rules. Refusals are not.
+    """
+
+    @cached_property
+    def _con(self) -> duckdb.DuckDBPyConnection:
+        return duck.confined(memory="256MB", threads=1)
+
+    @cached_property
+    def _shell(self) -> dict[str, Any]:
+        return _around(self._node("1"))
 
     def parse(self, text: str, tag: str = "", aggregates: bool = False) -> Expression:
         """Check one expression and rewrite its names.
@@ -93,6 +104,16 @@ class Parser:
         Raises:
             RuleError: it does not parse, is more than one expression, or names something a rule may not use.
         """
+        key = (text, tag, aggregates)
+        found = _read.get(key)
+        if found is None:
+            found = self._parse(text, tag, aggregates)
+            if len(_read) >= MANY:
+                _read.clear()
+            _read[key] = found
+        return found
+
+    def _parse(self, text: str, tag: str, aggregates: bool) -> Expression:
         if len(text) > LONGEST:
             raise RuleError(f"the expression has {len(text)} characters; at most {LONGEST} are read")
         node = self._node(text)
