@@ -39,7 +39,8 @@ def combined(d: np.ndarray) -> np.ndarray:
     rewards = pl.DataFrame({"chosen": d.T.tolist(), "rejected": (0 * d.T).tolist(), "step": (0 * d.T).tolist(),
                             "cut": [[False] * len(d)] * n}).to_struct("rewards").cast(REWARDS)  # fmt: skip
     frame = pl.DataFrame({"row": range(n), "group": range(n), "rewards": rewards}).with_columns(
-        [pl.lit("chosen" if name == "label" else None, PAIRS[name]).alias(name) for name in Strength.reads])  # fmt: skip
+        [pl.lit("chosen" if name == "label" else None, PAIRS[name]).alias(name) for name in Strength.reads]
+    )
     made = Strength(reward_model=tuple(str(k) for k in range(len(d))))
     state = made.fit(lambda names: [frame.select(names)], 0)
     return made.load(state)(frame)["strength"].struct.field("mean").to_numpy()
@@ -99,7 +100,8 @@ def wrong_labels(data: Answers, kind: str, rate: float, redraws: int) -> dict[st
         error = np.abs([t["rate"] - rate for t in points])
         covered = [t["interval"][0] <= rate <= t["interval"][1] for t in points]
         out |= {"mean": round(float(np.mean([t["rate"] for t in points])), 4), "largest_error": round(error.max(), 4),
-                "within_3_points": round(float((error <= 0.03).mean()), 4), "covered": round(float(np.mean(covered)), 4),
+                "within_3_points": round(float((error <= 0.03).mean()), 4),
+                "covered": round(float(np.mean(covered)), 4),
                 "width": round(float(np.median([np.diff(t["interval"])[0] for t in points])), 4)}  # fmt: skip
     return out
 

@@ -118,9 +118,9 @@ def _cuts(measures: Measures, extractor: Extractor, rows: NDArray[np.int64]) -> 
     cut, unread = np.zeros(models, np.int64), np.zeros(models, np.int64)
     for number in range(measures.store.parts()) if models else ():
         part = measures.store.read(measures.kind(extractor), number, ["row", "rewards"])
-        part = part.filter(pl.Series(np.isin(part["row"].to_numpy(), rows)))["rewards"].struct.unnest()
+        here = part["rewards"].filter(pl.Series(np.isin(part["row"].to_numpy(), rows))).struct.unnest()
         for k in range(models):
-            said = part.select(pl.col("chosen", "rejected", "cut").list.get(k, null_on_oob=True))
+            said = here.select(pl.col("chosen", "rejected", "cut").list.get(k, null_on_oob=True))
             missing = said["chosen"].is_null() | said["rejected"].is_null()
             unread[k] += int(missing.sum())
             cut[k] += int((said["cut"].fill_null(False) & ~missing).sum())
@@ -141,8 +141,8 @@ def _scorer(margin: Floats, pairs: _Pairs) -> dict[str, Any]:
     gap = np.abs(np.nan_to_num(pairs.length))
     edges = np.quantile(gap[hard], [1 / 3, 2 / 3]) if hard.any() else np.zeros(2)
     third = np.searchsorted(edges, gap, side="right")
-    largest = pairs.source.filter(pl.Series(hard)).drop_nulls().value_counts()
-    largest = largest.sort(["count", "source"], descending=[True, False])["source"].head(SLICES)
+    counts = pairs.source.filter(pl.Series(hard)).drop_nulls().value_counts()
+    largest = counts.sort(["count", "source"], descending=[True, False])["source"].head(SLICES)
     by_source = {name: hard & (pairs.source == name).fill_null(False).to_numpy() for name in largest}
     by_gap = {name: hard & (third == k) for k, name in enumerate(("alike", "between", "far apart"))}
     return {

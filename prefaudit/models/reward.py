@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.core import AuditError
-from prefaudit.models.base import ModelError, missing
-from prefaudit.models.hf import BUDGET, _batches, _file, revision
+from prefaudit.models import shared
+from prefaudit.models.base import ModelError
+from prefaudit.models.hf import BUDGET, _batches, revision
+from prefaudit.models.reward_config import ENCODERS, RIGHT, checked
 
 Conversation = Sequence[dict[str, str]]
 MOST = 16_384  # tokens read at most where the model's own limit is higher or not told
@@ -80,6 +80,7 @@ class RewardModel:
     Each trap of the usual loaders has its guard: a head that was not trained is refused, the score is read at the last
     token of the attention mask (not at the last one that differs from padding), the head runs in float32, the chat
     template alone decides on BOS, batches are of one length, and what is too long loses its beginning and is counted.
+    Two answers to one prompt are read in one sequence (`models.shared`) where the model's attention allows it.
 
     Attributes:
         where: folder or hub id.
@@ -153,8 +154,14 @@ class RewardModel:
         order = np.argsort(-sizes, kind="stable")
         order = order[sizes[order] > 0]
         values = np.full(len(sizes), np.nan)
+        budget = BUDGET[self.on.split(":")[0]]
         with torch.inference_mode():
-            self._batches(model, read, order, values, BUDGET[self.on.split(":")[0]])
+            if self._decoder and shared.shares(model.config):
+                found, order = shared.packs(read.ids, order)
+                order = order[np.argsort(-sizes[order], kind="stable")]
+                found.sort(key=lambda p: p.prefix - sizes[p.first] - sizes[p.second])
+                self._packs(model, read, found, values, budget)
+            self._batches(model, read, order, values, budget)
         if not np.isfinite(values[order]).all():
             raise ModelError(f"{self.name} gave a score that is no number")
         return values, read.cut
@@ -172,6 +179,26 @@ class RewardModel:
                 if "out of memory" not in str(error).lower() or len(rows) == 1:
                     raise ModelError(f"{self.name}: {str(error).splitlines()[0]}") from error
                 self._batches(model, read, rows, values, max(len(ids[rows[0]]) * len(rows) // 2, 1))
+
+    def _packs(self, model: Any, read: Tokens, found: list[shared.Pack], values: NDArray[np.float64],
+               budget: int) -> None:  # fmt: skip
+        """Score two answers to one prompt together, longest first; half as many at once where memory falls short."""
+        sizes = np.array([len(read.ids[p.first]) + len(read.ids[p.second]) - p.prefix for p in found], np.int64)
+        for batch in _batches(sizes, budget):
+            some = found[batch]
+            try:
+                told = shared.scores(model, some, read.ids, self.on)
+            except RuntimeError as error:
+                if "out of memory" not in str(error).lower():
+                    raise ModelError(f"{self.name}: {str(error).splitlines()[0]}") from error
+                if len(some) == 1:
+                    rows = np.array(some[0][:2], np.int64)
+                    self._batches(model, read, rows, values, budget)
+                else:
+                    self._packs(model, read, some, values, max(int(sizes[batch].max()) * len(some) // 2, 1))
+                continue
+            for pack, (one, other) in zip(some, told, strict=True):
+                values[[pack.first, pack.second]] = one, other
 
     def _forward(self, model: Any, ids: list[list[int]], kinds: list[list[int]] | None) -> NDArray[np.float64]:
         import torch
@@ -254,37 +281,3 @@ class RewardModel:
                 model.score.float()
             self._held.update(tokenizer=tokenizer, model=model.eval().to(self.on))
         return self._held["tokenizer"], self._held["model"]
-
-
-ENCODERS = {"bert", "roberta", "xlm-roberta", "deberta", "deberta-v2", "distilbert", "electra", "albert", "modernbert",
-            "camembert", "mpnet"}  # fmt: skip
-RIGHT = "name a model that was trained as a sequence classifier with one output"
-
-
-def checked(where: str, pinned: str = "") -> dict[str, Any]:
-    """The config of a reward model, once it is known to be one.
-
-    Raises:
-        AuditError: there is no such model, it is no sequence classifier with one output, or it needs code of its own.
-    """
-    if find_spec("torch") is None or find_spec("transformers") is None:
-        raise missing(f"torch, which {where} needs,")
-    path = _file(where, "config.json")
-    if path is None:
-        raise AuditError(f"there is no model {where!r}", "a hub id, a folder with config.json, or a URL")
-    try:
-        config = json.loads(path.read_text(encoding="utf8"))
-    except ValueError as error:
-        raise AuditError(f"{path} is no JSON: {error}", "download the model again") from error
-    kinds = [str(a) for a in config.get("architectures") or ()]
-    if not any(a.endswith("ForSequenceClassification") for a in kinds):
-        raise AuditError(f"{where} is {', '.join(kinds) or 'of no named kind'}, not a reward model", RIGHT)
-    if "auto_map" in config and any("ForSequenceClassification" in k for k in config["auto_map"]):
-        raise AuditError(
-            f"{where} scores by code of its own, which is not run",
-            "serve it and name the URL of the server, or name a model without remote code",
-        )
-    named = config.get("num_labels") or len(config.get("id2label") or {}) or 2
-    if named != 1:
-        raise AuditError(f"{where} has {named} outputs, and a reward model has one", RIGHT)
-    return dict(config)

@@ -14,7 +14,8 @@ import numpy as np
 
 from prefaudit.core import AuditError, fingerprint
 from prefaudit.models.cache import folder
-from prefaudit.models.reward import Conversation, RewardModel, Scorer, Scores, checked
+from prefaudit.models.reward import Conversation, RewardModel, Scorer, Scores
+from prefaudit.models.reward_config import checked
 from prefaudit.models.reward_server import RewardServer
 
 SLICE = 512  # conversations between two commits: what a killed run, or a server that fails, loses
@@ -54,7 +55,7 @@ class Scored:
             )
             known = dict(_get(con, list(first)))
             new = [k for key, k in first.items() if key not in known]
-            new.sort(key=lambda k: (-len(responses[k]) - sum(len(m["content"]) for m in prompts[k]), k))
+            new.sort(key=lambda k: (*_longest(prompts[k]), -len(responses[k]), k))
             for at in range(0, len(new), SLICE):
                 rows = new[at : at + SLICE]
                 found = self.inner.score([prompts[k] for k in rows], [responses[k] for k in rows])
@@ -75,6 +76,12 @@ def _get(con: sqlite3.Connection, keys: list[bytes]) -> Iterator[tuple[bytes, tu
         marks = ",".join("?" * len(some))
         for key, x, cut, step in con.execute(f"select k, x, cut, step from s where k in ({marks})", some):
             yield key, (x, cut, step)
+
+
+def _longest(prompt: Conversation) -> tuple[int, list[str]]:
+    """Long prompts first, and answers to one prompt side by side: they are read together."""
+    said = [m["content"] for m in prompt]
+    return -sum(map(len, said)), said
 
 
 def _key(prompt: Conversation, response: str) -> bytes:

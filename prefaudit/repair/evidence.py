@@ -20,7 +20,10 @@ from prefaudit.repair.cut import Bools, Floats, Ints
 from prefaudit.rules import Judge
 from prefaudit.rules.sql import Parser
 
-GET_STRENGTH = "give the source's own scores (--map score_chosen=COLUMN --map score_rejected=COLUMN) or a margin"
+GET_STRENGTH = (
+    "ask a reward model (--reward-model NAME), name columns with scores (--score-columns CHOSEN:REJECTED), or map the "
+    "source's own (--map score_chosen=COLUMN --map score_rejected=COLUMN, --map margin=COLUMN); see docs/strength.md"
+)
 LOW_IS_BAD = ("strength", "strength.mean", "consensus", "consensus.mean", "margin")
 
 
@@ -99,16 +102,9 @@ class Evidence:
     def strength(self) -> Floats | None:
         """Strength of every pair's label, NaN where nothing tells; None where nothing tells of any.
 
-        `strength.mean` where the audit measured it. Else the mean over what the source itself says of the margin for
-        the label, each divided by its root mean square, so that 0 means no evidence either way (docs/repair.md): its
-        own scores are one scorer (else its margin), its votes another.
+        `strength.mean`: 0 means no evidence either way (docs/strength.md).
         """
-        from prefaudit.repair.strength import of_source
-
-        measured = self.measured("strength")
-        if measured is not None:
-            return measured
-        return of_source(self.pair_columns("label", "score_chosen", "score_rejected", "margin", "votes"))
+        return self.measured("strength")
 
     @cached_property
     def consensus(self) -> Floats | None:
@@ -222,7 +218,7 @@ class Evidence:
         for name in ("strength", "consensus"):
             if getattr(self, name) is None:
                 found -= {name, *(f for f in found if f.startswith(f"{name}."))}
-        return found | ({"strength", "strength.mean"} if self.strength is not None else set())
+        return found
 
     def _values(self, value: str, params: Mapping[str, Any]) -> Floats:
         used = Parser().parse(value).params
@@ -248,21 +244,15 @@ class Evidence:
                 raise UsageError(f"the question could not be answered: {result['message']}", "see docs/rules.md")
 
     def _parts(self, names: list[str]) -> Iterator[pl.DataFrame]:
-        """The named columns of every part: pairs and features, and the strength where it was worked out here."""
+        """The named columns of every part: pairs and features."""
         roots = {name.split(".")[0] for name in names} | {"row"}
-        ours = self.strength if "strength" in roots and self.measured("strength") is None else None
-        at = 0
         for k in range(self.store.parts()):
             wanted = [n for n in self.store.schema("pairs") if n in roots and (n in TEXTS or n in PAIRS)]
             frame = self.store.read("pairs", k, wanted)
             if roots - set(wanted):
                 features = self.measures.features(k).drop("row")
-                here = [c for c in features.columns if c in roots and (c != "strength" or ours is None)]
+                here = [c for c in features.columns if c in roots]
                 frame = frame.hstack(features.select(here).get_columns())
-            if ours is not None:
-                mean = pl.Series("mean", ours[at : at + frame.height]).fill_nan(None)
-                frame = frame.with_columns(strength=pl.DataFrame([mean]).to_struct())
-            at += frame.height
             yield frame
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from prefaudit import stats
 from prefaudit.audit.columns import FEATURES
+from prefaudit.extractors._scorers import SOURCE
 from prefaudit.repair.cut import Bools, Floats, Ints
 from prefaudit.repair.evidence import Evidence
 
@@ -67,7 +68,10 @@ def measure(evidence: Evidence, gone: Bools, turned: Bools, codes: Sequence[str]
 
 
 def _own_scores(evidence: Evidence, codes: Sequence[str], warnings: list[str]) -> None:
-    if "STRENGTH" not in codes or evidence.strength is None or evidence.measured("strength") is not None:
+    if "STRENGTH" not in codes or evidence.strength is None:
+        return
+    scorers = (evidence.audit.report["strength"] or {}).get("scorers", ())
+    if any(scorer["name"] not in SOURCE for scorer in scorers):
         return
     if not (evidence.strength < 0).any():
         warnings.append(

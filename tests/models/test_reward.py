@@ -10,9 +10,11 @@ import pytest
 from models.tiny import reward_model
 
 from prefaudit.core import AuditError
+from prefaudit.models import shared
 from prefaudit.models.base import ModelError
 from prefaudit.models.hf import BUDGET
-from prefaudit.models.reward import RewardModel, checked, spacing
+from prefaudit.models.reward import RewardModel, spacing
+from prefaudit.models.reward_config import checked
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -133,6 +135,7 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
 def test_memory_that_does_not_hold_a_batch_halves_it(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     model = RewardModel(str(folders["llama"]), device="cpu", precision="float32")
     expected = model.score(ASKED, SAID).values
+    monkeypatch.setattr(shared, "KINDS", set())
     real, sizes = RewardModel._forward, []
 
     def small(self: RewardModel, body: object, ids: list[list[int]], kinds: object) -> object:
@@ -168,3 +171,27 @@ def test_bfloat16_scores_are_near(folders: dict[str, Path]) -> None:
     whole = RewardModel(str(folders["llama"]), device="cpu", precision="float32").score(ASKED, SAID)
     half = RewardModel(str(folders["llama"]), device="cpu", precision="bfloat16").score(ASKED, SAID)
     assert np.corrcoef(whole.values, half.values)[0, 1] > 0.99 and (half.spacing > whole.spacing).all()
+
+
+def test_two_answers_to_a_prompt_are_read_in_one_sequence(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = RewardModel(str(folders["llama"]), device="cpu", precision="float32")
+    expected = np.array(plain(folders["llama"], ASKED, SAID))
+    real, read = shared.scores, []
+
+    def small(body: object, some: list[shared.Pack], *rest: object) -> object:
+        if len(some) > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 9 GiB")
+        read.extend(some)
+        return real(body, some, *rest)
+
+    monkeypatch.setattr(shared, "scores", small)
+    assert np.abs(model.score(ASKED, SAID).values - expected).max() < 1e-5
+    assert len(read) > 4 and all(p.prefix >= shared.LEAST for p in read)
+    # an answer that the other begins with, and one that is the other
+    asked, said = ASKED[:1] * 4, ["word", "word word", "word", ""]
+    assert np.abs(model.score(asked, said).values - plain(folders["llama"], asked, said)).max() < 1e-5
+    assert not shared.shares(transformers.MistralConfig(sliding_window=64)) and not shared.shares(
+        transformers.Gemma2Config()
+    )
