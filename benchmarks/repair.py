@@ -17,8 +17,10 @@ from pathlib import Path
 
 FILTER = """
 import json, resource, sys
-from prefaudit.repair import filter
-made = filter(sys.argv[1], sys.argv[2], drop=["LEN001", "REF"], audit=sys.argv[3], force=True, fail_on="never")
+from prefaudit import repair
+groups = tuple(filter(None, sys.argv[4].split(",")))
+made = repair.filter(sys.argv[1], sys.argv[2], drop=["LEN001", "SCH", "TRC"], audit=sys.argv[3], force=True,
+                     fail_on="never", with_=groups)
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({"cpu": used.ru_utime + used.ru_stime, "peak_gb": used.ru_maxrss / 1e6, "kept": made.kept}))
 """
@@ -32,7 +34,11 @@ kept = con.execute(
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({"cpu": used.ru_utime + used.ru_stime, "peak_gb": used.ru_maxrss / 1e6, "kept": kept}))
 """
-SCAN = "import sys; from prefaudit.audit import scan; scan(sys.argv[1], sys.argv[2], fail_on='never')"
+SCAN = """
+import sys
+from prefaudit.audit import scan
+scan(sys.argv[1], sys.argv[2], fail_on="never", with_=tuple(filter(None, sys.argv[3].split(","))))
+"""
 
 
 def run(program: str, *words: str) -> dict[str, float]:
@@ -49,16 +55,17 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--audit", default="")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--with", dest="groups", default="", help="extractor groups of the audit [default: all]")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="prefaudit-") as folder:
         audit = given.audit or str(Path(folder) / "audit")
-        run(SCAN, given.data, audit)
+        run(SCAN, given.data, audit, given.groups)
         print(f"{'':<10}{'CPU s':>8}{'peak GB':>9}{'rows':>11}{'MB':>8}")
         best: dict[str, float] = {}
         for _ in range(given.rounds):
             for name, program in (("prefaudit", FILTER), ("duckdb", COPY)):
                 out = Path(folder) / f"{name}.parquet"
-                found = run(program, given.data, str(out), audit)
+                found = run(program, given.data, str(out), audit, given.groups)
                 best[name] = min(best.get(name, 1e9), found["cpu"])
                 size = out.stat().st_size / 1e6
                 print(f"{name:<10}{found['cpu']:>8.1f}{found['peak_gb']:>9.2f}{found['kept']:>11,.0f}{size:>8.0f}")

@@ -163,9 +163,9 @@ def review(
     by: Annotated[
         str, typer.Option("--by", metavar="WHAT", help="random; half from strength, consensus, a rule code or a probe.")
     ] = "random",
-    probe: Annotated[
+    ask: Annotated[
         list[str] | None,
-        typer.Option("--probe", metavar="NAME", help="Ask of each answer what this probe claims: refusal, sycophancy."),
+        typer.Option("--ask", metavar="NAME", help="Ask of each answer what this probe claims: refusal, sycophancy."),
     ] = None,
     audit: Audit = None, force: Overwrite = False, config: Config = None, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
@@ -175,7 +175,7 @@ def review(
 
         options = _options(config, given)
         with progress(quiet) as bars:
-            told = reviewing.write(data, out, options, n=n, by=by, probes=codes(probe), audit=audit, force=force,
+            told = reviewing.write(data, out, options, n=n, by=by, ask=codes(ask), audit=audit, force=force,
                                    progress=bars)  # fmt: skip
         if not quiet:
             say(told)

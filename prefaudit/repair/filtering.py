@@ -18,7 +18,6 @@ from prefaudit.repair.cut import Bools, Cut, Floats, Ints
 from prefaudit.repair.fold import fold, of_rows
 from prefaudit.repair.result import Repair
 from prefaudit.sources.locate import CONTAINERS, suffix
-from prefaudit.store import write_frame
 
 CONTROL = "control"
 
@@ -217,7 +216,8 @@ def deliver(work: session.Session, where: Where, cut: Cut, repair: Repair, chang
     """Write ledger, control and dataset under temporary names, then put them in place: the ledger last."""
     assert where.out is not None and where.ledger_path is not None
     with target.Staged() as staged:
-        write_frame(staged.path(where.ledger_path, explains=True), repair.ledger)
+        # Not store.write_frame: its own temporary name beside this one would outlive a kill.
+        repair.ledger.write_parquet(staged.path(where.ledger_path, explains=True), compression="lz4", statistics=False)
         if where.control_path is not None:
             random = _control(work, cut, changes)
             output.write(work.origin, staged.path(where.control_path), where.control_path, random)

@@ -28,7 +28,7 @@ LONGEST = 20_000
 NONE = Review()
 
 
-def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "random", probes: Sequence[str] = (),
+def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "random", ask: Sequence[str] = (),
           audit: str | Path | None = None, force: bool = False, progress: Progress | None = None) -> str:  # fmt: skip
     """Draw pairs and write the sheet.
 
@@ -39,7 +39,7 @@ def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "ra
         n: pairs to draw; all where there are fewer.
         by: random; strength or consensus: half of them from the lowest tenth; a rule code or a probe: half of them from
             what it names.
-        probes: probes to ask about, of each answer apart: refusal, sycophancy.
+        ask: probes to ask about, of each answer apart: refusal, sycophancy.
         audit: the audit folder.
         force: overwrite.
         progress: how far it is.
@@ -49,10 +49,10 @@ def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "ra
     """
     if n < 1:
         raise UsageError(f"--n has to be at least 1, not {n}", "100 is a good start")
-    for probe in probes:
+    for probe in ask:
         if probe not in KNOWN:
-            raise unknown("probe", probe, KNOWN)
-    probes = tuple(dict.fromkeys(probes))
+            raise unknown("probe in --ask", probe, KNOWN)
+    probes = tuple(dict.fromkeys(ask))
     opening = session.open_data(data, options)
     target.check(out, opening[1].paths, force)
     if out.suffix.lower() != ".csv":
@@ -117,7 +117,7 @@ def _special(evidence: Evidence, by: str) -> Any:
     elif by in KNOWN:
         fires = named(evidence.store, evidence.measures, by)
         if fires is None:
-            raise UsageError(f"--by {by}: this audit did not measure it", "add its group to --with: text")
+            raise UsageError(f"--by {by}: this audit did not measure it", "add its group to --with: probes")
         found |= (fires[0] == 1) | (fires[1] == 1)
     else:
         for code in evidence.codes((by,), "--by"):

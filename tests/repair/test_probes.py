@@ -124,7 +124,7 @@ def test_a_sheet_that_asks_about_a_probe_corrects_each_side_apart() -> None:
     rows[0]["rejected"] = rows[0]["rejected"] + " It ends so."  # the two answers of a row are never the same text
     path = str(jsonl(Path("a.jsonl"), [r for i, r in enumerate(rows) if i % 40]))
     rows = [r for i, r in enumerate(rows) if i % 40]
-    code, told, err = call("review", path, "-o", "s.csv", "--n", "78", "--probe", "refusal")
+    code, told, err = call("review", path, "-o", "s.csv", "--n", "78", "--ask", "refusal")
     assert code == 0 and "refusal_1 and refusal_2" in told and "does the reply refuse" in told, err
     with Path("s.csv").open(newline="", encoding="utf8") as f:
         sheet = list(csv.DictReader(f))
@@ -172,7 +172,7 @@ def test_a_scan_without_review_gives_ranges_and_no_corrected_point() -> None:
 def test_bad_cells_are_exit_2_with_their_line(cell: tuple[str, str], told: str) -> None:
     rows = data(20)
     path = str(jsonl(Path("a.jsonl"), rows))
-    call("review", path, "-o", "s.csv", "--n", "6", "--by", "refusal", "--probe", "refusal,sycophancy")
+    call("review", path, "-o", "s.csv", "--n", "6", "--by", "refusal", "--ask", "refusal,sycophancy")
     text = Path("s.csv").read_text(encoding="utf8").split("\n")
     at = text[0].rstrip("\r").split(",").index(cell[0])
     cells = next(csv.reader([text[1]]))
@@ -186,7 +186,7 @@ def test_bad_cells_are_exit_2_with_their_line(cell: tuple[str, str], told: str) 
 
 def test_a_probe_nobody_knows_is_exit_2() -> None:
     path = str(jsonl(Path("a.jsonl"), data(20)))
-    code, _, err = call("review", path, "-o", "s.csv", "--probe", "refusals")
+    code, _, err = call("review", path, "-o", "s.csv", "--ask", "refusals")
     assert code == 2 and "did you mean 'refusal'" in err and not Path("s.csv").exists()
 
 
