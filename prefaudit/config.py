@@ -39,6 +39,7 @@ class Options:
     lens_features: int | None = None  # M and K of the lens; chosen by the number of pairs
     lens_active: int | None = None
     against: tuple[str, ...] = ()  # benchmarks whose texts should not be in the data
+    presidio: tuple[str, ...] = ()  # languages or installed spaCy models: personal data by Presidio
     reward_model: tuple[str, ...] = ()  # folders, hub ids or servers that score each answer
     score_columns: tuple[str, ...] = ()  # CHOSEN:REJECTED, columns of the source with scores of the two answers
     max_tokens: int | None = None  # that a reward model reads
@@ -49,7 +50,7 @@ class Options:
 KINDS: dict[str, type] = {
     "format": str, "map": dict, "select": tuple, "ignore": tuple, "with": tuple, "without": tuple, "fail-on": str,
     "sample": int, "seed": int, "workers": int, "memory": str, "rules": tuple, "params": dict, "severity": dict,
-    "max-length": int, "tokenizer": str, "against": tuple, "probe": tuple, "part-rows": int,
+    "max-length": int, "tokenizer": str, "against": tuple, "presidio": tuple, "probe": tuple, "part-rows": int,
     "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str,
     "embedder": str, "lens-features": int, "lens-active": int,
 }  # fmt: skip
@@ -142,7 +143,7 @@ def checked(values: Mapping[str, Any]) -> Options:
     for key in values:
         if key not in known:
             raise unknown("option", key, known)
-    lists = {"select", "ignore", "with_", "without", "rules", "against", "probe", "reward_model", "score_columns"}
+    lists = {f.name for f in fields(Options) if f.default == ()}
     given: dict[str, Any] = {}
     for key, value in values.items():
         given[key] = (value,) if key in lists and isinstance(value, str) else tuple(value) if key in lists else value

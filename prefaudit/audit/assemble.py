@@ -76,7 +76,8 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
 
 def _known(statistics: Statistics, options: Options) -> dict[str, bool]:
     """What the source tells, and what the user did."""
-    told = {"truncation": options.max_length is not None, "contamination": bool(options.against)}
+    told = {"truncation": options.max_length is not None, "contamination": bool(options.against),
+            "presidio": bool(options.presidio)}  # fmt: skip
     return {**statistics.known, **told, "strength": bool(statistics.told["strength"])}
 
 

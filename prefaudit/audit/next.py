@@ -31,6 +31,7 @@ FACTS = (
     Fact("source", ("source",), "--map source=COLUMN"),
     Fact("the trainer's max_length", ("truncation",), "--max-length N"),
     Fact("benchmarks", ("contamination",), "--against FILE"),
+    Fact("personal data by Presidio", ("presidio",), "--presidio en"),
     Fact("models", ("model_chosen", "model_rejected"), "--map model_chosen=COLUMN"),
 )
 

@@ -76,6 +76,12 @@ SCAN: dict[str, Any] = {
             "--against", metavar="DATA", help="A benchmark whose texts should not be in the data; repeatable."
         ),
     ],
+    "presidio": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--presidio", metavar="LANG|MODEL", help="Presidio too: en, or an installed spaCy model; repeatable."
+        ),
+    ],
     "seed": Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random [default: 0].")],
     "workers": Annotated[int | None, typer.Option("--workers", metavar="N", help="Threads [default: all cores].")],
     "memory": Annotated[

@@ -17,6 +17,7 @@ from prefaudit.extractors.overlap import Overlap
 from prefaudit.extractors.pair import Pair
 from prefaudit.extractors.panel import Panel
 from prefaudit.extractors.pii import Pii
+from prefaudit.extractors.presidio import Presidio
 from prefaudit.extractors.refusal import Refusal
 from prefaudit.extractors.repeats import Repeats
 from prefaudit.extractors.rewards import Rewards
@@ -44,6 +45,7 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
     Truncation,
     Language,
     Pii,
+    Presidio,
     Mentions,
     Contamination,
     Rewards,
@@ -60,7 +62,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "panel": ("panel",),
     "integrity": ("encoding", "truncation", "contamination"),
     "language": ("language",),
-    "pii": ("pii",),
+    "pii": ("pii", "presidio"),
     "mentions": ("mentions",),
     "strength": ("strength",),
     "consensus": ("consensus",),
