@@ -10,7 +10,9 @@ from prefaudit.stats.noise import log_odds, noise
 N = 4000
 
 
-def scorers(rate: float, seed: int = 0, shared: float = 0.0, gap: np.ndarray | float = 1.0, many: int = 3) -> np.ndarray:
+def scorers(
+    rate: float, seed: int = 0, shared: float = 0.0, gap: np.ndarray | float = 1.0, many: int = 3
+) -> np.ndarray:
     rng = np.random.default_rng(seed)
     wrong = np.where(rng.random(N) < rate, -1, 1)
     common = rng.normal(size=N)
