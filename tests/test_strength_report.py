@@ -14,13 +14,13 @@ import prefaudit
 from prefaudit import reports
 from prefaudit.cli import app
 
-N = 600
+N = 2500
 
 
 def frame(rate: float = 0.2) -> tuple[pl.DataFrame, np.ndarray]:
     """Answers of random words, a share of the labels turned round, three scorers on three scales."""
     rng = np.random.default_rng(0)
-    words = np.array("ash birch cedar elm fir hazel larch maple oak pine rowan yew".split())
+    words = np.array(["ash", "birch", "cedar", "elm", "fir", "hazel", "larch", "maple", "oak", "pine", "yew"])
     texts = [[" ".join(rng.choice(words, rng.integers(5, 25))) for _ in range(2)] for _ in range(N)]
     wrong = rng.random(N) < rate
     margin = {f"s{k}": scale * (m + rng.normal(size=N)) * np.where(wrong, -1, 1)
@@ -80,11 +80,8 @@ def test_a_scorer_of_length_and_one_turned_round_are_named(tmp_path: Path) -> No
 
 def test_consensus_says_what_it_would_cost(audit: prefaudit.Audit) -> None:
     told = audit.report["consensus"]
-    assert (
-        told["n"] == told["trained"] == N
-        and abs(sum(told["views"].values()) - 1) < 1e-3
-        or not any(told["views"].values())
-    )
+    assert told["n"] == told["trained"] == N
+    assert set(told["views"]) == {"length", "text", "words"} and sum(told["views"].values()) < 1.001
     assert [b["level"] for b in told["below"]] == [0, -1] and 0 <= told["min_consensus"]["drops"] <= 1
 
 

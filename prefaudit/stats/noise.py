@@ -75,9 +75,11 @@ def _point(margins: Floats, group: Ints) -> dict[str, Any]:
     sizes = np.array([_ranks(np.abs(row)) for row in margins])
     if np.isnan(sizes).any():
         return out | {"declined": "a scorer only votes, and without sizes its independence cannot be shown"}
-    out["dependence"] = _dependence(votes, sizes, group)
-    if not out["dependence"] < APART:
+    least, out["dependence"] = _dependence(votes, sizes, group)
+    if least > 0 and not out["dependence"] < APART:
         return out | {"declined": "the scorers err together: a hard pair looks like a wrong label to all of them"}
+    if not out["dependence"] < APART:
+        return out | {"declined": f"{n:,} pairs are too few to show that the scorers err independently"}
     pairs = list(combinations(range(len(votes)), 2))
     products = np.array([votes[i] * votes[j] for i, j in pairs])
     moments = products.mean(1)
@@ -110,15 +112,17 @@ def _ranks(size: Floats) -> Floats:
     return np.asarray(rank / spread if spread > 0 else np.full(len(rank), np.nan))
 
 
-def _dependence(votes: Floats, sizes: Floats, group: Ints) -> float:
-    """The upper end of the largest correlation: of two sizes, or of a size with the agreement of label and another."""
+def _dependence(votes: Floats, sizes: Floats, group: Ints) -> tuple[float, float]:
+    """The largest correlation of two sizes, or of a size with the agreement of label and another: the ends of the
+    interval of its size, the lower one with a share of the error for each correlation that was looked at."""
     found = [sizes[i] * sizes[j] for i, j in combinations(range(len(sizes)), 2)]
     for i, vote in enumerate(votes[1:]):
         found += [_ranks(vote) * sizes[j] for j in range(len(sizes)) if j != i and len(np.unique(vote)) > 1]
     products = np.array(found)
     mean = products.mean(1)
     error = np.sqrt(np.diag(_covariance(products - mean[:, None], group)))
-    return float((np.abs(mean) + quantile(0.9, np.inf) * error).max())
+    low = np.abs(mean) - quantile(1 - 0.05 / len(found), np.inf) * error
+    return float(low.max()), float((np.abs(mean) + quantile(0.9, np.inf) * error).max())
 
 
 def _covariance(influence: Floats, group: Ints) -> NDArray[np.float64]:

@@ -45,6 +45,7 @@ def test_groups_that_move_as_one_widen_the_interval() -> None:
         (scorers(0.2, many=2), "leave nothing over"),
         (scorers(0.2, shared=0.6), "err together"),
         (scorers(0.2)[[0, 1, 0]], "err together"),
+        (scorers(0.2)[:, :900], "too few to show"),
         (np.sign(scorers(0.2)), "only votes"),
         (scorers(0.2)[:, :300], "are needed"),
         (scorers(0.5), "by chance"),
