@@ -13,7 +13,8 @@ from repair.making import begin, cells, read, same_cells, turned
 from prefaudit.config import Options
 from prefaudit.repair import filter
 
-DROP = ("SCH", "DUP", "CNF", "LEN", "REF", "TRC", "SYC")
+DROP = ("SCH", "DUP", "CNF", "LEN", "TRC", "REF001", "REF002", "REF003", "SYC001")
+MEASURED = {"with_": ("text", "probes", "duplicates", "integrity")}  # all that these rules read
 ENDINGS = {"jsonl": ".jsonl", "json": ".json", "csv": ".csv", "parquet": ".parquet"}
 DATASETS = pytest.mark.parametrize("name", [s[0] for s in SETS], ids=[Path(s[0]).name for s in SETS])
 
@@ -28,7 +29,7 @@ def test_filter(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
     monkeypatch.chdir(tmp_path)
     source, out = data / name, out_name(data / name)
     before, n = cells(source)
-    nothing = filter(str(source), out, audit="audit")
+    nothing = filter(str(source), out, audit="audit", **MEASURED)
     keep = np.zeros(n, bool)
     keep[before["source_row"].to_numpy()] = True
     skipped = nothing.ledger["source_row"].to_list()
@@ -36,11 +37,11 @@ def test_filter(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
     assert (nothing.read, nothing.kept, nothing.dropped, nothing.skipped) == (n, n - len(skipped), 0, len(skipped))
     assert same_cells(before, keep, cells(out)[0])
 
-    made = filter(str(source), out, drop=DROP, force=True, audit="audit")
+    made = filter(str(source), out, drop=DROP, force=True, audit="audit", **MEASURED)
     assert made.read == made.kept + made.dropped + made.skipped == n
     lost = made.ledger.filter(pl.col("action") == "dropped")
     if made.pairs["rows_rewritten"] == 0:
-        work = begin(source, Options(fail_on="never"), tmp_path / "audit")
+        work = begin(source, Options(fail_on="never", **MEASURED), tmp_path / "audit")
         gone = np.bincount(work.evidence.source_row[lost["row"].to_numpy()], minlength=n)
         if not work.opened.detected.layout.regroups and work.evidence.pairs == work.evidence.rows - len(skipped):
             keep &= gone == 0
@@ -49,7 +50,7 @@ def test_filter(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
         return
     from prefaudit.audit import Audit, scan
 
-    after, first = scan(out, "again", fail_on="never"), Audit("audit")
+    after, first = scan(out, "again", fail_on="never", **MEASURED), Audit("audit")
     assert after.report["dataset"]["format"] == first.report["dataset"]["format"]
     assert after.report["dataset"]["pairs"] + after.report["dataset"]["unpaired"] == made.pairs["kept"]
     assert after.report["dataset"]["skipped"] == 0
