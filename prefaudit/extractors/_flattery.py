@@ -182,7 +182,7 @@ def flatteries(texts: pl.Series, views: pl.DataFrame, later: pl.Series) -> pl.Da
     """
     known = texts.is_not_null().to_numpy()
     stance = views["stance"].fill_null(False).to_numpy() & known
-    push = views["push"].to_numpy() & later.fill_null(False).to_numpy() & known
+    push = views["push"].fill_null(False).to_numpy() & later.fill_null(False).to_numpy() & known
     filled = texts.fill_null("")
     in_dialogue = later.fill_null(False).to_numpy()  # there the whole of every reply is read
     read = np.flatnonzero(known & (stance | push | in_dialogue | maybe_praise(filled)))
