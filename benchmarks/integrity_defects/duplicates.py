@@ -197,11 +197,11 @@ def near_rejected(rows: list[Row], own: list[int], rng: random.Random) -> set[in
 
 
 def near_pairs(rows: list[Row], audit: Any) -> set[int]:
-    """Rows of DUP003 whose earlier pair has three texts of Jaccard .7 and more, or equal ones, counted out."""
+    """Rows of DUP003 whose earlier pair has three texts of Jaccard .7 and more, counted out, or equal but for form."""
     told = audit.features().select("row", pl.col("near_pair").struct.field("row").alias("other")).collect()
     others = dict(told.drop_nulls().rows())
     fired = audit.findings.filter(pl.col("rule") == "DUP003")["row"].to_list()
-    like = lambda a, b: a == b or jaccard(a, b) >= SIMILAR  # noqa: E731
+    like = lambda a, b: plain(a) == plain(b) or jaccard(a, b) >= SIMILAR  # noqa: E731
     return {n for n in fired if all(like(rows[n][s], rows[others[n]][s]) for s in ("prompt", "chosen", "rejected"))}
 
 

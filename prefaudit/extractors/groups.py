@@ -117,7 +117,7 @@ def _alike(prompt: Keys, first: Ints, found: list[_Part], parts: Parts) -> tuple
     order = np.argsort(places, kind="stable")
     numbered = places[order]
     left, right = _near.candidates(np.concatenate([p.sketch for p in found])[at][order])
-    return _near.verified(left, right, lambda wanted: _read(parts, numbered[wanted])), numbered
+    return _near.verified(left, right, lambda wanted: read_prompts(parts, numbered[wanted])), numbered
 
 
 def _spread(value: Ints, numbered: Ints, prompt: Keys, first: Ints) -> Ints:
@@ -127,7 +127,7 @@ def _spread(value: Ints, numbered: Ints, prompt: Keys, first: Ints) -> Ints:
     return np.where(prompt != 0, out[first], 0)
 
 
-def _read(parts: Parts, places: Ints) -> Iterator[pl.Series]:
+def read_prompts(parts: Parts, places: Ints) -> Iterator[pl.Series]:
     """The prompts at these positions (ascending), one series a part."""
     at = 0
     for frame in parts(["prompt"]) if len(places) else ():

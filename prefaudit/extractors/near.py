@@ -47,12 +47,12 @@ class Near:
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
         """The rows with an answer that is like another: row, side (0 chosen, 1 rejected), group, other, jaccard."""
         rows, text, first = _numbered(parts)
-        sketch = [_near.sketches(texts, seed) for texts in _read(parts, first)]
+        sketch = [_near.sketches(texts, seed) for texts in read_answers(parts, first)]
         if not len(first) or not sketch:
             return _state(np.zeros(0, np.int64), rows, np.zeros(0, np.int64), text)
         left, right = _near.candidates(np.concatenate(sketch))
         apart = first[left] // 2 != first[right] // 2
-        found = _near.verified(left[apart], right[apart], lambda wanted: _read(parts, first[wanted]))
+        found = _near.verified(left[apart], right[apart], lambda wanted: read_answers(parts, first[wanted]))
         group = _near.joined(found, len(first), self.alike)
         return _state(group, rows, first, text, _near.nearest(found))
 
@@ -95,8 +95,8 @@ def _numbered(parts: Parts) -> tuple[Ints, Ints, Ints]:
     return frame["row"].to_numpy(), text.reshape(-1, 2), first[1:] if len(null) else first
 
 
-def _read(parts: Parts, places: Ints) -> Iterator[pl.Series]:
-    """The answers at these places (ascending), one series a part."""
+def read_answers(parts: Parts, places: Ints) -> Iterator[pl.Series]:
+    """The answers at these places (2 * position + side, ascending), one series a part."""
     at = 0
     for frame in parts(list(SIDES)) if len(places) else ():
         low, high = np.searchsorted(places, [2 * at, 2 * (at + frame.height)])

@@ -68,13 +68,13 @@ def readers(names: tuple[str, ...]) -> tuple[Reader, ...]:
         if pipe.lang in pipes:
             raise UsageError(f"--presidio names {pipe.lang} twice", "one language code or model for each language")
         pipes[pipe.lang] = pipe
-    engine = SpacyNlpEngine(models=[{"lang_code": lang, "model_name": lang} for lang in pipes])
+    engine: Any = SpacyNlpEngine(models=[{"lang_code": lang, "model_name": lang} for lang in pipes])
     engine.nlp = pipes  # loaded already: its own `load` would fetch a model that is missing
-    registry = RecognizerRegistry(supported_languages=list(pipes))
+    registry: Any = RecognizerRegistry(supported_languages=list(pipes))
     registry.load_predefined_recognizers(languages=list(pipes), nlp_engine=engine)
-    for one in [r for r in registry.recognizers if "EMAIL_ADDRESS" in r.supported_entities]:
-        registry.recognizers.remove(one)
-        registry.add_recognizer(_emails(one.supported_language))
+    for one in registry.recognizers:
+        if "EMAIL_ADDRESS" in one.supported_entities:
+            one.validate_result = _domain()
     analyzer = AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=list(pipes))
     made = []
     for lang, pipe in pipes.items():
@@ -85,7 +85,7 @@ def readers(names: tuple[str, ...]) -> tuple[Reader, ...]:
             wanted = [e for e in wanted if kind_of(e) not in NAMED]
 
         def find(text: str, lang: str = lang, wanted: list[str] = wanted) -> list[Any]:
-            return analyzer.analyze(text, lang, entities=wanted, score_threshold=SCORE)  # type: ignore[no-any-return]
+            return list(analyzer.analyze(text, lang, entities=wanted, score_threshold=SCORE))
 
         made.append(Reader(lang, find, named, pipe.max_length))
     return tuple(made)
@@ -104,19 +104,12 @@ def _pipe(name: str) -> Any:
         raise UsageError(f"no spaCy model {name!r} is installed", hint) from error
 
 
-def _emails(language: str) -> Any:
-    """Presidio's recognizer of addresses, with the list of top-level domains that is installed: its own fetches one."""
+def _domain() -> Callable[[str], bool]:
+    """Whether a text ends in a domain, by the list that is installed: Presidio's own check fetches the latest one."""
     import tldextract
-    from presidio_analyzer.predefined_recognizers import EmailRecognizer
 
     extract = tldextract.TLDExtract(cache_dir=None, suffix_list_urls=())
-
-    class Emails(EmailRecognizer):  # type: ignore[misc]
-        def validate_result(self, pattern_text: str) -> bool:
-            found = extract(pattern_text)
-            return bool(found.domain and found.suffix)
-
-    return Emails(supported_language=language)
+    return lambda text: bool(extract(text).fqdn)
 
 
 def kind_of(entity: str) -> str | None:

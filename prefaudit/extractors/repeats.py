@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from prefaudit.core import Apply, Parts
+from prefaudit.extractors._near import ALIKE, GRAMS, Fetch, Ints, verified
+from prefaudit.extractors.groups import read_prompts
+from prefaudit.extractors.near import read_answers
 
 PAIR = pl.Struct({"group": pl.Int64, "row": pl.Int64, "swapped": pl.Boolean, "jaccard": pl.List(pl.Float64)})
 LEAK = pl.Struct({"held_out": pl.Boolean, "file": pl.String, "row": pl.Int64, "prompt": pl.Float64,
@@ -24,6 +29,7 @@ HELD_OUT = {
 
 TRAIN = {"train", "training", "sft", "dpo", "rm"}
 _SHARD = re.compile(r"([-_.]?(part|shard|chunk))?[-_.]?\d+([-_]of[-_]\d+)?$", re.IGNORECASE)
+NEIGHBOURS = 8  # of a class of pairs the first and the latest that a pair is compared with
 COMMON = 5  # an answer under more different prompts is boilerplate and leaks nothing
 
 
@@ -31,10 +37,11 @@ COMMON = 5  # an answer under more different prompts is boilerplate and leaks no
 class Repeats:
     """`near_pair`: an earlier pair that is this one but for some words; `leak`: what stands in another file too.
 
-    `near_pair`: prompts, and answers, that are equal or linked by a Jaccard of .7 and more (`near_prompt.group`,
-    `near_chosen.group`) are taken as one; pairs with one prompt and the same two answers, whichever was chosen, are a
-    group. `row` is its first pair, `swapped` says that the label is the other way round there, and `jaccard` is the
-    least of what the three texts share with the ones they are most like, 1 where they are equal to those of `row`.
+    `near_pair`: among pairs whose prompts, and answers, are equal or linked by a Jaccard of .7 and more
+    (`near_prompt.group`, `near_chosen.group`), whichever was chosen, `row` is the earliest pair whose three texts each
+    have a Jaccard of .7 and more with those of this one, counted out on the texts (or its own number, where others are
+    like it alone); `jaccard` is the least of the three, 1 where all are equal; `swapped` says that the label is the
+    other way round there. Pairs so linked are a `group`.
 
     `leak`: files are brought together as splits by their names (`train-00000-of-00004.parquet` is `train`). A row is
     told where its prompt, or one of its answers, also stands in a split before its own, training first, then others in
@@ -44,7 +51,7 @@ class Repeats:
     """
 
     name: ClassVar[str] = "repeats"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("groups", "duplicates", "near")
@@ -61,7 +68,7 @@ class Repeats:
         if not frames:
             return pl.DataFrame(schema={"row": pl.Int64, **self.columns})
         rows = pl.concat(frames)
-        return _pairs(rows).join(_leaks(rows), on="row", how="full", coalesce=True).sort("row")
+        return _pairs(rows, parts).join(_leaks(rows), on="row", how="full", coalesce=True).sort("row")
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """Look each row up."""
@@ -99,27 +106,88 @@ def _classes(part: pl.DataFrame) -> pl.DataFrame:
     return part.select(**out)
 
 
-def _pairs(rows: pl.DataFrame) -> pl.DataFrame:
-    """`row` and `near_pair` of the rows that share prompt and answers with an earlier one; of equal ones too."""
+def _pairs(rows: pl.DataFrame, parts: Parts) -> pl.DataFrame:
+    """`row` and `near_pair` of the rows that an earlier one is like, and of those earlier ones."""
+    rows = rows.with_row_index("at")
     some = rows.filter(pl.all_horizontal(pl.col("p", "c", "r").is_not_null()))
-    some = some.with_columns(low=pl.min_horizontal("c", "r"), high=pl.max_horizontal("c", "r"))
-    same = ["p", "low", "high"]
+    turn = pl.col("c_first") > pl.col("r_first")  # equal texts, whichever was chosen, are compared once
+    some = some.with_columns(low=pl.min_horizontal("c", "r"), high=pl.max_horizontal("c", "r"), turn=turn)
+    some = some.with_columns(a=pl.min_horizontal("c_first", "r_first"), b=pl.max_horizontal("c_first", "r_first"))
+    same, texts = ["p", "low", "high"], ["p_first", "a", "b"]
     some = some.filter(pl.len().over(same) > 1).sort("row")
-    first = {name: pl.col(name).first().over(same) for name in ("row", "c", "p_first", "c_first", "r_first")}
-    turned = first["c"] != pl.col("c")
-    like = []
-    for name in "pcr":
-        other = pl.when(turned).then(first["r_first"] if name == "c" else first["c_first"]).otherwise(
-            first[f"{name}_first"]) if name != "p" else first["p_first"]  # fmt: skip
-        equal = pl.lit([1.0, 1.0, 1.0])
-        like.append(pl.when(pl.col(f"{name}_first") == other).then(equal).otherwise(f"{name}_like"))
-    least = pl.concat_list(
-        [pl.min_horizontal([x.list.get(k, null_on_oob=True).fill_null(1.0) for x in like]) for k in range(3)]
+    one = some.unique(texts, keep="first", maintain_order=True)
+    own = one.select(*texts, like="row", like_turn="turn")
+    told = some.join(own, on=texts, how="left", maintain_order="left")
+    near = _nearest(one, same, parts)
+    told = told.join(near, on="row", how="left", maintain_order="left")
+    equal = pl.col("like") != pl.col("row")
+    told = told.with_columns(
+        to=pl.when(equal).then("like").otherwise(pl.col("other").fill_null(pl.col("row"))),
+        swapped=pl.when(equal)
+        .then(pl.col("turn") != pl.col("like_turn"))
+        .otherwise(pl.col("swapped").fill_null(False)),
+        jaccard=pl.when(equal | pl.col("jaccard").is_null()).then(pl.lit([1.0, 1.0, 1.0])).otherwise("jaccard"),
     )
-    told = some.with_columns(first_row=first["row"], swapped=turned, jaccard=least)
-    group = pl.col("first_row").rank("dense").cast(pl.Int64) - 1
-    pair = pl.struct(group=group, row="first_row", swapped="swapped", jaccard="jaccard").cast(PAIR)
+    group = _roots(told["row"].to_numpy(), told["to"].to_numpy())
+    told = told.with_columns(group=pl.Series(group)).filter(pl.len().over("group") > 1)
+    pair = pl.struct(group=pl.col("group").rank("dense").cast(pl.Int64) - 1, row="to", swapped="swapped",
+                     jaccard="jaccard").cast(PAIR)  # fmt: skip
     return told.select("row", near_pair=pair)
+
+
+def _nearest(one: pl.DataFrame, same: list[str], parts: Parts) -> pl.DataFrame:
+    """Rows whose three texts have .7 and more with those of an earlier one: `row`, `other`, `swapped`, `jaccard`.
+
+    Rows of one class are linked through others, so each is compared with the texts of rows before it in its class: the
+    first and the latest `NEIGHBOURS`. The first of those it is like is taken.
+    """
+    one = one.with_row_index("n").sort(*same, "row", maintain_order=True)
+    place = one.select(pl.int_range(pl.len()).over(same)).to_series().to_numpy()
+    here = np.arange(one.height)
+    pairs = [np.zeros((0, 2), np.int64)]
+    for step in range(NEIGHBOURS):
+        for at, other in ((place > step, here - place + step), (place > NEIGHBOURS + step, here - 1 - step)):
+            pairs.append(np.stack([here[at], other[at]], 1))
+    edge = np.concatenate(pairs)
+    left, right = (one[edge[:, k]] for k in (0, 1))
+    swapped = (left["c"] != right["c"]).to_numpy()
+    least = np.minimum(_shared(left["at"].to_numpy(), right["at"].to_numpy(), left["p_first"] == right["p_first"],
+                               lambda places: read_prompts(parts, places)), 1)  # fmt: skip
+    for side, name in enumerate("cr"):
+        other = np.where(swapped, 1 - side, side)
+        hashes = right.select(pl.when(pl.Series(other == 0)).then("c_first").otherwise("r_first")).to_series()
+        least = np.minimum(least, _shared(
+            2 * left["at"].to_numpy().astype(np.int64) + side, 2 * right["at"].to_numpy().astype(np.int64) + other,
+            left[f"{name}_first"] == hashes, lambda places: read_answers(parts, places)))  # fmt: skip
+    value = pl.Series(least.astype(np.float64), dtype=pl.Array(pl.Float64, len(GRAMS))).arr.to_list()
+    found = pl.DataFrame({"row": left["row"], "other": right["row"], "swapped": swapped, "jaccard": value})
+    found = found.filter(pl.Series(least[:, GRAMS.index(2)] >= np.float32(ALIKE)))
+    return found.sort("row", "other").unique("row", keep="first", maintain_order=True)
+
+
+def _shared(left: Ints, right: Ints, equal: pl.Series, fetch: Fetch) -> NDArray[np.float32]:
+    """The Jaccards of e pairs of texts at these places (e, 3): 1 where equal, 0 under .5."""
+    out = np.zeros((len(left), len(GRAMS)), np.float32)
+    same = equal.to_numpy()
+    out[same] = 1
+    a, b = np.minimum(left, right)[~same].astype(np.int64), np.maximum(left, right)[~same].astype(np.int64)
+    if len(a):
+        places, number = np.unique(np.concatenate([a, b]), return_inverse=True)
+        number = number.reshape(2, -1)
+        wanted, back = np.unique(number[0] * len(places) + number[1], return_inverse=True)
+        near = verified(wanted // len(places), wanted % len(places), lambda some: fetch(places[some]))
+        value = np.zeros((len(wanted), len(GRAMS)), np.float32)
+        value[np.searchsorted(wanted, near.left * len(places) + near.right)] = near.jaccard
+        out[~same] = value[back.reshape(-1)]
+    return out
+
+
+def _roots(row: Ints, to: Ints) -> Ints:
+    """The first row of the chain that each row's link to an earlier one begins."""
+    at = np.searchsorted(row, to)
+    while not np.array_equal(at[at], at):
+        at = at[at]
+    return np.asarray(row[at])
 
 
 def _leaks(rows: pl.DataFrame) -> pl.DataFrame:
