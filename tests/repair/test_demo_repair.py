@@ -1,4 +1,4 @@
-"""The example dataset: filter takes out exactly the planted defects that a rule decides; flips with a stated error."""
+"""The example dataset: filter takes out exactly what a settled rule decides; probes and flips with a stated error."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pytest
 
 from prefaudit.demo import demo_path, planted
 from prefaudit.repair import filter, relabel
+from prefaudit.rules import builtin
 
 PLANTED = planted()
 NO_DEFECT = {"contested", "flipped_vote", "bad_annotator", "one_sided_annotator", "refusal_on_harmful", "conflict"}
-DECIDED = {k: v for k, v in PLANTED.items() if v["rule"] and v.get("rows") and k not in NO_DEFECT}
+DEFECTS = {k: v for k, v in PLANTED.items() if v["rule"] and v.get("rows") and k not in NO_DEFECT}
+DECIDED = {k: v for k, v in DEFECTS.items() if not builtin()[v["rule"]].preview}
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +31,15 @@ def test_filter_removes_exactly_what_a_rule_decides() -> None:
     assert made.skipped == sum(len(e.get("lines", [])) for e in PLANTED.values())
     again = filter("clean.jsonl", "twice.jsonl", drop=codes)
     assert again.dropped == 0 and again.skipped == 0, "the output has no finding of these rules"
+
+
+def test_rules_in_preview_take_out_planted_defects_with_a_stated_error() -> None:
+    """Named whole; at least half of what is planted, and at most three rows besides."""
+    rest = {k: v for k, v in DEFECTS.items() if k not in DECIDED}
+    wanted = {row for entry in rest.values() for row in entry["rows"]}
+    made = filter(str(demo_path()), "clean.jsonl", drop=sorted({entry["rule"] for entry in rest.values()}))
+    gone = set(made.ledger.filter(pl.col("action") == "dropped")["row"])
+    assert len(rest) == 3 and len(gone & wanted) >= len(wanted) / 2 and len(gone - wanted) <= 3
 
 
 def test_conflicts_stay_until_strict() -> None:
