@@ -4,18 +4,17 @@ usage: PREFAUDIT_TEST_DATA=DIR python benchmarks/probes_refusal.py [--write] [--
 
 --write puts the diagram into docs/extractors/refusal.svg and the error rates into prefaudit/extractors/known.json.
 --pairs times both on a frame with the columns prompt, chosen and rejected.
-Our own labels of hh-harmless and ultrafeedback lie in training/refusal/labels.jsonl, keyed by a hash of the texts.
+Every set but do-not-answer is scored by weights fitted without it (training/refusal/fit.py, `held_out`); do-not-answer,
+on which nothing is fitted, by the weights that ship. Labels of the real sets: training/refusal/labels.jsonl.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
-import hashlib
 import json
 import os
 import resource
-from collections.abc import Iterator
 from pathlib import Path
 from runpy import run_path
 
@@ -46,52 +45,32 @@ def refusal(frame: pl.DataFrame) -> Scores:
     return made["refusal"].to_numpy()
 
 
-def dialogues() -> Iterator[tuple[str, str, str]]:
-    """Set, prompt and reply of everything that may have a label of ours."""
-    with gzip.open(DATA / "hh-harmless/test.jsonl.gz", "rt") as lines:
-        for row in map(json.loads, lines):
-            for side in ("chosen", "rejected"):
-                before, _, reply = row[side].rpartition("\n\nAssistant:")
-                yield "hh-harmless", before.rpartition("\n\nHuman:")[2], reply
-    with gzip.open(DATA / "ultrafeedback-flips/clean.jsonl.gz", "rt") as lines:
-        for row in map(json.loads, lines):
-            yield from (("ultrafeedback", row["prompt"], row[side]) for side in ("chosen", "rejected"))
-
-
-def key(prompt: str, reply: str) -> str:
-    return hashlib.sha256(f"{prompt.strip()}\n{reply.strip()}".encode()).hexdigest()[:16]
-
-
-def labelled() -> pl.DataFrame:
-    """set, prompt, reply, full: what has a label, of do-not-answer, hh-harmless and ultrafeedback."""
+def gold() -> tuple[Scores, Flags]:
+    """Scores of do-not-answer by the weights that ship; and which replies refuse in full by its human labels."""
     wide = pl.read_csv(DATA / "do-not-answer/data_en.csv.gz")
     models = [name.removesuffix("_response") for name in wide.columns if name.endswith("_response")]
-    gold = [
-        wide.select(
-            set=pl.lit("do-not-answer"), prompt="question", reply=f"{m}_response", full=pl.col(f"{m}_action") == 0
-        ).drop_nulls()
-        for m in models
-    ]
-    texts = {key(prompt, reply): (prompt, reply.strip()) for _, prompt, reply in dialogues()}
-    own = pl.read_ndjson(ROOT / "training/refusal/labels.jsonl")
-    rows = [(r["set"], *texts[r["key"]], r["label"] == "full") for r in own.iter_rows(named=True)]
-    return pl.concat([*gold, pl.DataFrame(rows, schema=["set", "prompt", "reply", "full"], orient="row")])
+    parts = [wide.select(prompt="question", reply=f"{m}_response", action=f"{m}_action").drop_nulls() for m in models]
+    rows = pl.concat(parts)
+    return refusal(rows), (rows["action"] == 0).to_numpy()
 
 
-def families() -> tuple[Scores, Flags]:
-    """Scores of our own examples, each family scored by weights fitted on the others; and which refuse in full."""
+def held_out() -> dict[str, tuple[Scores, Flags]]:
+    """Scores of own examples and of each labelled set by weights fitted without them; and which refuse in full."""
     fit = run_path(str(ROOT / "training/refusal/fit.py"))
     rows = fit["examples"]()
-    _, _, x, cue = fit["design"](rows)
-    y, weight, family = fit["labels"](rows), fit["weigh"](rows), rows["family"].to_numpy()
-    scores = np.full(rows.height, 0.002)
-    for name in np.unique(family):
-        held = family == name
-        w = fit["fit"](x[~held & cue], y[~held & cue], weight[~held & cue])
-        z = x[held & cue] @ w[:-1] + w[-1]
-        e = np.exp(z - z.max(1, keepdims=True))
-        scores[held & cue] = (e / e.sum(1, keepdims=True))[:, 0]
-    return scores, y == 0
+    made = fit["design"](rows)
+    scores, folds = fit["held_out"](rows, made)
+    used = made.has_cue & (rows["source"] != "own").to_numpy()
+    scores[made.has_cue] /= fit["temperature"](scores, rows, used)
+    shares = fit["softmax"](scores)[:, 0]
+    full = (rows["label"] == "full").to_numpy()
+    sets: dict[str, Flags] = {}
+    for name, held in folds:
+        sets[name] = sets.get(name, np.zeros(rows.height, bool)) | held
+    own = sets.pop("own")
+    whole = rows["family"].str.starts_with("safety-").to_numpy()
+    named = {"own, from templates": own & ~whole, "own, whole replies": own & whole, **sets}
+    return {name: (shares[rows_of], full[rows_of]) for name, rows_of in named.items()}
 
 
 def told(name: str, scores: Scores, full: Flags) -> dict[str, object]:
@@ -116,7 +95,7 @@ def told(name: str, scores: Scores, full: Flags) -> dict[str, object]:
 
 def diagram(sets: dict[str, tuple[Scores, Flags]]) -> str:
     """A reliability diagram as SVG: mean score of ten bands against the share that refuses in full."""
-    colours = ("#1f6f8b", "#c8553d", "#588157", "#6d597a")
+    colours = ("#1f6f8b", "#c8553d", "#588157", "#6d597a", "#b08900", "#444444")
     parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 400" font-family="sans-serif" font-size="12">',
              '<rect width="440" height="400" fill="white"/><path d="M60 20V340H380" fill="none" stroke="#444"/>',
              '<path d="M60 340L380 20" stroke="#999" stroke-dasharray="4 4"/>',
@@ -178,9 +157,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--pairs")
     args = parser.parse_args()
-    sets = {"own, each family held out": families()}
-    for (name,), rows in labelled().group_by("set", maintain_order=True):
-        sets[str(name)] = (refusal(rows), rows["full"].to_numpy())
+    sets = {**held_out(), "do-not-answer": gold()}
     print("refusal")
     checks = [told(name, *pair) for name, pair in sets.items()]
     judged = (
@@ -194,7 +171,7 @@ def main() -> None:
         (ROOT / "docs/extractors/refusal.svg").write_text(diagram(sets))
         path = ROOT / "prefaudit/extractors/known.json"
         known = json.loads(path.read_text())
-        known["refusal"] = {"cut": CUT, "question": "does the reply refuse in full?", "checks": checks[1:]}
+        known["refusal"] = {"cut": CUT, "question": "does the reply refuse in full?", "checks": checks[2:]}
         path.write_text("{\n" + ",\n".join(f'  "{name}": {entry(said)}' for name, said in known.items()) + "\n}\n")
 
 

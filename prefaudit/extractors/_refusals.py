@@ -1,7 +1,8 @@
 """Probabilities that a reply refuses, in full or in part, or does something that looks like it.
 
-A linear model (multinomial logistic regression) over the patterns of `_refusal_cues`, where they stand, and the shape
-of the reply. The weights are fitted by training/refusal/fit.py and lie in refusal.json: docs/extractors/refusal.md.
+A linear model (multinomial logistic regression) over the patterns of `_refusal_cues`, where they stand, the shape of
+the reply, and the words and short phrases of its opening. Vocabulary and weights are fitted by training/refusal/fit.py
+and lie in refusal.json: docs/extractors/refusal.md.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from prefaudit.extractors._refusal_cues import CONDOLENCE, CUES, IDIOM, PATTERNS
 CLASSES = ("refusal", "partial_refusal", "incapable", "disclaimer", "rebuts", "answers")
 HEAD, OPENING, TAIL = 700, 220, 260  # characters
 BODY = 3000  # characters in which list items and code are counted
+SPOKEN = 260  # characters of plain text whose words and phrases count
+DIGITS = 4  # of a probability: the last digits of a matrix product depend on how many rows it has
 
 # (one, other): a third feature, 1 where both are.
 BOTH = (
@@ -43,9 +46,10 @@ BOTH = (
 
 @cache
 def model() -> dict[str, Any]:
-    """The fitted weights: {"features": k names, "weights": k rows of 6, "bias": 6, "none": 6, "tasks": {name: 6}}."""
+    """What is fitted: names and weights (rows of 6) of features, phrases and tasks; "bias" and "none" (6 each)."""
     loaded: dict[str, Any] = json.loads(Path(__file__).with_name("refusal.json").read_text())
-    return loaded
+    fitted = {name: np.array(loaded[name], np.float64) for name in ("weights", "bias", "none", "phrase_weights")}
+    return loaded | fitted
 
 
 def plain(texts: pl.Series) -> pl.Series:
@@ -72,9 +76,27 @@ def cued(texts: pl.Series) -> NDArray[np.int64]:
     return np.flatnonzero(head.str.contains_any(list(CUES), ascii_case_insensitive=True).to_numpy())
 
 
-def features(texts: pl.Series) -> tuple[list[str], NDArray[np.float32]]:
-    """Names of k features and an n by k matrix for n replies, each 0 to 1."""
-    head = plain(texts)
+def spoken(heads: pl.Series) -> pl.Series:
+    """The words of n plain openings, one blank around each, "^" in front of the first."""
+    words = pl.concat_str(
+        pl.lit(" ^ "), pl.col("head").str.head(SPOKEN).str.replace_all(r"[^a-z']+", " ").str.strip_chars(), pl.lit(" ")
+    )
+    return heads.alias("head").to_frame().select(words).to_series()
+
+
+def phrase_sums(heads: pl.Series, phrases: list[str], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The weights of the phrases in each of n plain openings, added up: n by as many columns as the weights have."""
+    padded = [f" {phrase} " for phrase in phrases]
+    found = spoken(heads).str.extract_many(padded, overlapping=True)
+    counts = found.list.len().to_numpy()
+    ids = found.explode().drop_nulls().cast(pl.Enum(padded)).to_physical().to_numpy()
+    row = np.repeat(np.arange(len(heads)), counts)
+    sums = [np.bincount(row, weights[ids, column], minlength=len(heads)) for column in range(weights.shape[1])]
+    return np.stack(sums, axis=1)
+
+
+def features(texts: pl.Series, head: pl.Series) -> tuple[list[str], NDArray[np.float32]]:
+    """Names of k features and an n by k matrix for n replies and their plain openings, each 0 to 1."""
     frame = pl.DataFrame({"head": head, "long": texts.str.len_chars(), "body": texts.str.head(BODY)})
     places = {
         "o": pl.col("head").str.head(OPENING),
@@ -121,13 +143,16 @@ def refusals(texts: pl.Series) -> pl.DataFrame:
         n rows with the columns `CLASSES`; `probabilities` makes them add up to 1.
     """
     fitted = model()
-    scores = np.tile(np.array(fitted["none"], np.float64), (len(texts), 1))
+    scores = np.tile(fitted["none"], (len(texts), 1))
     index = cued(texts)
     if len(index):
-        names, matrix = features(texts.gather(index))
+        replies = texts.gather(index)
+        heads = plain(replies)
+        names, matrix = features(replies, heads)
         if names != fitted["features"]:
             raise ValueError("refusal.json was fitted on other features: run training/refusal/fit.py")
-        scores[index] = matrix @ np.array(fitted["weights"], np.float32) + np.array(fitted["bias"])
+        said = phrase_sums(heads, fitted["phrases"], fitted["phrase_weights"])
+        scores[index] = matrix.astype(np.float64) @ fitted["weights"] + said + fitted["bias"]
     return pl.DataFrame(scores, schema=list(CLASSES), orient="row")
 
 
@@ -146,7 +171,7 @@ def with_task(scores: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
 
 
 def probabilities(scores: pl.DataFrame) -> pl.DataFrame:
-    """The softmax of each row."""
+    """The softmax of each row, to four digits."""
     z = scores.to_numpy()
     e = np.exp(z - z.max(axis=1, keepdims=True))
-    return pl.DataFrame(e / e.sum(axis=1, keepdims=True), schema=scores.columns, orient="row")
+    return pl.DataFrame(np.round(e / e.sum(axis=1, keepdims=True), DIGITS), schema=scores.columns, orient="row")

@@ -5,13 +5,16 @@ import os
 from pathlib import Path
 from runpy import run_path
 
+import numpy as np
 import polars as pl
 import pytest
 
-from prefaudit.extractors._refusals import CLASSES, probabilities, refusals
+from prefaudit.extractors._refusals import CLASSES, phrase_sums, probabilities, refusals
 from prefaudit.extractors._risks import risks
 from prefaudit.extractors.refusal import Refusal
 from tests.extractors.frames import pairs, run
+
+FOLDER = Path(__file__).parents[2] / "training" / "refusal"
 
 REFUSES = [
     "Sorry, but I can't assist with that.",
@@ -133,7 +136,7 @@ def test_kinds(text: str, kind: str | None) -> None:
 def test_probabilities_add_up() -> None:
     made = scores(REFUSES + NEAR_MISSES)
     assert made.columns == list(CLASSES)
-    assert made.sum_horizontal().to_numpy() == pytest.approx(1)
+    assert made.sum_horizontal().to_numpy() == pytest.approx(1, abs=6e-4)
 
 
 def test_a_translated_refusal_is_an_answer() -> None:
@@ -143,15 +146,39 @@ def test_a_translated_refusal_is_an_answer() -> None:
     assert made["c"][0]["refusal"] < made["c"][1]["refusal"] - 0.2
 
 
+def test_scores_do_not_depend_on_the_rows_beside() -> None:
+    texts = REFUSES + NEAR_MISSES
+    apart = pl.concat([scores([text]) for text in texts])
+    assert scores(texts).equals(apart)
+
+
+def test_a_phrase_that_shares_a_word_with_another_counts_too() -> None:
+    heads = pl.Series(["i can't help you. you help", ""])
+    sums = phrase_sums(heads, ["^ i", "can't help", "help you", "you", "i can"], np.diag([1.0, 10, 100, 1000, 10000]))
+    assert sums.sum(axis=1).tolist() == [2111, 0]
+
+
+@pytest.mark.heavy
 def test_weights_are_what_is_fitted() -> None:
-    fit = run_path(str(Path(__file__).parents[2] / "training" / "refusal" / "fit.py"))
-    assert json.loads(fit["TARGET"].read_text()) == fit["build"]()
+    if not os.environ.get("PREFAUDIT_TEST_DATA"):
+        pytest.skip("PREFAUDIT_TEST_DATA is not set")
+    fit = run_path(str(FOLDER / "fit.py"))
+    stored, made = json.loads(fit["TARGET"].read_text()), fit["build"]()
+    assert stored["phrases"] == made["phrases"] and stored["features"] == made["features"]
+    for name in ("weights", "bias", "none", "phrase_weights"):
+        assert np.abs(np.array(stored[name]) - np.array(made[name])).max() < 0.02
+
+
+def test_labels_are_distinct_and_known() -> None:
+    labels = pl.read_ndjson(FOLDER / "labels.jsonl")
+    assert labels["key"].is_unique().all()
+    assert set(labels.columns) == {"set", "sample", "key", "label"}  # hashes, never texts
+    assert set(labels["label"]) <= {"full", "partial", "incapable", "disclaimer", "rebuts", "answer", "other"}
 
 
 def test_examples_are_what_is_composed(tmp_path: Path) -> None:
-    folder = Path(__file__).parents[2] / "training" / "refusal"
-    compose = run_path(str(folder / "compose.py"))
-    assert (folder / "examples.jsonl").read_text() == compose["composed"]()
+    compose = run_path(str(FOLDER / "compose.py"))
+    assert (FOLDER / "examples.jsonl").read_text() == compose["composed"]()
 
 
 def test_another_language_is_unknown() -> None:

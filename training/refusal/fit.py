@@ -1,97 +1,216 @@
-"""Fit the weights of `refusal` on our own examples and write them into the package.
+"""Fit the weights of `refusal` on our own examples and on real labelled replies, and write them into the package.
 
-usage: python training/refusal/fit.py [--check]
+usage: PREFAUDIT_TEST_DATA=DIR python training/refusal/fit.py [--check]
 
-Multinomial logistic regression with a ridge, by L-BFGS; weights are rounded, so that the file is the same every time.
+The real replies are read from PREFAUDIT_TEST_DATA (`real.py`); nothing is fitted without them. Multinomial logistic
+regression with a ridge, by L-BFGS; a label may be a set of classes ("other": anything but a full refusal). What comes
+out is divided by one temperature, found on real replies of sets that were held out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy import sparse
+from scipy.optimize import minimize, minimize_scalar
 
-from prefaudit.extractors._refusals import CLASSES, cued, features, tasks
+from prefaudit.extractors._refusals import CLASSES, cued, features, plain, spoken, tasks
 
 HERE = Path(__file__).parent
 TARGET = HERE.parents[1] / "prefaudit" / "extractors" / "refusal.json"
-LABELS = {"full": 0, "partial": 1, "incapable": 2, "disclaimer": 3, "rebuts": 4, "answer": 5}
-RIDGE = 0.002
+LABELS = {"full": [0], "partial": [1], "incapable": [2], "disclaimer": [3], "rebuts": [4], "answer": [5],
+          "other": [1, 2, 3, 4, 5]}  # fmt: skip
+RIDGE = 0.003
+PHRASE = 0.3  # a phrase counts this much in the ridge's eyes: there are many, and each says little
+ASKED = 3.0  # and what the prompt asks for this much: one feature for few rows
+WORDS = 3  # of a phrase at most
+SPREAD = 5  # own families, or single replies, that a phrase must be found in
+REAL, WHOLE = 0.3, 0.4  # the weight of a real reply, and of an own one written as a whole
+FOLDS = 6
 Matrix = NDArray[np.float64]
 
 
 def examples() -> pl.DataFrame:
-    """Own examples: family, label, prompt, reply."""
-    return pl.read_ndjson(HERE / "examples.jsonl")
+    """family, label, prompt, reply, and source: "own" or the set."""
+    own = pl.read_ndjson(HERE / "examples.jsonl").with_columns(source=pl.lit("own"))
+    real = run_path(str(HERE / "real.py"))["labelled"]()
+    return pl.concat([own, real.with_columns(source=pl.col("family"))])
 
 
-def design(rows: pl.DataFrame) -> tuple[list[str], list[str], Matrix, NDArray[np.bool_]]:
-    """Names of the reply's and of the prompt's features, the n by k matrix of both, and which replies have a cue."""
-    names, matrix = features(rows["reply"])
+@dataclass(frozen=True)
+class Design:
+    """What is fitted on: the dense features of n replies and prompts, their phrases, and which have a cue."""
+
+    names: list[str]
+    asked: list[str]
+    dense: Matrix
+    said: list[Counter[str]]
+    has_cue: NDArray[np.bool_]
+
+
+def design(rows: pl.DataFrame) -> Design:
+    """The design of n rows."""
+    heads = plain(rows["reply"])
+    names, matrix = features(rows["reply"], heads)
     asked = tasks(rows["prompt"])
     has_cue = np.zeros(rows.height, bool)
     has_cue[cued(rows["reply"])] = True
-    return names, asked.columns, np.hstack([matrix, asked.to_numpy()]).astype(float), has_cue
+    dense = np.hstack([matrix, ASKED * asked.to_numpy()]).astype(float)
+    return Design(names, asked.columns, dense, [_phrases(text) for text in spoken(heads)], has_cue)
+
+
+def _phrases(text: str) -> Counter[str]:
+    words = text.split()
+    return Counter(
+        " ".join(words[at : at + n])
+        for n in range(1, WORDS + 1)
+        for at in range(len(words) - n + 1)
+        if n > 1 or words[at] != "^"
+    )
+
+
+def vocabulary(made: Design, rows: pl.DataFrame, used: NDArray[np.bool_]) -> list[str]:
+    """Phrases that are found in enough families of the rows used; a real reply is a family of its own."""
+    seen: dict[str, set[str]] = {}
+    for at in np.flatnonzero(used):
+        family, source = rows["family"][int(at)], rows["source"][int(at)]
+        for phrase in made.said[at]:
+            seen.setdefault(phrase, set()).add(family if source == "own" else f"{source} {at}")
+    return sorted(phrase for phrase, where in seen.items() if len(where) >= SPREAD)
+
+
+def stacked(made: Design, phrases: list[str], used: NDArray[np.bool_]) -> Any:
+    """Dense features, phrase counts and a 1 of the rows used, sparse."""
+    place = {phrase: number for number, phrase in enumerate(phrases)}
+    counts = [
+        (row, place[phrase], PHRASE * n)
+        for row, at in enumerate(np.flatnonzero(used))
+        for phrase, n in made.said[at].items()
+        if phrase in place
+    ]
+    row, column, value = map(np.array, zip(*counts, strict=True))
+    said = sparse.csr_matrix((value, (row, column)), shape=(int(used.sum()), len(phrases)))
+    dense = sparse.csr_matrix(np.hstack([made.dense[used], np.ones((int(used.sum()), 1))]))
+    return sparse.hstack([said, dense], format="csr")
 
 
 def weigh(rows: pl.DataFrame) -> Matrix:
-    """Every family weighs as the root of its size: many fillings of one template say little more than a few."""
-    size = rows.select(pl.len().over("family")).to_series().to_numpy()
-    return 1 / np.sqrt(size)
+    """A family of n fillings of templates weighs as the root of n: many of them say little more than a few."""
+    size = rows.select(pl.len().over("source", "family")).to_series().to_numpy()
+    whole = rows["family"].str.starts_with("safety-").to_numpy()
+    own = (rows["source"] == "own").to_numpy()
+    return np.asarray(np.where(whole, WHOLE, np.where(own, 1 / np.sqrt(size), REAL)))
 
 
-def fit(x: Matrix, y: NDArray[np.int64], weight: Matrix, ridge: float = RIDGE) -> Matrix:
-    """Weights, (k + 1) by classes; the last row is the bias, which the ridge leaves alone."""
-    x1 = np.hstack([x, np.ones((len(x), 1))])
-    k, c = x1.shape[1], len(CLASSES)
-    onehot, weight = np.eye(c)[y], (weight / weight.sum())[:, None]
+def labels(rows: pl.DataFrame) -> NDArray[np.bool_]:
+    """n by classes: which classes each label allows."""
+    allowed = np.zeros((rows.height, len(CLASSES)), bool)
+    for at, label in enumerate(rows["label"]):
+        allowed[at, LABELS[label]] = True
+    return allowed
+
+
+def fit(x: Any, y: NDArray[np.bool_], weight: Matrix) -> Matrix:
+    """Weights, k by classes; the last row is the bias, which the ridge leaves alone."""
+    k, c = x.shape[1], len(CLASSES)
+    weight = (weight / weight.sum())[:, None]
+    held = np.append(np.full(k - 1, RIDGE), 0)[:, None]
 
     def loss(flat: Matrix) -> tuple[float, Matrix]:
         w = flat.reshape(k, c)
-        z = x1 @ w
-        z -= z.max(1, keepdims=True)
-        logp = z - np.log(np.exp(z).sum(1, keepdims=True))
-        held = w.copy()
-        held[-1] = 0
-        grad = x1.T @ (weight * (np.exp(logp) - onehot)) + ridge * held
-        return float(-(weight * onehot * logp).sum() + ridge / 2 * (held**2).sum()), grad.ravel()
+        p = softmax(x @ w)
+        q = (p * y).sum(1, keepdims=True)
+        grad = x.T @ (weight * (p - p * y / q)) + held * w
+        return float(-(weight * np.log(q)).sum() + (held * w**2).sum() / 2), grad.ravel()
 
     return np.asarray(
-        minimize(
-            loss, np.zeros(k * c), jac=True, method="L-BFGS-B", options={"maxiter": 2000, "ftol": 1e-12, "gtol": 1e-8}
-        ).x
+        minimize(loss, np.zeros(k * c), jac=True, method="L-BFGS-B", options={"maxiter": 1000, "ftol": 1e-10}).x
     ).reshape(k, c)
 
 
-def labels(rows: pl.DataFrame) -> NDArray[np.int64]:
-    return rows["label"].replace_strict(LABELS, return_dtype=pl.Int64).to_numpy()
+def softmax(z: Matrix) -> Matrix:
+    """Each row's probabilities."""
+    e = np.exp(z - z.max(1, keepdims=True))
+    return np.asarray(e / e.sum(1, keepdims=True))
+
+
+def folds(rows: pl.DataFrame) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """What is held out together: each real set, and own families in turns."""
+    source = rows["source"].to_numpy()
+    small = np.isin(source, ["pandalm", "llamafactory", "tulu"])
+    for name in ("hh-harmless", "ultrafeedback"):
+        yield name, source == name
+    yield "pandalm, llamafactory, tulu", small
+    names = np.unique(rows.filter(source == "own")["family"].to_numpy())
+    turn = dict(zip(names.tolist(), (np.random.default_rng(0).permutation(len(names)) % FOLDS).tolist(), strict=True))
+    turns = np.array([turn.get(family, -1) for family in rows["family"]])
+    for number in range(FOLDS):
+        yield "own", turns == number
+
+
+def held_out(rows: pl.DataFrame, made: Design) -> tuple[Matrix, list[tuple[str, NDArray[np.bool_]]]]:
+    """Log-odds of every row by weights fitted without its fold; the folds."""
+    y, weight = labels(rows), weigh(rows)
+    scores = np.tile(without_cue(rows, made), (rows.height, 1))
+    every = list(folds(rows))
+    for _, held in every:
+        used, asked = made.has_cue & ~held, made.has_cue & held
+        phrases = vocabulary(made, rows, used)
+        w = fit(stacked(made, phrases, used), y[used], weight[used])
+        scores[asked] = stacked(made, phrases, asked) @ w
+    return scores, every
+
+
+def without_cue(rows: pl.DataFrame, made: Design) -> Matrix:
+    """Log-odds of a reply without a cue."""
+    y = labels(rows)[~made.has_cue]
+    share = y[y.sum(1) == 1].sum(0) + np.array([0.2, 0.2, 0.5, 0.5, 1, 400])
+    return np.asarray(np.log(share / share.sum()))
+
+
+def temperature(scores: Matrix, rows: pl.DataFrame, used: NDArray[np.bool_]) -> float:
+    """What the held-out log-odds are to be divided by, for the least log-loss of "refuses in full"."""
+    full, weight = labels(rows)[used][:, 0] & (rows["label"] != "other").to_numpy()[used], weigh(rows)[used]
+
+    def loss(t: float) -> float:
+        p = np.clip(softmax(scores[used] / t)[:, 0], 1e-6, 1 - 1e-6)
+        return float(-(weight * np.where(full, np.log(p), np.log(1 - p))).sum())
+
+    return float(minimize_scalar(loss, bounds=(0.5, 3), method="bounded").x)
 
 
 def build() -> dict[str, Any]:
     """What refusal.json holds."""
     rows = examples()
-    names, asked, x, has_cue = design(rows)
-    y = labels(rows)
-    cued_rows = rows.filter(pl.Series(has_cue))
-    x, given, weight = x[has_cue], y[has_cue], weigh(cued_rows)
-    w = fit(x, given, weight)
-    share = np.bincount(y[~has_cue], minlength=len(CLASSES)) + np.array([0.2, 0.2, 0.5, 0.5, 1, 100])
+    made = design(rows)
+    t = temperature(held_out(rows, made)[0], rows, made.has_cue & (rows["source"] != "own").to_numpy())
+    phrases = vocabulary(made, rows, made.has_cue)
+    w = fit(stacked(made, phrases, made.has_cue), labels(rows)[made.has_cue], weigh(rows)[made.has_cue]) / t
+    said, dense, bias = w[: len(phrases)] * PHRASE, w[len(phrases) : -1], w[-1]
+    k = len(made.names)
 
     def rounded(m: Matrix) -> Any:
         return np.round(m, 3).tolist()
 
     return {
-        "features": names,
-        "weights": rounded(w[: len(names)]),
-        "bias": rounded(w[-1]),
-        "none": rounded(np.log(share / share.sum())),
-        "tasks": dict(zip(asked, rounded(w[len(names) : -1]), strict=True)),
+        "temperature": round(t, 3),
+        "features": made.names,
+        "weights": rounded(dense[:k]),
+        "bias": rounded(bias),
+        "none": rounded(without_cue(rows, made)),
+        "tasks": dict(zip(made.asked, rounded(ASKED * dense[k:]), strict=True)),
+        "phrases": phrases,
+        "phrase_weights": rounded(said),
     }
 
 
