@@ -107,16 +107,20 @@ def _page(said: Digest, pairs: dict[str, Any], room: tuple[int, int, int]) -> It
     yield from ["### Chosen has more", "", *_effects(said, min(most, EFFECTS)), ""]
     if said.strength:
         yield from ["### Strength", "", *(f"- {escape(note)}" for note in said.strength), ""]
-    for title, head, rows in (("Scorers", SCORERS, said.scorers), ("Tenths by strength", DECILES, said.deciles)):
-        if rows:
-            cells = [tuple(map(escape, row)) for row in rows]
-            yield from _details(title, table(head, cells, tuple(range(1, len(head)))))
+    yield from _folded("Scorers", SCORERS, said.scorers)
+    yield from _folded("Tenths by strength", DECILES, said.deciles)
     if said.lens:
         head6 = ("feature of the lens", "differs", "at equal length, points", "q", "stability", "pairs with most of it")
         yield from ["### Lens", "", *(f"- {escape(note)}" for note in said.lens_notes), ""]
         rows6 = [(escape(what), *facts) for what, *facts in said.lens[: max(most, 5)]]
         yield from _details("What the answers differ in, found in the data", table(head6, rows6, (1, 2, 3)))
     yield from ["### Next", "", "`DIR` is the folder of the audit.", "", *_next(said, most)]
+
+
+def _folded(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    if rows:
+        cells = [tuple(map(escape, row)) for row in rows]
+        yield from _details(title, table(head, cells, tuple(range(1, len(head)))))
 
 
 def _details(title: str, body: Sequence[str]) -> Iterator[str]:
