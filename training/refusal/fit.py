@@ -44,7 +44,8 @@ def examples() -> pl.DataFrame:
     """family, label, prompt, reply, and source: "own" or the set."""
     own = pl.read_ndjson(HERE / "examples.jsonl").with_columns(source=pl.lit("own"))
     real = run_path(str(HERE / "real.py"))["labelled"]()
-    return pl.concat([own, real.with_columns(source=pl.col("family"))])
+    both: pl.DataFrame = pl.concat([own, real.with_columns(source=pl.col("family"))])
+    return both
 
 
 @dataclass(frozen=True)
