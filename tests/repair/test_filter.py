@@ -135,6 +135,17 @@ def test_drop_worst_breaks_ties_by_row_and_takes_codes_columns_and_strength() ->
     assert made.dropped == 2
 
 
+def test_a_prefix_leaves_out_rules_in_preview() -> None:
+    data = rows(30)
+    for i in range(0, 30, 3):  # one answer for many prompts: DUP003, in preview
+        data[i] |= {"chosen": "the very same words for every question, whatever it asks about"}
+    data.append({**data[1], "id": 30})
+    made = repair.filter(str(jsonl(Path("a.jsonl"), data)), "b.jsonl", drop=["DUP"], with_=["text", "duplicates"])
+    assert {r["code"] for r in made.rules} == {"DUP001", "DUP005"} and ids("b.jsonl") == [*range(30)]
+    code, _, err = call("filter", "a.jsonl", "-o", "c.jsonl", "--drop", "REF")
+    assert code == 2 and "name them: --drop REF001,REF002,REF003" in err and not Path("c.jsonl").exists()
+
+
 def test_max_drop_is_a_cap() -> None:
     path = str(jsonl(Path("a.jsonl"), rows(10)))
     made = repair.filter(path, "b.jsonl", keep="row < 5", max_drop=0.4)
@@ -166,7 +177,9 @@ def test_control_drops_as_many_at_random() -> None:
 
 
 @pytest.mark.parametrize("words, told", [
-    (["--drop", "LEN999"], "LEN"), (["--drop", "FMT002"], "whole dataset"), (["--min-strength", "0"], "strength"),
+    (["--drop", "LEN999"], "LEN"), (["--drop", "FMT002"], "whole dataset"),
+    (["--drop", "REF"], "REF001, REF002, REF003 are in preview"), (["--drop", "SCH,SYC"], "SYC001"),
+    (["--min-strength", "0"], "strength"),
     (["--drop-worst", "0.1"], "--by"), (["--drop-worst", "2", "--by", "strength"], "share"),
     (["--by", "strength"], "--drop-worst"),
     (["--min-consensus", "1"], "consensus"), (["--sample", "3"], "--sample"), (["--to", "nothing"], "layout"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from repair.making import begin, jsonl, options, pairs, read, turned
 
@@ -27,7 +27,7 @@ def loaded(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text(encoding="utf8").split("\n") if line]
 
 
-FEW = settings(max_examples=2, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+FEW = settings(max_examples=1, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
                suppress_health_check=list(HealthCheck))  # fmt: skip  # shrinking reads files for minutes
 
 SCORED = {*flipping.SCORES, *ranks.LISTS, "argilla", "webgpt", "nemo-aligner-rm"}
@@ -39,6 +39,7 @@ SCORED = {*flipping.SCORES, *ranks.LISTS, "argilla", "webgpt", "nemo-aligner-rm"
 @given(texts=st.lists(st.tuples(LINES, LINES, LINES).filter(lambda t: t[1] != t[2]), min_size=2, max_size=7),
        seed=st.integers(0, 99))  # fmt: skip
 def test_turned_twice_is_the_source(name: str, texts: list[tuple[str, str, str]], seed: int) -> None:
+    assume(seed)  # not the simplest example, which comes first
     layout = NAMES[name]
     made = [p | {"prompt": [{"role": "user", "content": f"{q} {i}"}], "chosen": c, "rejected": r}
             for i, (p, (q, c, r)) in enumerate(zip(pairs(len(texts), seed), texts, strict=True))]  # fmt: skip

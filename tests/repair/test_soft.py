@@ -125,7 +125,9 @@ def test_a_label_of_which_nothing_is_known_is_right_as_it_is_written() -> None:
     from prefaudit.config import Options
     from prefaudit.repair.softening import probabilities
 
-    work = begin(jsonl(Path("a.jsonl"), rows(SCORES)), Options(with_=("text",), fail_on="never"), Path("audit"))
+    work = begin(
+        jsonl(Path("a.jsonl"), rows(SCORES)), Options(with_=("text", "strength"), fail_on="never"), Path("audit")
+    )
     turn = pl.Series([False, False, True, False, True]).to_numpy()
     p = probabilities(work.evidence, turn, Review(), "--soft")
     assert p.tolist() == pytest.approx([P[0], P[1], 1 - P[2], 0.5, 1.0], abs=1e-6)
