@@ -16,7 +16,7 @@ from prefaudit.models.lexical import Lexical
 from prefaudit.stats.heads import FOLDS, Heads, View, cross_fit
 
 CONSENSUS = pl.Struct({"mean": pl.Float64()})
-SAMPLE = 20_000  # pairs on which the heads are fitted
+SAMPLE = 8_000  # pairs on which the heads are fitted
 KNOTS = (0.1, 0.3, 0.7, 1.5)  # of the log-ratio of lengths, where the curve may bend
 DIGITS = 6
 SIDES = ("c", "r")
@@ -36,7 +36,7 @@ class Consensus:
     """
 
     name: ClassVar[str] = "consensus"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("chosen", "rejected", "label")
     needs: ClassVar[tuple[str, ...]] = ("text", "style", "refusal", "sycophancy", "groups")

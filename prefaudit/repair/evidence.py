@@ -22,7 +22,8 @@ from prefaudit.rules.sql import Parser
 
 GET_STRENGTH = (
     "ask a reward model (--reward-model NAME), name columns with scores (--score-columns CHOSEN:REJECTED), or map the "
-    "source's own (--map score_chosen=COLUMN --map score_rejected=COLUMN, --map margin=COLUMN); see docs/strength.md"
+    "source's own (--map score_chosen=COLUMN --map score_rejected=COLUMN, --map margin=COLUMN); with --with, name "
+    "strength too"
 )
 LOW_IS_BAD = ("strength", "strength.mean", "consensus", "consensus.mean", "margin")
 
