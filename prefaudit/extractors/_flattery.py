@@ -182,9 +182,10 @@ def flatteries(texts: pl.Series, views: pl.DataFrame, later: pl.Series) -> pl.Da
     """
     known = texts.is_not_null().to_numpy()
     stance = views["stance"].fill_null(False).to_numpy() & known
-    push = views["push"].fill_null(False).to_numpy() & later.fill_null(False).to_numpy() & known
-    filled = texts.fill_null("")
+    views = views.with_columns(pl.col("negated", "disliked", "push").fill_null(False))  # null without a prompt
     in_dialogue = later.fill_null(False).to_numpy()  # there the whole of every reply is read
+    push = views["push"].to_numpy() & in_dialogue & known
+    filled = texts.fill_null("")
     read = np.flatnonzero(known & (stance | push | in_dialogue | maybe_praise(filled)))
     scores = np.tile(model().bias, (len(texts), 1))
     scores[:, 1] = NOTHING
