@@ -35,7 +35,10 @@ def contradicted(rows: list[Row]) -> set[int]:
     """Rows whose two answers are labelled the other way elsewhere, but for form."""
     keys = _keys(rows)
     known = set(keys)
-    return {n for n, (p, c, r) in enumerate(keys) if c != r and (p, r, c) in known}
+    texts = [(p, row["chosen"], row["rejected"]) for (p, _, _), row in zip(keys, rows, strict=True)]
+    written = set(texts)
+    found = {n for n, (p, c, r) in enumerate(keys) if c != r and (p, r, c) in known}
+    return found | {n for n, (p, c, r) in enumerate(texts) if c != r and (p, r, c) in written}
 
 
 @defect("exact pair", ("DUP001",), true=repeated)
@@ -115,6 +118,9 @@ def cycle(rows: list[Row], own: list[int], rng: random.Random) -> set[int]:
     planted = set()
     for number in own:
         row = rows[number]
+        while plain(row["chosen"]) == plain(row["rejected"]):  # one answer, but for form: no circle of three
+            other = rng.choice(rows)
+            row |= {"chosen": other["chosen"], "rejected": other["rejected"]}
         row["prompt"] = f"{row['prompt']} (asked {number} times)"
         third = rows[rng.randrange(len(rows))]["chosen"] + f" Or {number}."
         planted |= {number, len(rows), len(rows) + 1}

@@ -30,7 +30,7 @@ class Duplicates:
     whitespace and punctuation, are one duplicate group. A pair's kind is the nearest way in which it repeats another
     one of its group: exact (the same texts, the same one chosen), swapped (the same texts, the other one chosen),
     normalised. Where labels of a group say both, its labelled pairs are a conflict beside that; ties are not part of
-    it. Three and more answers to one prompt that are preferred in a circle are a `cycle` (see `_cycles`). Found by keys
+    it. Two answers that are the same after normalisation are told apart by their texts as they stand. Three and more answers to one prompt that are preferred in a circle are a `cycle` (see `_cycles`). Found by keys
     of 64 bits; only the texts of prompts that stand in the data more than once are read.
 
     Of either answer, `first_row` is the first pair in which this very text stands, on whichever side, and `prompts`
@@ -38,7 +38,7 @@ class Duplicates:
     """
 
     name: ClassVar[str] = "duplicates"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("hash_chosen", "hash_rejected")
     needs: ClassVar[tuple[str, ...]] = ()
@@ -53,18 +53,24 @@ class Duplicates:
         rows = _rows(parts)
         keys = _keys(rows, parts)
         low, high = pl.min_horizontal("nc", "nr"), pl.max_horizontal("nc", "nr")
+        alike = pl.col("nc") == pl.col("nr")  # but for form: which of the two was chosen, only the very texts tell
+        first = pl.when(alike).then(pl.col("hc") < pl.col("hr")).otherwise(pl.col("nc") < pl.col("nr"))
         pairs = keys.with_columns(
             low=low,
             high=high,
-            way=pl.when((pl.col("label") != "chosen") | (pl.col("nc") == pl.col("nr")))
+            form=pl.when(alike).then(pl.col("hc") ^ pl.col("hr")).otherwise(0),
+            way=pl.when((pl.col("label") != "chosen") | (pl.col("hc") == pl.col("hr")))
             .then(0)
-            .otherwise(pl.when(pl.col("nc") < pl.col("nr")).then(1).otherwise(-1)),
+            .otherwise(pl.when(first).then(1).otherwise(-1)),
         )
-        circle = cycles(pairs.filter(pl.col("way") != 0).select("row", "np", "low", "high", "way"))
+        votes = pairs.filter((pl.col("way") != 0) & (pl.col("low") != pl.col("high")))
+        circle = cycles(votes.select("row", "np", "low", "high", "way"))
         same = ["np", "low", "high"]
         pairs = pairs.filter(pl.len().over(same) > 1)
-        clash = (pl.col("way").max().over(same) > 0) & (pl.col("way").min().over(same) < 0)
-        found = _named(pairs.with_columns(clash=clash, first=pl.col("row").min().over(same)))
+        clash = (pl.col("way").max().over(*same, "form") > 0) & (pl.col("way").min().over(*same, "form") < 0)
+        pairs = pairs.with_columns(clash=clash, first=pl.col("row").min().over(same))
+        both = pl.col("clash") | (pl.col("low") != pl.col("high"))
+        found = _named(pairs.with_columns(pl.when(both).then(pl.col("form", "way")).otherwise(0)))
         for more in (circle, _elsewhere(rows)):
             found = found.join(more, on="row", how="full", coalesce=True)
         return found.sort("row")
@@ -113,8 +119,9 @@ def _named(pairs: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("normalised"))
     )
     # What repeats an earlier row: the same label by the same annotator; another one's vote is evidence of its own.
-    earliest = pl.col("row").min().over("np", "low", "high", "way", "label", "annotator")
-    clashing = pl.when(pl.col("clash") & (pl.col("way") != 0)).then(pl.col("first"))
+    earliest = pl.col("row").min().over("np", "low", "high", "form", "way", "label", "annotator")
+    ahead = pl.col("row").min().over("np", "low", "high", "form")
+    clashing = pl.when(pl.col("clash") & (pl.col("way") != 0)).then(ahead)
     group = pl.col("first").rank("dense").cast(pl.Int64) - 1
     repeats = pl.when(pl.col("row") > earliest).then(earliest)
     return pairs.select(

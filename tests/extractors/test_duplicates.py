@@ -83,6 +83,16 @@ def test_two_equal_answers_are_no_conflict():
     assert found(rows) == [((0, "exact"), None), ((0, "exact"), None)]
 
 
+def test_answers_that_differ_in_form_alone_are_labelled_both_ways_as_they_stand():
+    rows = [(PROMPT, "LiMa", "Lima"), (PROMPT, "Lima", "LiMa"), (PROMPT, "lima", "LIMA"), (PROMPT, "LiMa", "Lima")]
+    made = frame(rows).with_columns(annotator=pl.lit(None, pl.String))
+    out = measured(made)
+    assert out["conflict"].to_list() == [0, 0, None, 0]
+    assert out["dup"].struct.field("kind").to_list() == ["exact", "swapped", "normalised", "exact"]
+    assert out["dup"].struct.field("repeats").to_list() == [None, None, None, 0]
+    assert out["cycle"].null_count() == 4
+
+
 def test_answers_of_marks_only_are_told_apart():
     rows = [(PROMPT, "!", "?"), (PROMPT, "?", "!"), (PROMPT, "...", "?")]
     assert found(rows) == [((0, "swapped"), 0), ((0, "swapped"), 0), (None, None)]
