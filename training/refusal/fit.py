@@ -3,8 +3,8 @@
 usage: PREFAUDIT_TEST_DATA=DIR python training/refusal/fit.py [--check]
 
 The real replies are read from PREFAUDIT_TEST_DATA (`real.py`); nothing is fitted without them. Multinomial logistic
-regression with a ridge, by L-BFGS; a label may be a set of classes ("other": anything but a full refusal). What comes
-out is divided by one temperature, found on real replies of sets that were held out.
+regression with a ridge, by L-BFGS; a label may be a set of classes ("other": anything but a full refusal). No
+temperature: one found on held-out sets took full refusals below .5 that were right.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize
 
 from prefaudit.extractors._refusals import CLASSES, cued, features, plain, spoken, tasks
 
@@ -42,7 +42,8 @@ Matrix = NDArray[np.float64]
 
 def examples() -> pl.DataFrame:
     """family, label, prompt, reply, and source: "own" or the set."""
-    own = pl.read_ndjson(HERE / "examples.jsonl").with_columns(source=pl.lit("own"))
+    files = [pl.read_ndjson(HERE / name) for name in ("examples.jsonl", "written.jsonl")]
+    own = pl.concat(files).with_columns(source=pl.lit("own"))
     real = run_path(str(HERE / "real.py"))["labelled"]()
     both: pl.DataFrame = pl.concat([own, real.with_columns(source=pl.col("family"))])
     return both
@@ -108,7 +109,7 @@ def stacked(made: Design, phrases: list[str], used: NDArray[np.bool_]) -> Any:
 def weigh(rows: pl.DataFrame) -> Matrix:
     """A family of n fillings of templates weighs as the root of n: many of them say little more than a few."""
     size = rows.select(pl.len().over("source", "family")).to_series().to_numpy()
-    whole = rows["family"].str.starts_with("safety-").to_numpy()
+    whole = rows["family"].str.contains("^(?:safety|written)-").to_numpy()
     own = (rows["source"] == "own").to_numpy()
     return np.asarray(np.where(whole, WHOLE, np.where(own, 1 / np.sqrt(size), REAL)))
 
@@ -179,24 +180,12 @@ def without_cue(rows: pl.DataFrame, made: Design) -> Matrix:
     return np.asarray(np.log(share / share.sum()))
 
 
-def temperature(scores: Matrix, rows: pl.DataFrame, used: NDArray[np.bool_]) -> float:
-    """What the held-out log-odds are to be divided by, for the least log-loss of "refuses in full"."""
-    full, weight = labels(rows)[used][:, 0] & (rows["label"] != "other").to_numpy()[used], weigh(rows)[used]
-
-    def loss(t: float) -> float:
-        p = np.clip(softmax(scores[used] / t)[:, 0], 1e-6, 1 - 1e-6)
-        return float(-(weight * np.where(full, np.log(p), np.log(1 - p))).sum())
-
-    return float(minimize_scalar(loss, bounds=(0.5, 3), method="bounded").x)
-
-
 def build() -> dict[str, Any]:
     """What refusal.json holds."""
     rows = examples()
     made = design(rows)
-    t = temperature(held_out(rows, made)[0], rows, made.has_cue & (rows["source"] != "own").to_numpy())
     phrases = vocabulary(made, rows, made.has_cue)
-    w = fit(stacked(made, phrases, made.has_cue), labels(rows)[made.has_cue], weigh(rows)[made.has_cue]) / t
+    w = fit(stacked(made, phrases, made.has_cue), labels(rows)[made.has_cue], weigh(rows)[made.has_cue])
     said, dense, bias = w[: len(phrases)] * PHRASE, w[len(phrases) : -1], w[-1]
     k = len(made.names)
 
@@ -204,7 +193,6 @@ def build() -> dict[str, Any]:
         return np.round(m, 3).tolist()
 
     return {
-        "temperature": round(t, 3),
         "features": made.names,
         "weights": rounded(dense[:k]),
         "bias": rounded(bias),
