@@ -171,7 +171,7 @@ def checked(values: Mapping[str, Any]) -> Options:
                 raise UsageError(f"params: {code}: {name} cannot be {value}", "a number, as ratio = 3.0")
     if options.lens_active and options.lens_active > (options.lens_features or options.lens_active):
         raise UsageError("--lens-active cannot be more than --lens-features", "4 of 32 is usual")
-    if options.with_ and options.without:
+    if options.without and any(not name.startswith("+") for name in options.with_):
         raise UsageError("--with and --without exclude each other", "--with names exactly the groups to run")
     cores = os.cpu_count() or 1
     return replace(options, workers=min(options.workers, cores)) if options.workers else options

@@ -10,7 +10,18 @@ import numpy as np
 import polars as pl
 
 from prefaudit.config import Options
-from prefaudit.core import PAIRS, Apply, AuditError, Extractor, Parts, Progress, fingerprint, recipe, unknown
+from prefaudit.core import (
+    PAIRS,
+    Apply,
+    AuditError,
+    Extractor,
+    Parts,
+    Progress,
+    UsageError,
+    fingerprint,
+    recipe,
+    unknown,
+)
 from prefaudit.extractors import EXTRACTORS, GROUPS, ON_REQUEST
 from prefaudit.extractors._classified import taken_over
 from prefaudit.store import Store, write_frame
@@ -21,14 +32,21 @@ SIDES = ("c", "r")
 def choose(options: Options) -> tuple[Extractor, ...]:
     """The extractors to run: exactly the named groups, or all default groups but some; `groups` always.
 
+    A group named with a plus, as +consensus, is added to the default ones.
+
     Raises:
-        UsageError: no such group.
+        UsageError: no such group, or some are named with a plus and some without.
     """
-    for name in (*options.with_, *options.without):
+    added = {name[1:] for name in options.with_ if name.startswith("+")}
+    exact = {name for name in options.with_ if not name.startswith("+")}
+    if added and exact:
+        raise UsageError("--with names some groups with a plus and some without",
+                         f"either exactly these groups, or the default ones and +{min(added)}")  # fmt: skip
+    for name in (*exact, *added, *options.without):
         if name not in GROUPS:
             raise unknown("extractor group", name, GROUPS)
     asked = {"lens"} if options.embedder or options.lens_features or options.lens_active else set()
-    wanted = set(options.with_) if options.with_ else (set(GROUPS) - ON_REQUEST | asked) - set(options.without)
+    wanted = exact or (set(GROUPS) - ON_REQUEST | asked | added) - set(options.without)
     names = {"groups"} | {extractor for group in wanted for extractor in GROUPS[group]}
     return in_order({cls.name: configured(cls, vars(options)) for cls in EXTRACTORS}, names)
 

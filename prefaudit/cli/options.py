@@ -22,7 +22,8 @@ SCAN: dict[str, Any] = {
     ],
     "ignore": Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="Rules not to ask.")],
     "with_": Annotated[
-        list[str] | None, typer.Option("--with", metavar="NAMES", help="Exactly these extractor groups.")
+        list[str] | None,
+        typer.Option("--with", metavar="NAMES", help="Exactly these extractor groups; +NAME adds one."),
     ],
     "without": Annotated[
         list[str] | None, typer.Option("--without", metavar="NAMES", help="All default extractor groups but these.")

@@ -69,4 +69,5 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "lens": ("lens",),
 }
 
-ON_REQUEST = frozenset({"lens"})  # groups that run only where --with names them or an option asks for them
+# Groups that run only where --with names them or an option asks for them: they cost more than the rest together.
+ON_REQUEST = frozenset({"consensus", "lens"})

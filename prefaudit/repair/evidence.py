@@ -15,7 +15,6 @@ from prefaudit.audit import Audit
 from prefaudit.audit.judge import TEXTS
 from prefaudit.config import Options
 from prefaudit.core import PAIRS, AuditError, Rule, RuleError, UsageError, unknown
-from prefaudit.extractors import GROUPS
 from prefaudit.repair.cut import Bools, Floats, Ints
 from prefaudit.rules import Judge
 from prefaudit.rules.sql import Parser
@@ -270,7 +269,5 @@ def no_strength(option: str) -> UsageError:
 
 def no_consensus(option: str) -> UsageError:
     """The error for a question about consensus where it was not measured."""
-    how = "measure it: leave it out of --without, or add it to --with"
-    hint = how if "consensus" in GROUPS else "no extractor of this version measures it"
     return UsageError(f"{option} needs the consensus of heads fitted on the dataset, and this audit has none",
-                      f"{hint}; or choose --by strength or a rule")  # fmt: skip
+                      "measure it: --with +consensus; or choose --by strength or a rule")  # fmt: skip

@@ -113,6 +113,8 @@ def run(data: Any, where: Where, selection: Selection, options: Options, *, max_
     choose.check(selection)
     if max_drop is not None and not 0 <= max_drop <= 1:
         raise UsageError(f"--max-drop {max_drop:g} is no share", "a number between 0 and 1, as 0.2")
+    least = None if selection.min_consensus is None else "consensus"
+    options = session.asking(options, selection.keep, selection.by, least)
     opening = session.open_data(data, options)
     check_targets(opening[1], where)
     work = session.begin(data, options, where.audit, progress or Progress(), opening)

@@ -53,6 +53,7 @@ def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "ra
         if probe not in KNOWN:
             raise unknown("probe in --ask", probe, KNOWN)
     probes = tuple(dict.fromkeys(ask))
+    options = session.asking(options, by)
     opening = session.open_data(data, options)
     target.check(out, opening[1].paths, force)
     if out.suffix.lower() != ".csv":

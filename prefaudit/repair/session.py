@@ -77,6 +77,12 @@ def begin(data: Any, options: Options, audit: str | Path | None, progress: Progr
     return Session(opened, origin, Evidence(made, options), options, held)
 
 
+def asking(options: Options, *said: str | float | None) -> Options:
+    """The options, with consensus among what is measured where one of these words asks for it."""
+    wanted = any(isinstance(one, str) and "consensus" in one for one in said)
+    return replace(options, with_=(*options.with_, "+consensus")) if wanted and not options.with_ else options
+
+
 def as_scanned(opened: reading.Opened, audit: str | Path | None, options: Options) -> Options:
     """The options with what the audit that is there was given and this command was not.
 

@@ -76,6 +76,8 @@ def test_consensus_is_obeyed_and_said_to_be_no_evidence() -> None:
     assert asked.ledger["row"].to_list() == np.flatnonzero(mean <= 0).tolist()
     for one in (made, worst, asked):
         assert one.words[0].startswith("rests on self-consistency")
+    plain = repair.filter(path, "e.jsonl", min_consensus=-1)  # asks for it by itself
+    assert plain.words[0].startswith("rests on self-consistency") and "CONSENSUS" in set(plain.ledger["rule"])
     code, said, err = call("review", path, "-o", "s.csv", "--by", "consensus", "--n", "2")
     assert code == 0 and "1 consensus, 1 rest" in said, err
 
@@ -85,6 +87,6 @@ def test_consensus_is_obeyed_and_said_to_be_no_evidence() -> None:
 def test_without_it_consensus_is_exit_2_and_says_how_to_get_it(words: list[str]) -> None:
     path = scored()
     code, _, err = call("filter", path, "-o", "b.jsonl", "--with", "text", *words)
-    assert code == 2 and "needs the consensus" in err and "add it to --with" in err and not Path("b.jsonl").exists()
+    assert code == 2 and "needs the consensus" in err and "--with +consensus" in err and not Path("b.jsonl").exists()
     with pytest.raises(UsageError, match="consensus"):
         repair.filter(path, "b.jsonl", min_consensus=0, with_=["text"])
