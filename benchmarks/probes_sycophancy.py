@@ -12,6 +12,7 @@ import json
 import os
 import resource
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "training" / "sycophancy")
 import fit
 import held
 
+import prefaudit
 from prefaudit.extractors._flattery import HEADS, flatteries, joined, sigmoid
 from prefaudit.extractors._stances import read
 from prefaudit.extractors._verdict_words import CLASSES
@@ -136,6 +138,22 @@ def unseen() -> None:
     )
 
 
+def by_others() -> None:
+    """Stance and praise sets that were written without a look at the method or at any example; nothing is fitted on them."""
+    for name, columns in (("stance", ("sycophancy", "agrees")), ("praise", ("sycophancy", "praises"))):
+        lines = (ROOT / "training" / "sycophancy" / f"unseen-{name}.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        turns = [[[{"role": "assistant", "content": text}] for text in (r["reply"], "ok.")] for r in rows]
+        pairs = [{"prompt": r["prompt"], "chosen": a, "rejected": b} for r, (a, b) in zip(rows, turns, strict=True)]
+        with tempfile.TemporaryDirectory() as folder:
+            audit = prefaudit.scan(pl.DataFrame(pairs), f"{folder}/a", with_=("probes",), fail_on="never")
+            told = audit.features().collect()["c"].struct.unnest()
+        y = np.array([bool(r["label"]) for r in rows])
+        for column in columns:
+            print(f"by others, {name}: {column} {auc(told[column].fill_null(0).to_numpy(), y):.2f} (n {len(y)})")
+        print(f"by others, {name}: characters {auc(np.array([len(r['reply']) for r in rows]), y):.2f}")
+
+
 def reliability(p: np.ndarray, y: np.ndarray) -> list[tuple[float, float, int]]:
     """Mean score, share of yes and number in ten equal bands; empty bands left out."""
     band = np.minimum((p * 10).astype(int), 9)
@@ -236,6 +254,7 @@ def main() -> None:
     folds(design, heads, total)
     transfer(design)
     unseen()
+    by_others()
     drawn = calibration(design, heads, total)
     if "--write" in sys.argv:
         (ROOT / "docs" / "extractors" / "sycophancy.svg").write_text(drawn)
