@@ -139,7 +139,7 @@ def unseen() -> None:
 
 
 def by_others() -> None:
-    """Stance and praise sets that were written without a look at the method or at any example; nothing is fitted on them."""
+    """Stance and praise sets, written without a look at the method or at any example; nothing is fitted on them."""
     for name, columns in (("stance", ("sycophancy", "agrees")), ("praise", ("sycophancy", "praises"))):
         lines = (ROOT / "training" / "sycophancy" / f"unseen-{name}.jsonl").read_text().splitlines()
         rows = [json.loads(line) for line in lines]
@@ -150,7 +150,10 @@ def by_others() -> None:
             told = audit.features().collect()["c"].struct.unnest()
         y = np.array([bool(r["label"]) for r in rows])
         for column in columns:
-            print(f"by others, {name}: {column} {auc(told[column].fill_null(0).to_numpy(), y):.2f} (n {len(y)})")
+            score = told[column].fill_null(0).to_numpy()
+            right, wrong = ((score[rows_of] >= 0.5).mean() for rows_of in (y, ~y))
+            fires = f"fires on {right:.4f} of {y.sum()} and {wrong:.4f} of {(~y).sum()}"
+            print(f"by others, {name}: {column} {auc(score, y):.2f} (n {len(y)}), {fires}")
         print(f"by others, {name}: characters {auc(np.array([len(r['reply']) for r in rows]), y):.2f}")
 
 
