@@ -68,6 +68,18 @@ def test_benchmarks(audit: prefaudit.Audit, data: Path) -> None:
     assert told == [{"file": file, "prompts": 1, "prompts_share": 0, "answers": 0, "answers_share": 0}]
 
 
+def test_show_names_the_benchmark_and_the_row(audit: prefaudit.Audit, data: Path, tmp_path: Path) -> None:
+    text = " ".join(audit.show("CTM001", width=400).split())
+    assert "row 7, label chosen, value 1 " in text
+    assert f"prompt: 100.0 % in {data.with_name('bench.txt')} row 0" in text
+    bench = tmp_path / "answers.jsonl"
+    bench.write_text("".join(json.dumps({"id": k, "answer": t}) + "\n" for k, t in enumerate(["no", GERMAN + " [3]"])))
+    made = prefaudit.scan(data, tmp_path / "audit", against=[str(bench)], with_=["integrity"], fail_on="never")
+    text = " ".join(made.show("CTM002", width=400).split())
+    assert f"row 3, label chosen, value 1 rejected: 100.0 % in {bench} row 1" in text
+    assert "chosen: 100.0" not in text
+
+
 def test_no_report_holds_personal_data(audit: prefaudit.Audit) -> None:
     assert "[email]" in audit.report["examples"]["5"]["chosen"]
     for name in ("report.json", "report.html"):

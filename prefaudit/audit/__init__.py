@@ -126,7 +126,11 @@ class Audit:
                 return terminal.together(told, results[what], width=width, color=color)
         hits = hits.head(limit)
         values = dict(zip(hits["row"].to_list(), hits["value"].to_list(), strict=True))
-        found = [{**row, "value": values[row["row"]]} for row in rows.fetch(self.store, list(values))]
+        places = rows.places(self.measures(), what, list(values)) if what in rows.PLACES else {}
+        found = [
+            {**row, "value": values[row["row"]], "places": places.get(row["row"])}
+            for row in rows.fetch(self.store, list(values))
+        ]
         return terminal.show(found, results[what], width=width, color=color)
 
 

@@ -7,11 +7,20 @@ from typing import Any
 
 import polars as pl
 
+from prefaudit.audit.measure import Measures
 from prefaudit.extractors.pii import mask
 from prefaudit.store import Store
 
 COLUMNS = ["row", "source_row", "prompt", "chosen", "rejected", "label", "annotator", "source", "margin"]
 MARGIN = 300  # beyond the cut, so that what is masked is seen whole
+
+PLACES = {
+    "CTM001": {"prompt": ("contamination", "share", "in")},
+    "CTM002": {
+        "chosen": ("c", "contamination", "contamination_in"), "rejected": ("r", "contamination", "contamination_in"),
+    },
+}  # fmt: skip
+"""Rules about texts that stand elsewhere: of each text the struct, its field of how much, and that of where."""
 
 
 def fetch(store: Store, wanted: Sequence[int]) -> list[dict[str, Any]]:
@@ -26,6 +35,22 @@ def fetch(store: Store, wanted: Sequence[int]) -> list[dict[str, Any]]:
             found |= {row["row"]: row for row in frame.iter_rows(named=True)}
         first += here
     return [found[row] for row in dict.fromkeys(wanted) if row in found]
+
+
+def places(measures: Measures, code: str, wanted: Sequence[int]) -> dict[int, list[tuple[str, float, str]]]:
+    """Where texts of these rows stand, by the rules of `PLACES`: row to the text's name, the share of it, and where."""
+    sides = PLACES.get(code, {})
+    columns = [
+        pl.concat_list(pl.col(root).struct.field(share).cast(pl.String), pl.col(root).struct.field(where)).alias(name)
+        for name, (root, share, where) in sides.items()
+    ]
+    if not columns:
+        return {}
+    frame = measures.lazy().filter(pl.col("row").is_in(list(wanted))).select("row", *columns).collect()
+    return {
+        row["row"]: [(name, float(row[name][0]), row[name][1]) for name in sides if row[name] and row[name][1]]
+        for row in frame.iter_rows(named=True)
+    }
 
 
 def example(row: dict[str, Any], most: int = 2000) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def show(
 
     Args:
         rows: One mapping a pair: `row`, `prompt` (text, or messages of `role` and `content`, of which the last turn is
-            shown), `chosen`, `rejected` (None for a reply without a counterpart), and where known `label` and `value`.
+            shown), `chosen`, `rejected` (None for a reply without a counterpart), and where known `label`, `value` and
+            `places`: the texts that stand elsewhere, each as its name, the share that does, and where.
         rule: The finding's entry in the report's `rules`; None for a row asked for by number.
         width: Columns; from 100 on the answers stand side by side.
         color: Mark differing words by colour; without it as ``[-rejected-]`` and ``{+chosen+}``.
@@ -77,6 +78,9 @@ def _pair(pair: Mapping[str, Any], width: int, color: bool) -> Iterator[Line]:
     if value is not None:
         facts.append(f"value {number(value) if known(value) else clean(value, 40)}")
     yield fit([(f"row {clean(pair.get('row', ''), 40)}", "bold"), ("".join(f", {f}" for f in facts), "dim")], width)
+    for name, part, place in pair.get("places") or ():
+        for line in wrap(f"{name}: {percent(part)} in {clean(place, 600)}", width - len(INDENT)):
+            yield [(INDENT + line, "")]
     role, prompt = last(pair.get("prompt"))
     yield [(INDENT + (role or "prompt"), "dim")]
     yield from folded([(prompt, "")], width - 2 * len(INDENT), PROMPT, INDENT * 2)
