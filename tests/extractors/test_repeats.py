@@ -1,12 +1,15 @@
 """What near texts add up to: pairs that nearly repeat another, rows that stand in another file; `show` by groups."""
 
+import gzip
 import json
+from collections import Counter
 
 import polars as pl
 import pytest
 
 import prefaudit
 from prefaudit.extractors.repeats import split_of
+from prefaudit.formats.sql import NOT_TEXT
 from prefaudit.rules import Judge, configure, load
 
 PROMPT = "Please tell me how the keeper of the old lighthouse spends a cold winter evening by the sea with his dog"
@@ -136,12 +139,34 @@ def test_repeats_of_pandalm(data, tmp_path):
     found = [{(r["instruction"], r["input"], *sorted(map(str, (r["response1"], r["response2"])))) for r in some}
              for some in (raw, text)]  # fmt: skip
     assert len(raw) - len(found[0]) == 136 and len(raw) - len(text) == 6
-    audit = prefaudit.scan(str(data / "pandalm/testset-v1.json"), tmp_path / "a", with_=["duplicates"], fail_on="never")
-    assert sum(audit.report["dataset"]["skipped_reasons"].values()) == 6
+    times = Counter((r["instruction"], r["input"], *sorted(map(str, (r["response1"], r["response2"])))) for r in raw)
+    assert sum(n > 1 for n in times.values()) == 86
+    audit = prefaudit.scan(str(data / "pandalm/testset-v1.json"), tmp_path / "a", with_=["duplicates", "text"],
+                           fail_on="never")  # fmt: skip
+    assert audit.report["dataset"]["skipped_reasons"] == {NOT_TEXT: 6}
+    empty = [named(audit, code) for code in ("SCH001", "SCH002")]
+    assert sum(map(len, empty)) == sum(r[s] == "" for r in raw for s in ("response1", "response2")) == 54
     kind = audit.features().collect()["dup"].struct.field("kind")
     pairs = audit.pairs().collect().filter(kind.is_in(["exact", "swapped"]))
     low, high = pl.min_horizontal("hash_chosen", "hash_rejected"), pl.max_horizontal("hash_chosen", "hash_rejected")
     assert pairs.height - pairs.select("hash_prompt", low=low, high=high).n_unique() == len(text) - len(found[1]) == 132
+
+
+@pytest.mark.parametrize(("judge", "equal"), [
+    ("alpaca_eval_gpt4", 5), ("alpaca_eval_gpt4_turbo_fn", 1), ("weighted_alpaca_eval_gpt4_turbo", 1),
+])  # fmt: skip
+def test_equal_outputs_of_alpaca_eval(data, tmp_path, judge, equal):
+    """All are ties, as they should be: equal answers are an error once one of them is preferred."""
+    name = f"alpaca-eval/gpt-3.5-turbo-0301.{judge}.annotations.json.gz"
+    raw = [r for r in json.loads(gzip.decompress((data / name).read_bytes())) if r["preference"] is not None]
+    same = {n for n, r in enumerate(raw) if r["output_1"] == r["output_2"]}
+    assert len(same) == equal and all(raw[n]["preference"] == 1.5 for n in same)
+    for preference, expected in ((1.5, set()), (2.0, same)):
+        path = tmp_path / f"{preference}.json"
+        path.write_text(json.dumps([{**r, "preference": preference} if n in same else r for n, r in enumerate(raw)]))
+        audit = prefaudit.scan(str(path), tmp_path / f"a{preference}", with_=["text"], fail_on="never")
+        assert set(audit.features().collect().filter(pl.col("pair").struct.field("same"))["row"]) == same
+        assert set(named(audit, "SCH003")) == expected
 
 
 def test_no_strict_cycle_in_finegrained(data, tmp_path):
