@@ -110,6 +110,8 @@ def main() -> None:
             planted = plant(rows, together, args.n, args.seed)
             audit = prefaudit.scan(str(write(rows, folder / "planted.parquet")), folder / "audit", format="trl")
             for one in together:
+                if one.holds:
+                    planted[one.name] = one.holds(rows, planted[one.name])
                 true = one.true(rows) if one.true else one.right(rows, audit) if one.right else set()
                 print(told(one, Planted(planted[one.name], fired(audit, one), true)), flush=True)
         for one in (d for d in chosen if d.own):

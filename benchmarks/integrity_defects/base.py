@@ -47,7 +47,8 @@ class Defect:
     all rows in which the defect holds by a plain reading of the rows, planted or natural: what it names counts as
     right. Without it only planted rows do. `right` is the same where it takes the audit to say what was claimed of a
     row: given rows and audit, the rows whose claim holds. `own` makes and scans a dataset of its own, where the defect
-    is not in the rows of one file (a second file, another option); it is given copies of the rows.
+    is not in the rows of one file (a second file, another option); it is given copies of the rows. `holds` says, once
+    all defects are planted, which of the planted rows carry this one by its definition; others do not count as planted.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Defect:
     own: Own | None = None
     n: int = 1000
     right: Callable[[list[Row], Any], set[int]] | None = None
+    holds: Callable[[list[Row], set[int]], set[int]] | None = None
 
 
 DEFECTS: list[Defect] = []
@@ -65,11 +67,12 @@ DEFECTS: list[Defect] = []
 def defect(
     name: str, found: tuple[str, ...] | Callable[[Any], set[int]], *, n: int = 1000,
     true: Callable[[list[Row]], set[int]] | None = None, right: Callable[[list[Row], Any], set[int]] | None = None,
+    holds: Callable[[list[Row], set[int]], set[int]] | None = None,
 ) -> Callable[[Plant], Plant]:  # fmt: skip
     """Register a function that plants."""
 
     def add(plant: Plant) -> Plant:
-        DEFECTS.append(Defect(name, found, plant, true, None, n, right))
+        DEFECTS.append(Defect(name, found, plant, true, None, n, right, holds))
         return plant
 
     return add

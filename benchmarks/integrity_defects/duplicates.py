@@ -211,7 +211,27 @@ def near_pairs(rows: list[Row], audit: Any) -> set[int]:
     return {n for n in fired if all(like(rows[n][s], rows[others[n]][s]) for s in ("prompt", "chosen", "rejected"))}
 
 
-@defect("whole pair, 5 % of words changed", ("DUP003",), right=near_pairs)
+def still_near(rows: list[Row], planted: set[int]) -> set[int]:
+    """Planted rows whose three texts each have a Jaccard of .7 and more with those of one earlier row, counted out."""
+    under: dict[str, list[int]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        under[row["prompt"]].append(number)
+    holding: dict[tuple[str, ...], list[str]] = defaultdict(list)  # prompts that share no pair of words are not alike
+    for prompt in under:
+        for pair in grams(prompt):
+            holding[pair].append(prompt)
+
+    def like(number: int) -> bool:
+        row = rows[number]
+        prompts = {other for pair in grams(row["prompt"]) for other in holding[pair]}
+        near = (prompt for prompt in prompts if jaccard(row["prompt"], prompt) >= SIMILAR)
+        earlier = (rows[n] for prompt in near for n in under[prompt] if n < number)
+        return any(all(jaccard(row[s], other[s]) >= SIMILAR for s in ("chosen", "rejected")) for other in earlier)
+
+    return {number for number in planted if like(number)}
+
+
+@defect("whole pair, 5 % of words changed", ("DUP003",), right=near_pairs, holds=still_near)
 def near_pair(rows: list[Row], own: list[int], rng: random.Random) -> set[int]:
     return _vary(rows, own, rng, "prompt", "chosen", "rejected")
 

@@ -1,8 +1,7 @@
-"""Degenerate pairs, damage to texts, language, personal data, truncation and contamination."""
+"""Degenerate pairs, damage to texts, language, personal data and truncation."""
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import string
@@ -268,35 +267,3 @@ def system(rows: list[Row], own: list[int], rng: random.Random, path: Path) -> P
 def differing(rows: list[Row], own: list[int], rng: random.Random, path: Path) -> Planted:
     made = conversations(rows, set(own), lambda row, side: (None, row["prompt"] + " Be brief."))
     return Planted(set(own), found(path, made, "SCH005", with_=["text"]), set())
-
-
-def benchmark(texts: list[str], path: Path) -> str:
-    """A file of questions that carry the texts, under a name of its own."""
-    (path / "eval.jsonl").write_text("\n".join(json.dumps({"id": k, "question": t}) for k, t in enumerate(texts)))
-    return str(path / "eval.jsonl")
-
-
-@own_scan("prompt of a benchmark")
-def asked(rows: list[Row], own: list[int], rng: random.Random, path: Path) -> Planted:
-    words = [w for row in rows[:2000] for w in row["prompt"].split()]
-    for number in own:  # a new prompt of real words, in the data with other case and punctuation
-        rows[number] = {**rows[number], "prompt": " ".join(rng.choice(words) for _ in range(rng.randint(8, 60)))}
-    texts = [rows[number]["prompt"] for number in own]
-    for number in own:
-        rows[number]["prompt"] = rows[number]["prompt"].upper() + " ..."
-    known = {plain(t) for t in texts}
-    true = where(lambda row: plain(row["prompt"]) in known)(rows)
-    options = {"format": "trl", "against": [benchmark(texts, path)], "with_": ["integrity"]}
-    return Planted(set(own), found(path, rows, "CTM001", **options), true)
-
-
-@own_scan("answer of a benchmark, half of it")
-def answered(rows: list[Row], own: list[int], rng: random.Random, path: Path) -> Planted:
-    """Two thirds of the words of an answer are those of a benchmark's; exact copies elsewhere count as right."""
-    words = [w for row in rows[:2000] for w in row["chosen"].split()]
-    texts = [" ".join(rng.choice(words) for _ in range(150)) for _ in own]
-    for number, text in zip(own, texts, strict=True):
-        new = " ".join(rng.choice(words) for _ in range(45))
-        rows[number] = {**rows[number], rng.choice(SIDES): f"{text} {new}"}
-    options = {"format": "trl", "against": [benchmark(texts, path)], "with_": ["integrity"]}
-    return Planted(set(own), found(path, rows, "CTM002", **options), set())

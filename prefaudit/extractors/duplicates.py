@@ -30,8 +30,9 @@ class Duplicates:
     whitespace and punctuation, are one duplicate group. A pair's kind is the nearest way in which it repeats another
     one of its group: exact (the same texts, the same one chosen), swapped (the same texts, the other one chosen),
     normalised. Where labels of a group say both, its labelled pairs are a conflict beside that; ties are not part of
-    it. Two answers that are the same after normalisation are told apart by their texts as they stand. Three and more answers to one prompt that are preferred in a circle are a `cycle` (see `_cycles`). Found by keys
-    of 64 bits; only the texts of prompts that stand in the data more than once are read.
+    it. Two answers that are the same after normalisation are told apart by their texts as they stand. Three and more
+    answers to one prompt that are preferred in a circle are a `cycle` (see `_cycles`). Found by keys of 64 bits; only
+    the texts of prompts that stand in the data more than once are read.
 
     Of either answer, `first_row` is the first pair in which this very text stands, on whichever side, and `prompts`
     the number of different prompts under which it does.
