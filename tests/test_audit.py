@@ -223,7 +223,8 @@ def test_twenty_random_kills_leave_the_same_bytes(data: Path, tmp_path: Path) ->
     environment = {**os.environ, "PREFAUDIT_PART_ROWS": "50", "POLARS_MAX_THREADS": "1"}
 
     def scan(out: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "prefaudit", "scan", source, "-o", str(out), "--with", "text,probes,duplicates", "-q"]
+        asked = ["--with", "text,probes,duplicates", "-q"]
+        command = [sys.executable, "-m", "prefaudit", "scan", source, "-o", str(out), *asked]
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
     start = time.perf_counter()

@@ -31,7 +31,11 @@ def line(report: dict[str, Any]) -> list[str]:
 def _telling(probe: dict[str, Any]) -> tuple[bool, bool, float]:
     apart = probe.get("difference") or {}
     rate = apart.get("rate")
-    return bool(probe.get("reviewed")), pair_of(apart.get("range")) is not None, abs(float(rate or 0)) if known(rate) else 0.0
+    return (
+        bool(probe.get("reviewed")),
+        pair_of(apart.get("range")) is not None,
+        abs(float(rate or 0)) if known(rate) else 0.0,
+    )
 
 
 def sides(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:

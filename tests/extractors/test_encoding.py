@@ -33,7 +33,17 @@ def test_mojibake(text: str, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["“Don’t — ever…”", "naïve façade Ångström", "Привет, мир", "Größe 5 µm ± 1 €", "São João é ótimo", "Γειά σου", "à la carte", "ok 😀"]
+    "text",
+    [
+        "“Don’t — ever…”",
+        "naïve façade Ångström",
+        "Привет, мир",
+        "Größe 5 µm ± 1 €",
+        "São João é ótimo",
+        "Γειά σου",
+        "à la carte",
+        "ok 😀",
+    ],
 )
 def test_every_text_decoded_wrongly_is_found(text: str) -> None:
     assert of("mojibake", text) == 0
