@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import polars as pl
 import pyarrow as pa
 
 from prefaudit.core import AuditError, UsageError
@@ -60,7 +61,9 @@ class Staged:
         """Remove what was not committed, and say a failure of the disk in our words."""
         for temporary, _ in self._moves:
             remove(temporary)
-        if isinstance(error, OSError | pa.ArrowException) and not isinstance(error, AuditError):
+        if isinstance(error, OSError | pa.ArrowException | pl.exceptions.ComputeError) and not isinstance(
+            error, AuditError
+        ):
             where = self._moves[0][1] if self._moves else "the output"
             raise AuditError(f"cannot write {where}: {error}", UNTOUCHED) from error
 

@@ -15,7 +15,8 @@ from prefaudit.repair import filter
 
 DROP = ("SCH", "DUP", "CNF", "LEN", "TRC", "REF001", "REF002", "REF003", "SYC001")
 MEASURED = {"with_": ("text", "probes", "duplicates", "integrity")}  # all that these rules read
-OF_OTHERS = ("CNF003", "CNF004", "CNF006")  # circles and near-conflicts: which votes go decides who has the majority
+# Circles, near-conflicts, near-duplicates: which votes go decides who has the majority and what a pair is named beside.
+OF_OTHERS = ("CNF003", "CNF004", "CNF006", "DUP003")
 DATASETS = pytest.mark.parametrize("name", [s[0] for s in SETS], ids=[Path(s[0]).name for s in SETS])
 
 
