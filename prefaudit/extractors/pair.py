@@ -19,6 +19,7 @@ PAIR = pl.Struct(
         "prefix": pl.Float64,
         "prompt_differs": pl.Boolean,
         "reasoning_sides": pl.Int8,
+        "empty_reasoning_sides": pl.Int8,
         "system_sides": pl.Int8,
     }
 )
@@ -106,7 +107,7 @@ class Pair:
     """Equality and overlap of the beginnings of the two answers."""
 
     name: ClassVar[str] = "pair"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     learns: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = (
         "prompt",
@@ -128,12 +129,14 @@ class Pair:
         return None
 
     def load(self, state: pl.DataFrame | None) -> Apply:
-        """The function that measures one part; every field but `reasoning_sides` is null where a side is."""
+        """The function that measures one part; every field but those of reasoning is null where a side is."""
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             a, b = frame["chosen"], frame["rejected"]
             both = a.is_not_null() & b.is_not_null()
-            sides = frame["chosen_reasoning"].is_not_null().cast(pl.Int8) + frame["rejected_reasoning"].is_not_null()
+            thoughts = [frame["chosen_reasoning"], frame["rejected_reasoning"]]
+            sides = sum((t.fill_null("") != "").cast(pl.Int8) for t in thoughts)
+            empty = sum((t == "").fill_null(False).cast(pl.Int8) for t in thoughts)
             fields = pl.DataFrame(
                 {
                     "same": a == b,
@@ -141,6 +144,7 @@ class Pair:
                     "prefix": shared_prefix(a, b),
                     "prompt_differs": pl.select(pl.when(both).then(frame["rejected_prompt"].is_not_null())).to_series(),
                     "reasoning_sides": sides,
+                    "empty_reasoning_sides": empty,
                     "system_sides": pl.select(pl.when(both).then(system_sides(frame))).to_series(),
                 }
             )

@@ -77,7 +77,8 @@ MACROS = (
         regexp_replace(array_to_string(regexp_extract_all(t, '(?s){_BLOCK}') || regexp_extract_all(
             regexp_replace(t, '(?s){_BLOCK}', '', 'g'), '(?s)(?:{_OPEN}).*$'), chr(10)), '{_TAG}', '', 'g')
         else regexp_extract(t, '(?s)^(.*)</think>', 1) end""",
-    f"""pf_thought(t) as nullif(trim(pf_thoughts(t), {SPACE}), '')""",
+    # an empty block stays an empty text: that one answer has it and the other none is worth knowing
+    f"""pf_thought(t) as trim(pf_thoughts(t), {SPACE})""",
     f"""pf_spoken(t) as trim(regexp_replace(case when regexp_matches(t, '^\\s*(?:{_OPEN})') then
         regexp_replace(regexp_replace(t, '(?s){_BLOCK}', '', 'g'), '(?s)(?:{_OPEN}).*$', '')
         else regexp_extract(t, '(?s)^.*</think>(.*)$', 1) end, '{_SOLUTION}', '', 'g'), {SPACE})""",

@@ -82,3 +82,10 @@ def test_overlap() -> None:
 def test_overlap_looks_at_the_head_alone() -> None:
     frame = pairs([("q", "a" * 50 + "x" * 50, "a" * 50 + "y" * 50)])
     assert run(Overlap(head=50), frame)["overlap"][0]["edit"] == 1.0
+
+
+def test_an_empty_block_of_reasoning_is_counted_apart() -> None:
+    texts = [(None, None), ("", None), ("why", ""), ("", "")]
+    found = run(Pair(), pairs([("q", "a", "b", *both) for both in texts]))["pair"].struct.unnest()
+    assert found["reasoning_sides"].to_list() == [0, 0, 1, 0]
+    assert found["empty_reasoning_sides"].to_list() == [0, 1, 1, 2]

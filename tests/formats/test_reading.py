@@ -27,7 +27,7 @@ def said(text: Any) -> dict[str, Any]:
     [
         ("<think>a\nb</think>\n\nc", "c", "a\nb"),
         ("<think>open end", "", "open end"),
-        ("<think></think>c", "c", None),
+        ("<think></think>c", "c", ""),
         ("bare</think>c", "c", "bare"),
         ("<thinking>a</thinking> c", "c", "a"),
         ("<reasoning>a</reasoning>c", "c", "a"),
