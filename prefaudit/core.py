@@ -23,7 +23,7 @@ PAIRS: dict[str, pl.DataType] = {
     "rejected_prompt": MESSAGES,  # null where it equals prompt
     "chosen": pl.String(),  # the final answer, reasoning cut off; null for a lone rejected reply (unpaired data)
     "rejected": pl.String(),  # null for a lone desirable reply
-    "chosen_reasoning": pl.String(),  # what stood in <think> and its kin, "" for an empty block; null where there was none
+    "chosen_reasoning": pl.String(),  # what stood in <think> and its kin, "" for an empty block; null without one
     "rejected_reasoning": pl.String(),
     "label": pl.String(),  # chosen | tie | both_bad; with a tie, chosen is the first of the two as presented
     "first": pl.Int8(),  # 1: chosen was presented first, 0: second, null: the source does not say
