@@ -240,6 +240,7 @@ def test_twenty_random_kills_leave_the_same_bytes(data: Path, tmp_path: Path) ->
             assert process.returncode in (0, 1)
             process.communicate()
             shutil.rmtree(wild)
+            whole *= 0.9  # the machine has less to do than it had
             continue
         process.kill()
         process.communicate()
