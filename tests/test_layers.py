@@ -11,7 +11,7 @@ LAYERS = [
     {"core"},
     {"duck"},
     {"config", "progress", "sources", "rules", "stats", "store", "models"},
-    {"formats", "lens"},
+    {"formats", "lens", "principles"},
     {"extractors", "reports"},
     {"audit"},
     {"demo", "repair"},
