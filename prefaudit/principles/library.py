@@ -144,7 +144,7 @@ def _distinct(found: Iterable[Principle], where: str) -> tuple[Principle, ...]:
     by_id: dict[str, Principle] = {}
     for principle in found:
         if principle.id in by_id:
-            raise RuleError(f"{where}: the principle {principle.id!r} stands there twice", "give each a name of its own")
+            raise RuleError(f"{where}: {principle.id!r} stands there twice", "give each a name of its own")
         by_id[principle.id] = principle
     return tuple(by_id.values())
 
