@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from prefaudit.audit import rows
+from prefaudit.audit import rows, together
 from prefaudit.audit.measure import Measures, recorded
 from prefaudit.audit.next import commands, unknowns
 from prefaudit.audit.read import Opened
@@ -16,6 +16,9 @@ from prefaudit.audit.tell import contamination, languages
 from prefaudit.config import Options
 from prefaudit.core import SCHEMA, SEVERITIES, Rule
 from prefaudit.store import Store
+
+TOGETHER = 4  # pairs of a finding about pairs that belong together
+LENS, LENS_EXAMPLES = 12, 2  # features of the lens whose pairs are in the report, and how many of each
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Judged:
     rules: Mapping[str, Rule]
     results: list[dict[str, Any]]
     findings: pl.DataFrame
+    slices: list[dict[str, Any]]
 
 
 def report(opened: Opened, store: Store, measures: Measures, statistics: Statistics, judged: Judged,
@@ -49,7 +53,9 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
     gate = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != "never" else ()
     fails = any(r["status"] == "fired" and r["severity"] in gate for r in results)
     too_few = "" if "length_auc" in statistics.baselines else statistics.baselines["note"]
-    named = list(dict.fromkeys(row for r in results for row in r["examples"]))
+    linked = _linked(store, measures, results)
+    named = [row for r in results for row in r["examples"]] + [row for one in linked for row in one["rows"]]
+    named += [row for e in _lens_first(statistics.told["lens"]) for row in e["examples"][:LENS_EXAMPLES]]
     return {
         "schema": SCHEMA, "complete": not failed, "exit_code": 2 if failed else int(fails), "fail_on": options.fail_on,
         "dataset": dataset,
@@ -66,12 +72,32 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
         "baselines": statistics.baselines,
         "annotators": [_bounded(row) for row in statistics.annotators.iter_rows(named=True)],
         **statistics.told,
+        "slices": judged.slices,
+        "together": linked,
         "languages": languages(store, measures),
         "contamination": contamination(store, measures),
-        "examples": {str(row["row"]): rows.example(row) for row in rows.fetch(store, named)},
+        "examples": {str(row["row"]): rows.example(row) for row in rows.fetch(store, list(dict.fromkeys(named)))},
         "next": commands(results, judged.findings, source.paths, source.container),
         "principles": [],
     }  # fmt: skip
+
+
+def _linked(store: Store, measures: Measures, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each finding about pairs that belong together, two of the groups that its examples are in."""
+    told = []
+    for r in results:
+        if r["status"] == "fired" and r["scope"] == "pair" and r["code"] in together.KEYS:
+            named = pl.Series(r["examples"], dtype=pl.Int64)
+            groups = together.groups(store, measures, r["code"], named, TOGETHER) or []
+            told += [{"code": r["code"], "size": g.size, "rows": [pair["row"] for pair in g.pairs]} for g in groups]
+    return told
+
+
+def _lens_first(lens: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The features whose pairs the report shows: those that most surely move the choice, then the most frequent."""
+    each = [e for e in lens.get("each", ()) if e["effect"]["delta_win"] is not None]
+    return sorted(each, key=lambda e: (2.0 if e["effect"]["q"] is None else e["effect"]["q"],
+                                       -abs(e["effect"]["delta_win"]), e["feature"]))[:LENS]  # fmt: skip
 
 
 def _known(statistics: Statistics, options: Options) -> dict[str, bool]:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from prefaudit import stats
 from prefaudit.audit.assemble import Judged, Statistics, report
 from prefaudit.audit.columns import FEATURES, Columns, gather
+from prefaudit.audit.distributions import distributions
 from prefaudit.audit.judgements import judgements
 from prefaudit.audit.judgements import metrics as judged_metrics
 from prefaudit.audit.lens import lens
 from prefaudit.audit.measure import Measures
 from prefaudit.audit.read import Opened
+from prefaudit.audit.slices import by_source, part, slices
 from prefaudit.audit.strength import metrics as strength_metrics
 from prefaudit.audit.strength import strength
 from prefaudit.config import Options
@@ -24,9 +26,10 @@ from prefaudit.core import EFFECTS, FINDINGS, Progress, Rule, fingerprint
 from prefaudit.rules import Judge
 from prefaudit.store import Store
 
-VERSION = 6
+VERSION = 7
 PERMUTATIONS = 20
-TOLD = ("agreement", "position", "shortcuts", "models", "lens", "strength", "consensus")
+TOLD = ("agreement", "position", "shortcuts", "models", "lens", "strength", "consensus", "distributions",
+        "effects_by_source")  # fmt: skip
 TEXTS = ("prompt", "rejected_prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "extra")
 
 
@@ -39,12 +42,13 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
     """
     statistics = _statistics(store, measures, options, progress)
     engine = Judge(rules, memory=options.memory)
-    found, groups = [], []
+    found, groups, cuts = [], [], []
     progress.start("judge", store.parts())
     for number in range(store.parts()):
         frame = _part(store, measures, number, engine.columns())
         groups.append(frame["group"].to_numpy())
         found.append(engine.pairs(frame))
+        cuts.append(part(frame))
         progress.step(1)
     progress.done()
     read = store.load("pairs/complete.json") or {}
@@ -62,7 +66,8 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
     )
     group = np.concatenate(groups) if groups else np.zeros(0, np.int64)
     results = engine.results(lambda fired: _interval(fired, group))
-    told = report(opened, store, measures, statistics, Judged(rules, results, findings), options)
+    sliced = slices(cuts, group, results, engine.fired)
+    told = report(opened, store, measures, statistics, Judged(rules, results, findings, sliced), options)
     return told, findings, statistics.effects
 
 
@@ -151,6 +156,8 @@ def _compute(columns: Columns, seed: int, measures: Measures) -> dict[str, Any]:
         "known": dict(columns.known),
         **told,
         **outside,
+        "distributions": distributions(measures, columns, length),
+        "effects_by_source": by_source(columns, length, seed),
     }
 
 

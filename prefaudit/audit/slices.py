@@ -1,0 +1,159 @@
+"""The pairs by source, by annotator and by language: how many, what decides in them, and what rules find in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from prefaudit import stats
+from prefaudit.audit.columns import FEATURES, Columns
+
+MOST = 20  # slices of one kind, the largest
+SOURCES = 8  # sources whose effects are told, the largest
+BY = ("source", "annotator", "language")
+KEPT = ("n", "groups", "prevalence", "win_rate", "delta_win", "q", "note")
+
+Fired = Callable[[str], pl.Series]
+
+
+def part(frame: pl.DataFrame) -> pl.DataFrame:
+    """What the slices are cut by, and what is told of them, of one part as pair rules see it."""
+    chars = [_field(frame, side, "chars").cast(pl.Float32).alias(side) for side in ("c", "r")]
+    spoken = [_field(frame, side, "language") for side in ("c", "r")]
+    columns = {name: frame[name] if name in frame.columns else _nulls(frame) for name in BY[:2]}
+    cut = {name: column.cast(pl.String).cast(pl.Categorical) for name, column in columns.items()}
+    language = pl.DataFrame({"a": spoken[0], "b": spoken[1]}).select(
+        pl.when(pl.col("a") == pl.col("b")).then("a").cast(pl.Categorical).alias("language")
+    )
+    return pl.DataFrame({**cut, "label": frame["label"].cast(pl.Categorical)}).hstack(language).hstack(chars)
+
+
+def slices(parts: Sequence[pl.DataFrame], group: NDArray[np.int64], results: Sequence[Mapping[str, Any]],
+           fired: Fired) -> list[dict[str, Any]]:  # fmt: skip
+    """The report's `slices`: of each kind in BY the largest, where there is more than one.
+
+    Args:
+        parts: what `part` gave, in reading order.
+        group: n ids of pairs that are not independent.
+        results: the report's `rules`.
+        fired: a pair rule's answers, one a pair in reading order, null where unjudged.
+
+    Returns:
+        `by`, `slice`, `pairs`, `share`, `groups`, `ties`, `longer_wins` with its interval by group, and `rules`: of
+        each pair rule that fired anywhere `code`, `judged` and `found` in the slice.
+    """
+    frame = pl.concat(parts) if parts else pl.DataFrame()
+    cuts = [(by, codes, names) for by in BY for codes, names in _codes(frame, by)]
+    if not cuts:
+        return []
+    won = _longer(frame)
+    tie = (frame["label"] != "chosen").to_numpy()
+    counted: dict[str, dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]] = {by: {} for by, *_ in cuts}
+    for rule in results:
+        if rule["scope"] == "pair" and rule["status"] == "fired":
+            answers = fired(rule["code"]).cast(pl.Int8).fill_null(-1).to_numpy()
+            for by, codes, names in cuts:
+                counts = [
+                    np.bincount(codes[at] + 1, minlength=len(names) + 1)[1:] for at in (answers >= 0, answers == 1)
+                ]
+                counted[by][rule["code"]] = (counts[0], counts[1])
+    return [
+        {"by": by, "slice": name, **_one(codes == k, won, tie, group),
+         "rules": [{"code": code, "judged": int(judged[k]), "found": int(found[k])}
+                   for code, (judged, found) in counted[by].items() if judged[k]]}
+        for by, codes, names in cuts for k, name in enumerate(names)
+    ]  # fmt: skip
+
+
+def by_source(columns: Columns, length: NDArray[np.float64], seed: int) -> list[dict[str, Any]]:
+    """The effects within each of the largest sources, where there are several with groups enough for an interval.
+
+    Returns:
+        `source`, `n`, `groups` and `effects`: rows of EFFECTS without the joint effect; q counts false discoveries
+        within the source.
+    """
+    found = []
+    options = stats.EffectOptions({name: FEATURES[name].words for name in columns.features}, joint_rows=0)
+    families = {name: FEATURES[name].family for name in columns.features}
+    cut = next(_codes(columns.meta, "source", SOURCES), None)
+    for k, name in enumerate(cut[1]) if cut else ():
+        assert cut is not None
+        rows = np.flatnonzero(cut[0] == k)
+        groups = len(np.unique(columns.group[rows]))
+        if groups < options.min_groups:
+            continue
+        features = _Some(columns.features, rows)
+        frame = stats.effects(
+            columns.y[rows], length[rows], features, families, columns.group[rows], None, seed, options
+        )
+        effects = [_effect(row) for row in frame.iter_rows(named=True) if row["n"] and row["prevalence"]]
+        found.append({"source": name, "n": len(rows), "groups": groups, "effects": effects})
+    return found
+
+
+class _Some(Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]):
+    """Features of some rows, one at a time as it is asked for."""
+
+    def __init__(self, features: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
+                 rows: NDArray[np.int64]) -> None:  # fmt: skip
+        self._features, self._rows = features, rows
+
+    def __getitem__(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        chosen, rejected = self._features[name]
+        return chosen[self._rows], rejected[self._rows]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._features)
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+
+def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
+    told = {"feature": row["feature"], **{name: row[name] for name in KEPT}}
+    told["interval"] = None if row["low"] is None else [row["low"], row["high"]]
+    return {**told, "win_interval": None if row["win_low"] is None else [row["win_low"], row["win_high"]]}
+
+
+def _codes(frame: pl.DataFrame, by: str, most: int = MOST) -> Iterator[tuple[NDArray[np.int64], list[str]]]:
+    """Each row's slice as a number, -1 for none of the largest, and their names; nothing where there is but one."""
+    if by not in frame.columns or not frame.height:
+        return
+    column = frame[by].cast(pl.String)
+    counts = column.drop_nulls().value_counts().sort(["count", by], descending=[True, False])
+    if counts.height < 2:
+        return
+    names = counts[by].head(most)
+    codes = column.replace_strict(names, pl.Series(np.arange(len(names))), default=-1, return_dtype=pl.Int64)
+    yield codes.fill_null(-1).to_numpy(), names.to_list()
+
+
+def _one(at: NDArray[np.bool_], won: NDArray[np.float64], tie: NDArray[np.bool_],
+         group: NDArray[np.int64]) -> dict[str, Any]:  # fmt: skip
+    rate = stats.cluster_rate(won[at], group[at])
+    n = int(at.sum())
+    known = not np.isnan(rate[0])
+    return {"pairs": n, "share": n / len(at), "groups": len(np.unique(group[at])), "ties": int(tie[at].sum()),
+            "longer_wins": rate[0] if known else None,
+            "longer_wins_interval": list(rate[1:]) if known else None}  # fmt: skip
+
+
+def _longer(frame: pl.DataFrame) -> NDArray[np.float64]:
+    """1 where the longer answer was chosen, 0 where the shorter, NaN in a tie, of equal length or with one answer."""
+    differ = (frame["c"] - frame["r"]).fill_null(0).to_numpy()
+    clear = (frame["label"] == "chosen").to_numpy() & (differ != 0)
+    return np.where(clear, (differ > 0).astype(np.float64), np.nan)
+
+
+def _field(frame: pl.DataFrame, side: str, name: str) -> pl.Series:
+    if side in frame.columns and name in (f.name for f in frame.schema[side].fields):  # type: ignore[attr-defined]
+        return frame[side].struct.field(name)
+    return _nulls(frame)
+
+
+def _nulls(frame: pl.DataFrame) -> pl.Series:
+    return pl.repeat(None, frame.height, dtype=pl.String, eager=True)
