@@ -11,7 +11,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from prefaudit.core import UsageError, unknown
+from prefaudit import gates
+from prefaudit.core import AuditError, UsageError, unknown
+from prefaudit.toml import Path as Keys
+from prefaudit.toml import place
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class Options:
     max_tokens: int | None = None  # that a reward model reads
     device: str = "auto"  # where local models run
     part_rows: int | None = None  # source rows a part; for tests and tuning, no result depends on it
+    gate: Mapping[str, Any] = field(default_factory=dict)  # conditions by rule, and by feature under `effects`
+    baseline: str | None = None  # a report.json or a written baseline: only what is new fails
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)  # field to who gave it
 
 
 KINDS: dict[str, type] = {
@@ -52,7 +58,7 @@ KINDS: dict[str, type] = {
     "sample": int, "seed": int, "workers": int, "memory": str, "rules": tuple, "params": dict, "severity": dict,
     "max-length": int, "tokenizer": str, "against": tuple, "presidio": tuple, "probe": tuple, "part-rows": int,
     "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str,
-    "embedder": str, "lens-features": int, "lens-active": int,
+    "embedder": str, "lens-features": int, "lens-active": int, "gate": dict, "baseline": str,
 }  # fmt: skip
 
 
@@ -61,6 +67,9 @@ MEMORY = re.compile(r"\d+(\.\d+)? *([KMGT]i?)?B", re.IGNORECASE)
 
 def _field(key: str) -> str:
     return {"with": "with_"}.get(key, key.replace("-", "_"))
+
+
+COMMAND_LINE = "command line"
 
 
 def load(path: Path | None, command_line: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Options:
@@ -72,20 +81,55 @@ def load(path: Path | None, command_line: Mapping[str, Any], environment: Mappin
         environment: PREFAUDIT_SELECT, PREFAUDIT_FAIL_ON ...; lists are separated by commas.
 
     Raises:
-        UsageError: the file is missing or no TOML, a key is unknown, a value has the wrong type.
+        UsageError: the file is missing or no TOML, a key is unknown, a value has the wrong type; with file, line, table
+            and key.
     """
     merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     source, table = _file(path)
     for key, value in table.items():
+        origins[_field(key)] = str(source)
         if key not in KINDS:
-            error = unknown("key", key, KINDS)
-            raise UsageError(f"{source}: {error.message}", error.hint)
-        merged[_field(key)] = _typed(f"{source}: {key}", value, KINDS[key])
+            raise placed(origins, (_field(key),), unknown("key", key, KINDS))
+        try:
+            merged[_field(key)] = _typed(value, KINDS[key])
+        except UsageError as error:
+            raise placed(origins, (_field(key),), error) from error
     for key, kind in KINDS.items():
         name = "PREFAUDIT_" + key.upper().replace("-", "_")
         if kind is not dict and environment.get(name):
-            merged[_field(key)] = _from_text(name, environment[name], kind)
-    return checked({**merged, **{k: v for k, v in command_line.items() if v is not None and v != () and v != {}}})
+            merged[_field(key)], origins[_field(key)] = _from_text(name, environment[name], kind), name
+    given = {k: v for k, v in command_line.items() if v is not None and v != () and v != {}}
+    origins |= dict.fromkeys(given, COMMAND_LINE)
+    try:
+        return replace(checked({**merged, **given}), origins=origins)
+    except gates.GateError as error:
+        raise placed(origins, error.path, error) from error
+    except UsageError as error:
+        name = next((n for n in origins if error.message.startswith(f"--{n.replace('_', '-')} ")), "")
+        raise placed(origins, (name,), error) if name else error from error
+
+
+def placed(origins: Mapping[str, str], path: Keys, error: AuditError) -> UsageError:
+    """An error about a value, with the file, line, table and key it was read from.
+
+    Args:
+        origins: of the Options.
+        path: an Options field, then the keys below it.
+        error: what is wrong with it.
+    """
+    origin = origins.get(str(path[0]), "")
+    if origin == COMMAND_LINE:
+        return UsageError(error.message, error.hint)
+    key = str(path[0]).rstrip("_").replace("_", "-")
+    where = located(origin, (key, *path[1:])) if origin.endswith(".toml") else origin or place("", "", path)
+    return UsageError(f"{where}: {error.message}", error.hint)
+
+
+def located(file: str, path: Keys) -> str:
+    """File, line, table and key of a value in a configuration file."""
+    whole = ("tool", "prefaudit", *path) if Path(file).name == "pyproject.toml" else path
+    return place(file, Path(file).read_text(encoding="utf8"), whole)
 
 
 def _file(path: Path | None) -> tuple[Path | None, dict[str, Any]]:
@@ -111,14 +155,15 @@ def _toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} cannot be read: {error}", "it has to be TOML, see docs/configuration.md") from error
 
 
-def _typed(where: str, value: Any, kind: type) -> Any:
+def _typed(value: Any, kind: type) -> Any:
     if kind is tuple:
         values = [value] if isinstance(value, str) else value
         if isinstance(values, list) and all(isinstance(v, str) for v in values):
             return tuple(values)
-        raise UsageError(f"{where} has to be a list of strings, not {value!r}", 'for example ["LEN", "DUP001"]')
+        raise UsageError(f"has to be a list of strings, not {value!r}", 'for example ["LEN", "DUP001"]')
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise UsageError(f"{where} has to be a {kind.__name__}, not {value!r}", "see docs/configuration.md")
+        words = {str: "text in quotes", int: "whole number", dict: "table"}
+        raise UsageError(f"has to be a {words[kind]}, not {value!r}", "see docs/configuration.md")
     return value
 
 
@@ -162,16 +207,27 @@ def checked(values: Mapping[str, Any]) -> Options:
         raise UsageError(f"--device cannot be {options.device!r}", "choose auto, cpu, cuda, cuda:1 or mps")
     if not MEMORY.fullmatch(options.memory):
         raise UsageError(f"--memory cannot be {options.memory!r}", "a number and a unit, as 500MB or 4GB")
-    wrong = [f"{field}={column!r}" for field, column in options.map.items() if not isinstance(column, str)]
-    if wrong:
-        raise UsageError(f"map: {wrong[0]} names no column", "a column's name, in quotes")
-    for code, values in options.params.items():
-        for name, value in values.items() if isinstance(values, Mapping) else ((code, float("nan")),):
-            if isinstance(value, float) and not math.isfinite(value):
-                raise UsageError(f"params: {code}: {name} cannot be {value}", "a number, as ratio = 3.0")
+    _tables(options)
     if options.lens_active and options.lens_active > (options.lens_features or options.lens_active):
         raise UsageError("--lens-active cannot be more than --lens-features", "4 of 32 is usual")
     if options.without and any(not name.startswith("+") for name in options.with_):
         raise UsageError("--with and --without exclude each other", "--with names exactly the groups to run")
     cores = os.cpu_count() or 1
     return replace(options, workers=min(options.workers, cores)) if options.workers else options
+
+
+def _tables(options: Options) -> None:
+    """The tables of the configuration: what can be wrong whatever the rules are."""
+    wrong = [f"{field}={column!r}" for field, column in options.map.items() if not isinstance(column, str)]
+    if wrong:
+        raise UsageError(f"map: {wrong[0]} names no column", "a column's name, in quotes")
+    for code, values in options.params.items():
+        if not isinstance(values, Mapping):
+            raise gates.GateError(("params", code), f"has to be a table, not {values!r}", f"[params.{code}]")
+        for name, value in values.items():
+            if not isinstance(value, int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
+                raise gates.GateError(("params", code, name), f"cannot be {value!r}", "a number, as ratio = 3.0")
+    for code, severity in options.severity.items():
+        if not isinstance(severity, str):
+            raise gates.GateError(("severity", code), f"cannot be {severity!r}", 'for example "warning"')
+    gates.read(options.gate)

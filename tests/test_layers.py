@@ -9,7 +9,7 @@ import prefaudit
 
 LAYERS = [
     {"core"},
-    {"duck"},
+    {"duck", "gates", "toml"},
     {"config", "progress", "sources", "rules", "stats", "store", "models"},
     {"formats", "lens", "principles"},
     {"extractors", "reports"},

@@ -1,0 +1,19 @@
+"""Gates: on which numbers a finding is an error or a warning, and what is new since a baseline. Pure functions of dicts."""
+
+from prefaudit.gates.baseline import compared, read_baseline, written
+from prefaudit.gates.conditions import BY, EFFECTS, Condition, Gate, GateError, read
+from prefaudit.gates.decide import decide, fails
+
+__all__ = [
+    "BY",
+    "EFFECTS",
+    "Condition",
+    "Gate",
+    "GateError",
+    "compared",
+    "decide",
+    "fails",
+    "read",
+    "read_baseline",
+    "written",
+]
