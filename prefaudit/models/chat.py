@@ -1,0 +1,269 @@
+"""A language model behind any OpenAI-compatible URL, asked so that every call is accounted for.
+
+    chat = connect(model, url)                      # the one of this run: its cap on calls, its ledger
+    request = Request((("system", "..."), ("user", "...")), schema={...}, limit=300, read=check)
+    preview = chat.preview([request])               # calls, tokens, cost; nothing is sent
+    for got in chat.ask([request], "names"):        # in the order of the requests
+        if isinstance(got, Answer): use(got.value)  # what `read` made of the JSON
+        else: count(got.reason)                     # Failure: never a default, never silence
+    chat.tallies["names"].told()                    # asked, cached, answered, calls, again, failed by reason, tokens
+
+What was answered once is never asked again: answers lie in a file of the user's cache folder under the hash of the
+whole request, the model and the URL, and are there when `ask` is killed. Failures are not kept. A call is tried again
+after rate limits, server errors, timeouts, broken connections, answers that were cut off, refused or cannot be read;
+what then still fails is a Failure. A wrong key, path or model ends the work at once (AuditError).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from prefaudit.core import AuditError, Progress
+from prefaudit.models.chat_account import Preview, Tally, tokens
+from prefaudit.models.chat_cache import Answers, default_path
+from prefaudit.models.chat_http import Dialect, Endpoint, Trouble, said
+from prefaudit.models.chat_request import Answer, Failure, Request, understood
+
+TRIES = 5  # calls for one request; of which
+READINGS = 3  # that came back and could not be used
+FIRST_WAIT, LONGEST_WAIT = 0.5, 90.0  # seconds; a server that asks for more has said no
+AT_ONCE, TIMEOUT, DRAIN = 16, 180.0, 30.0  # calls at once; seconds for one; seconds for those under way when stopped
+IN_A_ROW = 8  # requests that fail one after the other on the way to the server: it is not there
+UNUSABLE = {"cut", "refused", "unreadable"}
+
+
+class Chat:
+    """A model behind a URL.
+
+    Args:
+        model: its name there.
+        url: the base, as http://localhost:8000/v1.
+        cache: file of the answers; None keeps them for this object alone, "" takes the user's cache folder.
+        max_calls: calls that may be sent, those that are repeated too; what is left is not asked.
+        price: dollars per million tokens in and out.
+        at_once: calls under way at once.
+        timeout: seconds without a byte after which a call is given up.
+
+    Raises:
+        AuditError: the URL is none, or the cache cannot be opened.
+    """
+
+    def __init__(
+        self, model: str, url: str, *, cache: Path | str | None = "", max_calls: int | None = None,
+        price: tuple[float, float] | None = None, at_once: int = AT_ONCE, timeout: float = TIMEOUT,
+    ) -> None:  # fmt: skip
+        self.model, self.price, self.at_once = model, price, at_once
+        self.endpoint = Endpoint(url, timeout)
+        self.answers = Answers(
+            default_path(model, self.endpoint.name) if cache == "" else Path(cache) if cache else None
+        )
+        self.left = max_calls
+        self.max_calls = max_calls
+        self.tallies: dict[str, Tally] = {}
+        noted = self.answers.note("dialect")
+        self._dialect = Dialect(**noted) if noted else Dialect()
+        self._lock, self._stop, self._proven = threading.Lock(), threading.Event(), threading.Event()
+        self._why, self._pause, self._in_a_row = "", 0.0, 0
+        self._fatal: BaseException | None = None
+        if noted:
+            self._proven.set()
+
+    def key(self, request: Request) -> bytes:
+        """What tells requests apart: the endpoint, the model, and everything that is asked."""
+        whole = [self.endpoint.name, self.model, request.messages, request.schema, request.limit]
+        text = json.dumps(whole, ensure_ascii=False, sort_keys=True)
+        return hashlib.blake2b(text.encode("utf8", "surrogatepass"), digest_size=16).digest()
+
+    def preview(self, requests: Sequence[Request]) -> Preview:
+        """What asking these would cost; nothing is sent."""
+        distinct = {self.key(r): r for r in requests}
+        cached = self.answers.have(list(distinct))
+        new = [r for key, r in distinct.items() if key not in cached]
+        told = [tokens("".join(text for _, text in r.messages)) for r in new]
+        out = sum(r.expected or r.limit for r in new)
+        size = sum(len(text) for r in new for _, text in r.messages)
+        return Preview(len(requests), len(requests) - len(new), len(new), size, sum(told), out, self.price)
+
+    def ask(self, requests: Sequence[Request], purpose: str = "", progress: Progress | None = None,
+            ) -> list[Answer | Failure]:  # fmt: skip
+        """Answers in the order of the requests; equal requests are asked once.
+
+        Args:
+            requests: what to ask; all are held in memory.
+            purpose: under which the tally is kept.
+            progress: stepped for every request that is done.
+
+        Raises:
+            AuditError: the server refuses the key, the path or the model.
+        """
+        progress = progress or Progress()
+        progress = progress or Progress()
+        tally = self.tallies.setdefault(purpose, Tally(self.price))
+        keys = [self.key(r) for r in requests]
+        by_key = dict(zip(keys, requests, strict=True))
+        found: dict[bytes, Answer | Failure] = {}
+        for key, kept in self.answers.have(list(by_key)).items():
+            with suppress(Trouble):  # `read` has become stricter since: ask again
+                found[key] = understood(by_key[key], kept)
+        todo = deque((key, r) for key, r in by_key.items() if key not in found)
+        progress.step(len(by_key) - len(todo))
+        asked = dict(todo)
+        self._work(todo, found, tally, progress)
+        results = [found.get(key) or Failure("not asked", self._why) for key in keys]
+        for key, got in zip(keys, results, strict=True):
+            if isinstance(got, Failure):
+                tally.failed[got.reason] = tally.failed.get(got.reason, 0) + 1
+            else:  # of equal requests one is answered by a call, the others by its answer
+                tally.count(**{"answered" if asked.pop(key, None) else "cached": 1})
+        tally.requests += len(requests)
+        return results
+
+    def _work(self, todo: deque[tuple[bytes, Request]], found: dict[bytes, Answer | Failure], tally: Tally,
+              progress: Progress) -> None:  # fmt: skip
+        """Threads empty the queue; the first goes alone until the server has answered one request."""
+
+        def run(first: bool) -> None:
+            try:
+                while not first and not self._proven.wait(0.02):
+                    if self._stop.is_set() or not todo:
+                        return
+                while todo and not self._stop.is_set():
+                    with suppress(IndexError):  # another thread took the last one
+                        key, request = todo.popleft()
+                        got = self._one(key, request, tally)
+                        if got is not None:
+                            found[key] = got
+                        progress.step(1)
+            except Exception as error:  # told to the caller, who waits for this thread
+                self._fatal = error
+                self._halt(str(error))
+            finally:
+                self.endpoint.close()
+
+        threads = [Thread(target=run, args=(k == 0,), daemon=True) for k in range(min(self.at_once, len(todo)))]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.1)  # with a limit, or a signal that another thread took would wait until the end
+        except KeyboardInterrupt:
+            self._halt("interrupted")
+            until = time.monotonic() + DRAIN  # what is under way is paid for: take it in
+            for thread in threads:
+                thread.join(max(0.0, until - time.monotonic()))
+            raise
+        if self._fatal is not None:
+            raise self._fatal
+
+    def _one(self, key: bytes, request: Request, tally: Tally) -> Answer | Failure | None:
+        """One request to its end; None where the cap or a stop left it."""
+        limit, dialect, calls, tries, unusable = request.limit, self._dialect, 0, 0, 0
+        while self._may():
+            tally.count(calls=1, again=int(calls > 0))
+            calls += 1
+            try:
+                got = said(
+                    self.endpoint.post({"model": self.model} | dialect.body(request.messages, request.schema, limit))
+                )
+                tally.count(tokens_in=got.tokens_in, tokens_out=got.tokens_out)
+                answer = understood(request, got)
+            except Trouble as trouble:
+                tally.count(tokens_in=trouble.tokens[0], tokens_out=trouble.tokens[1])
+                other = dialect.weaker(trouble.said, unproven=not self._proven.is_set()) if trouble.form else None
+                if other is not None:
+                    dialect = other
+                    continue
+                tries, unusable = tries + 1, unusable + (trouble.reason in UNUSABLE)
+                if not trouble.again or trouble.wait > LONGEST_WAIT or tries == TRIES or unusable == READINGS:
+                    return self._failed(trouble)
+                limit = min(2 * limit, 4 * request.limit) if trouble.reason == "cut" else limit
+                self._hold(trouble, FIRST_WAIT * 2 ** (tries - 1) * (1 + key[0] / 512))
+            else:
+                self.answers.put(key, got)
+                self._answered(dialect)
+                return answer
+        return None
+
+    def _may(self) -> bool:
+        """Whether one more call may be sent; counts it."""
+        while (wait := self._pause - time.monotonic()) > 0 and not self._stop.wait(wait):
+            continue
+        if self._stop.is_set():
+            return False
+        with self._lock:
+            if self.left is not None and self.left <= 0:
+                self._halt(f"--max-calls {self.max_calls} was reached")
+                return False
+            self.left = None if self.left is None else self.left - 1
+        return True
+
+    def _hold(self, trouble: Trouble, wait: float) -> None:
+        """Wait before another try; all threads wait where the server said for how long."""
+        if trouble.wait:
+            with self._lock:
+                self._pause = max(self._pause, time.monotonic() + trouble.wait)
+        elif trouble.reason not in UNUSABLE:
+            self._stop.wait(wait)
+
+    def _answered(self, dialect: Dialect) -> None:
+        self._in_a_row = 0
+        if dialect is not self._dialect or not self._proven.is_set():
+            self._dialect = dialect
+            self.answers.note("dialect", asdict(dialect))
+            self._proven.set()
+
+    def _failed(self, trouble: Trouble) -> Failure:
+        """A request that is given up; ends the work where all others would fail too."""
+        if trouble.fatal:
+            raise AuditError(f"{self.endpoint.name}: {trouble.said}", "check --llm, --llm-url and PREFAUDIT_LLM_KEY")
+        with self._lock:
+            self._in_a_row = 0 if trouble.reason in UNUSABLE else self._in_a_row + 1
+            if self._in_a_row >= IN_A_ROW:
+                self._halt(f"{IN_A_ROW} requests in a row failed, the last by {trouble}")
+        return Failure(trouble.reason, trouble.said)
+
+    def _halt(self, why: str) -> None:
+        self._why = self._why or why
+        self._stop.set()
+
+
+_run: dict[str, Any] = {"chats": {}, "max_calls": None, "price": None, "open": False}
+
+
+@contextmanager
+def session(max_calls: int | None = None, price: tuple[float, float] | None = None) -> Iterator[dict[str, Chat]]:
+    """What `connect` gives within is shared: one cap on the calls of all purposes, one ledger a model.
+
+    Yields:
+        The models asked so far, by name and URL.
+    """
+    before = dict(_run)
+    _run.update(chats={}, max_calls=max_calls, price=price, open=True)
+    try:
+        yield _run["chats"]
+    finally:
+        _run.update(before)
+
+
+def connect(model: str, url: str) -> Chat:
+    """The model of this name behind this URL: that of the session, else one of its own.
+
+    Raises:
+        AuditError: the URL is none, or the cache cannot be opened.
+    """
+    chats: dict[str, Chat] = _run["chats"] if _run["open"] else {}
+    name = f"{model} {url}"
+    if name not in chats:
+        chats[name] = Chat(model, url, max_calls=_run["max_calls"], price=_run["price"])
+    return chats[name]

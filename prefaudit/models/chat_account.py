@@ -1,0 +1,117 @@
+"""What calls to a language model will cost, and what they did."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+PER_TOKEN, PER_TOKEN_OTHER = 4.0, 1.5  # characters a token has about: ASCII, all else
+TOO_MANY = 0.05  # share of failed requests from which a result is incomplete
+
+
+def tokens(text: str) -> int:
+    """About how many tokens a text has; servers count exactly, each model its own way."""
+    plain = len(text.encode("ascii", "ignore"))
+    return round(plain / PER_TOKEN + (len(text) - plain) / PER_TOKEN_OTHER) + 1
+
+
+def dollars(tokens_in: int, tokens_out: int, price: tuple[float, float] | None) -> float | None:
+    """Cost at a price per million tokens in and out; None where no price is known."""
+    return None if price is None else (tokens_in * price[0] + tokens_out * price[1]) / 1e6
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What requests would cost. Tokens are estimates; a call that fails and is repeated comes on top.
+
+    Attributes:
+        requests: how many, equal ones too.
+        cached: of which the answer is there already.
+        calls: the others, each once.
+        characters: of their messages.
+        tokens_in, tokens_out: about.
+        price: dollars per million tokens in and out, where known.
+    """
+
+    requests: int = 0
+    cached: int = 0
+    calls: int = 0
+    characters: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    price: tuple[float, float] | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """Dollars; None where no price is known."""
+        return dollars(self.tokens_in, self.tokens_out, self.price)
+
+    def __add__(self, other: Preview) -> Preview:
+        return Preview(self.requests + other.requests, self.cached + other.cached, self.calls + other.calls,
+                       self.characters + other.characters, self.tokens_in + other.tokens_in,
+                       self.tokens_out + other.tokens_out, self.price or other.price)  # fmt: skip
+
+    def told(self) -> str:
+        """One line."""
+        kept = f" ({self.cached:,} more are answered already)" if self.cached else ""
+        cost = "" if self.cost is None else f", about ${self.cost:,.2f}"
+        return (f"{self.calls:,} calls{kept}, {self.characters:,} characters: about {self.tokens_in:,} tokens in and "
+                f"{self.tokens_out:,} out{cost}")  # fmt: skip
+
+
+@dataclass
+class Tally:
+    """What became of the requests for one purpose. requests = cached + answered + failed, always.
+
+    Attributes:
+        requests: how many were made, equal ones too.
+        cached: answered by an earlier call.
+        answered: by a call of this run.
+        failed: how many by reason; `not asked` are those that the cap or a stop left.
+        calls: sent in this run; of which `again` were repeats.
+        tokens_in, tokens_out: as the server counted them in this run, failed calls too where it says.
+    """
+
+    price: tuple[float, float] | None = None
+    requests: int = 0
+    cached: int = 0
+    answered: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+    calls: int = 0
+    again: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    _lock: Any = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def count(self, **more: int) -> None:
+        """Add to the counts of these names; threads may do so at once."""
+        with self._lock:
+            for name, n in more.items():
+                setattr(self, name, getattr(self, name) + n)
+
+    @property
+    def failures(self) -> int:
+        """Requests without an answer."""
+        return sum(self.failed.values())
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether so many failed, or any was not asked, that what rests on the answers is incomplete."""
+        return bool(self.failed.get("not asked")) or self.failures > TOO_MANY * self.requests
+
+    def ledger(self) -> dict[str, Any]:
+        """The counts, for a file."""
+        names = ("requests", "cached", "answered", "calls", "again", "tokens_in", "tokens_out")
+        cost = dollars(self.tokens_in, self.tokens_out, self.price)
+        return {n: getattr(self, n) for n in names} | {"failed": dict(sorted(self.failed.items())), "cost": cost}
+
+    def told(self) -> str:
+        """One line."""
+        failed = ", ".join(f"{reason} {n:,}" for reason, n in sorted(self.failed.items()))
+        cost = dollars(self.tokens_in, self.tokens_out, self.price)
+        return (
+            f"{self.requests:,} requests: {self.cached:,} answered before, {self.answered:,} now, "
+            f"{self.failures:,} failed{f' ({failed})' if failed else ''}; {self.calls:,} calls, {self.again:,} of them "
+            f"repeats; {self.tokens_in:,} tokens in, {self.tokens_out:,} out{'' if cost is None else f', ${cost:,.2f}'}"
+        )

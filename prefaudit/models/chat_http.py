@@ -1,0 +1,286 @@
+"""One /chat/completions endpoint on the wire: connections that stay open, what it is sent, what its answers mean."""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import json
+import os
+import re
+import ssl
+import threading
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from prefaudit.core import UsageError
+
+LARGEST = 16 << 20  # bytes of an answer that are read
+FORMS = ("json_schema", "json_object", "text")  # how JSON is asked for, the strictest first
+WRONG_FORM = {400, 415, 422, 501}  # what servers answer to a field they do not know
+
+
+class Trouble(Exception):
+    """A call that gave no usable answer.
+
+    Attributes:
+        reason: one of a few words, so that they can be counted.
+        again: whether another try may succeed.
+        wait: seconds that the server asked to wait, 0 where it said nothing.
+        fatal: whether every other call would end the same way.
+        form: whether it may be about how the request was put, so that another dialect may do.
+        tokens: in and out, what the call cost nevertheless.
+    """
+
+    def __init__(self, reason: str, said: str, *, again: bool = True, wait: float = 0.0, fatal: bool = False,
+                 form: bool = False, tokens: tuple[int, int] = (0, 0)) -> None:  # fmt: skip
+        super().__init__(f"{reason}: {said}")
+        self.reason, self.said, self.again, self.wait, self.fatal = reason, said, again, wait, fatal
+        self.form, self.tokens = form, tokens
+
+
+@dataclass
+class Dialect:
+    """Which fields the server takes; starts with OpenAI's newest and gives way when it is told so.
+
+    Attributes:
+        form: of FORMS.
+        tokens: name of the field with the limit of the answer.
+        dropped: fields it does not take.
+    """
+
+    form: str = FORMS[0]
+    tokens: str = "max_tokens"
+    dropped: list[str] = field(default_factory=list)
+
+    def body(self, said: Sequence[tuple[str, str]], schema: Mapping[str, Any] | None, limit: int) -> dict[str, Any]:
+        """The fields beside `model`; where no schema can be sent it is written under the last message."""
+        messages = [{"role": role, "content": text} for role, text in said]
+        told: dict[str, Any] = {"messages": messages, "temperature": 0, "seed": 0, self.tokens: limit}
+        if schema is not None and self.form == "json_schema":
+            told["response_format"] = {
+                "type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}  # fmt: skip
+        elif schema is not None:
+            asked = "\n\nReply with JSON alone, by this JSON schema:\n" + json.dumps(schema, separators=(",", ":"))
+            told["messages"] = [*messages[:-1], {**messages[-1], "content": messages[-1]["content"] + asked}]
+            if self.form == "json_object":
+                told["response_format"] = {"type": "json_object"}
+        return {k: v for k, v in told.items() if k not in self.dropped}
+
+    def weaker(self, said: str, *, unproven: bool) -> Dialect | None:
+        """The dialect to try after a refusal that says this; None where the refusal is not about a field.
+
+        Args:
+            said: the body of the error.
+            unproven: no answer has come in this form yet, so that it may be what is refused.
+        """
+        low = said.lower()
+        if "max_completion_tokens" in low and self.tokens == "max_tokens":
+            return Dialect(self.form, "max_completion_tokens", self.dropped)
+        for name in ("temperature", "seed"):
+            if re.search(rf"\b{name}\b", low) and name not in self.dropped:
+                return Dialect(self.form, self.tokens, [*self.dropped, name])
+        about = any(word in low for word in ("response_format", "json_schema", "json_object", "structured", "guided"))
+        if self.form != FORMS[-1] and (about or unproven):
+            return Dialect(FORMS[FORMS.index(self.form) + 1], self.tokens, self.dropped)
+        return None
+
+
+class Endpoint:
+    """A base URL, as `http://host:8000/v1`. Each thread keeps a connection of its own open.
+
+    The key in PREFAUDIT_LLM_KEY goes with every request; OPENAI_API_KEY goes to api.openai.com alone. Proxies are those
+    of the environment.
+
+    Args:
+        url: the base, or with /chat/completions; what stands after ? goes with every request.
+        timeout: seconds without a byte after which a call is given up.
+
+    Raises:
+        UsageError: it is no http or https URL.
+    """
+
+    def __init__(self, url: str, timeout: float) -> None:
+        try:
+            parts = urlsplit(url)
+            host, self.port = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        if not host or parts.scheme not in ("http", "https"):
+            raise UsageError(f"--llm-url {_bare(url)!r} is no URL", "as http://localhost:8000/v1")
+        self.host, self.secure = host, parts.scheme == "https"
+        path = parts.path.rstrip("/").removesuffix("/chat/completions")
+        self.path = f"{path}/chat/completions" + (f"?{parts.query}" if parts.query else "")
+        self.name = f"{parts.scheme}://{self.host}{f':{self.port}' if self.port else ''}{path}"
+        self.timeout = timeout
+        self._mine = threading.local()
+
+    def headers(self) -> dict[str, str]:
+        """What goes with every request."""
+        key = os.environ.get("PREFAUDIT_LLM_KEY", "")
+        if not key and self.secure and self.host == "api.openai.com":
+            key = os.environ.get("OPENAI_API_KEY", "")
+        said = {"Content-Type": "application/json", "Accept": "application/json"}
+        return said | ({"Authorization": f"Bearer {key}"} if key else {})
+
+    def post(self, body: dict[str, Any]) -> dict[str, Any]:
+        """One call.
+
+        Raises:
+            Trouble: no answer came, or an error.
+        """
+        data = json.dumps(body, ensure_ascii=False).encode("utf8", "replace")
+        try:
+            try:
+                status, headers, said = self._send(data)
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                # A kept connection may have been closed by the server while it was idle; that says nothing of it.
+                if not getattr(self._mine, "used", False):
+                    raise
+                self.close()
+                status, headers, said = self._send(data)
+        except TimeoutError as error:
+            self.close()
+            raise Trouble("timeout", f"no answer in {self.timeout:g} seconds") from error
+        except (http.client.IncompleteRead, http.client.BadStatusLine) as error:
+            self.close()
+            raise Trouble("cut", f"the connection ended within the answer: {type(error).__name__}") from error
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Trouble("connection", str(error) or type(error).__name__) from error
+        self._mine.used = True
+        if status != 200:
+            raise self._told(status, headers, said.decode("utf8", "replace"))
+        try:
+            answer = json.loads(said)
+        except ValueError as error:
+            raise Trouble("cut", "the body is no JSON") from error
+        if not isinstance(answer, dict):
+            raise Trouble("unreadable", "the body is no object")
+        return answer
+
+    def _send(self, data: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
+        line = self._line()
+        line.request("POST", self._target, data, self.headers())
+        answer = line.getresponse()
+        said = answer.read(LARGEST)
+        if answer.will_close or not answer.isclosed():
+            self.close()
+        return answer.status, answer.headers, said
+
+    @property
+    def _target(self) -> str:
+        port = f":{self.port}" if self.port else ""
+        return self.path if self.secure or not self._proxy() else f"http://{self.host}{port}{self.path}"
+
+    def _proxy(self) -> str | None:
+        if urllib.request.proxy_bypass(self.host):
+            return None
+        return urllib.request.getproxies().get("https" if self.secure else "http")
+
+    def _line(self) -> http.client.HTTPConnection:
+        line: http.client.HTTPConnection | None = getattr(self._mine, "line", None)
+        if line is not None:
+            return line
+        proxy = self._proxy()
+        via = urlsplit(proxy if proxy and "://" in proxy else f"http://{proxy}") if proxy else None
+        host, port = (via.hostname or "", via.port) if via else (self.host, self.port)
+        if self.secure:
+            line = http.client.HTTPSConnection(host, port, timeout=self.timeout, context=ssl.create_default_context())
+            if via:
+                line.set_tunnel(self.host, self.port)
+        else:
+            line = http.client.HTTPConnection(host, port, timeout=self.timeout)
+        self._mine.line, self._mine.used = line, False
+        return line
+
+    def close(self) -> None:
+        """End this thread's connection; the next call makes a new one."""
+        line = getattr(self._mine, "line", None)
+        if line is not None:
+            line.close()
+        self._mine.line = None
+
+    def _told(self, status: int, headers: http.client.HTTPMessage, said: str) -> Trouble:
+        short = f"{status} {_message(said)}"
+        low = said.lower()
+        if (status == 429 and "insufficient_quota" in low) or status == 402:
+            return Trouble("rejected", short, again=False, fatal=True)
+        if status == 429:
+            return Trouble("rate limit", short, wait=after(headers.get("Retry-After")))
+        if status in (408, 504):
+            return Trouble("timeout", short, wait=after(headers.get("Retry-After")))
+        if status in (409, 425) or (status >= 500 and status != 501):
+            return Trouble("server error", short, wait=after(headers.get("Retry-After")))
+        if status in (400, 403, 422) and any(
+            w in low for w in ("content_filter", "content filter", "content management")
+        ):
+            return Trouble("refused", short)
+        lost = status in (401, 403, 404, 405) or 300 <= status < 400  # key, path or model, alike for every call
+        return Trouble("rejected", short, again=False, fatal=lost, form=status in WRONG_FORM)
+
+
+def _message(said: str) -> str:
+    try:
+        error = json.loads(said)["error"]
+        return str(error["message"] if isinstance(error, dict) else error)[:300]
+    except (ValueError, KeyError, TypeError):
+        return said.strip()[:300]
+
+
+def _bare(url: str) -> str:
+    """A URL without what may be a secret in it."""
+    return re.sub(r"//[^/@]*@", "//", url).partition("?")[0]
+
+
+def after(value: str | None) -> float:
+    """Seconds that a Retry-After header asks for: a number or a date (RFC 9110, 10.2.3); 0 where it says nothing."""
+    if not value:
+        return 0.0
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Said:
+    """The text of an answer and what the server counted."""
+
+    text: str
+    tokens_in: int
+    tokens_out: int
+
+
+def said(answer: dict[str, Any]) -> Said:
+    """What the model said.
+
+    Raises:
+        Trouble: it declined, was cut off, or said nothing.
+    """
+    usage = answer.get("usage")
+    counted = [usage.get(k) if isinstance(usage, dict) else 0 for k in ("prompt_tokens", "completion_tokens")]
+    tokens = tuple(n if isinstance(n, int) else 0 for n in counted)
+    cost = (tokens[0], tokens[1])
+    try:
+        choice = answer["choices"][0]
+        text, declined = choice["message"].get("content"), choice["message"].get("refusal")
+        ended = choice.get("finish_reason")
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise Trouble("unreadable", "the body holds no choice with a message", tokens=cost) from error
+    if isinstance(text, list):  # parts, as some servers answer
+        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+    if declined or ended == "content_filter":
+        raise Trouble("refused", str(declined or "content filter")[:300], tokens=cost)
+    if ended == "length":
+        raise Trouble("cut", "the answer reached the limit of tokens", tokens=cost)
+    if not isinstance(text, str) or not text.strip():
+        raise Trouble("unreadable", "the answer is empty", tokens=cost)
+    return Said(text, *cost)
