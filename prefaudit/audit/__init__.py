@@ -13,9 +13,9 @@ from typing import Any
 
 import polars as pl
 
-from prefaudit import __version__
+from prefaudit import __version__, gates
 from prefaudit import rules as rulebook
-from prefaudit.audit import judge, measure, probes, read, review, rows
+from prefaudit.audit import gate, judge, measure, probes, read, review, rows
 from prefaudit.audit import together as linked
 from prefaudit.config import Options
 from prefaudit.core import SCHEMA, SKIPPED, AuditError, Progress, fingerprint, unknown
@@ -170,13 +170,8 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
     progress = progress or Progress()
     started = time.time()
     known = rulebook.load(options.rules, columns=measure.column_names())
-    for code in {**options.params, **options.severity}:
-        if code not in known:
-            raise unknown("rule", code, known)
-    rules = {
-        code: rulebook.configure(rule, options.params.get(code, {}), options.severity.get(code))
-        for code, rule in rulebook.select(known, options.select, options.ignore).items()
-    }
+    rules = gate.asked(known, options)
+    baseline = gates.read_baseline(options.baseline) if options.baseline else None
     extractors = measure.choose(options)
     opened = data if isinstance(data, read.Opened) else read.open_source(data, options)
     sheet = review.read(reviewed, opened.recipe, known) if reviewed else review.Review()
@@ -186,9 +181,11 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         measures = measure.Measures(store, extractors, opened.recipe, options.seed)
         plain = fingerprint(
             *(SCHEMA, __version__, opened.source.paths, opened.recipe, options.fail_on, options.seed, probes.KNOWN),
+            *(options.params, options.severity, options.gate),
             *([measures.print_of(e) for e in extractors], list(rules.values())),
         )
-        key = fingerprint(plain, sheet.print) if reviewed else plain
+        beside = (sheet.print, options.baseline, baseline and baseline[1])
+        key = fingerprint(plain, *beside) if reviewed or baseline else plain
         have = store.run().get("plain" if as_reviewed else "key")
         if have == (plain if as_reviewed else key) and (store.folder / "report.html").exists():
             return Audit(store.folder)
@@ -206,10 +203,19 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
             judged = partial(judge.judged, store, measures, rules, options.memory)
             report["review"] = review.told(sheet, report, findings, pairs, judged)
         report["probes"] = probes.told(store, measures, sheet, pairs)
+        _since(report, options.baseline, baseline)
         _write(store, report, findings, effects)
         store.save("run.json", {"fingerprint": opened.source.fingerprint, "key": key if report["complete"] else None,
                                 "plain": plain if report["complete"] else None, **_run_facts(started)})  # fmt: skip
     return Audit(store.folder)
+
+
+def _since(report: dict[str, Any], path: str | None, baseline: tuple[dict[str, Any], str] | None) -> None:
+    """What is new since the baseline, and the exit code that follows."""
+    report["baseline"] = {} if baseline is None else {"file": path, **gates.compared(report, baseline[0])}
+    report["options"]["baseline"] = None if baseline is None else baseline[1]
+    if report["complete"]:
+        report["exit_code"] = int(bool(gates.fails(report)))
 
 
 def _write(store: Store, report: dict[str, Any], findings: pl.DataFrame, effects: pl.DataFrame) -> None:

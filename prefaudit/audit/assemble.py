@@ -8,13 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from prefaudit import gates
 from prefaudit.audit import rows, together
 from prefaudit.audit.measure import Measures, recorded
 from prefaudit.audit.next import commands, unknowns
 from prefaudit.audit.read import Opened
 from prefaudit.audit.tell import contamination, languages
 from prefaudit.config import Options
-from prefaudit.core import SCHEMA, SEVERITIES, Rule
+from prefaudit.core import SCHEMA, Rule
 from prefaudit.store import Store
 
 TOGETHER = 4  # pairs of a finding about pairs that belong together
@@ -42,6 +43,7 @@ class Judged:
     results: list[dict[str, Any]]
     findings: pl.DataFrame
     slices: list[dict[str, Any]]
+    gates: list[dict[str, Any]]
 
 
 def report(opened: Opened, store: Store, measures: Measures, statistics: Statistics, judged: Judged,
@@ -50,8 +52,7 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
     rules, results, source = judged.rules, judged.results, opened.source
     dataset = _dataset(opened, store, statistics)
     failed = bool(measures.failed) or any(r["status"] == "error" for r in results)
-    gate = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != "never" else ()
-    fails = any(r["status"] == "fired" and r["severity"] in gate for r in results)
+    fails = bool(gates.fails({"fail_on": options.fail_on, "rules": results, "gates": judged.gates}))
     too_few = "" if "length_auc" in statistics.baselines else statistics.baselines["note"]
     linked = _linked(store, measures, results)
     named = [row for r in results for row in r["examples"]] + [row for one in linked for row in one["rows"]]
@@ -60,13 +61,14 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
         "schema": SCHEMA, "complete": not failed, "exit_code": 2 if failed else int(fails), "fail_on": options.fail_on,
         "dataset": dataset,
         "options": {"format": options.format, "map": dict(options.map), "select": list(options.select),
-                    "ignore": list(options.ignore), "extractors": [e.name for e in measures.extractors],
+                    "ignore": list(options.ignore), "params": options.params, "severity": dict(options.severity),
+                    "gate": options.gate, "extractors": [e.name for e in measures.extractors],
                     "measured": recorded(measures.extractors), "sample": options.sample, "seed": options.seed},
         "unknown": unknowns(rules, results, _known(statistics, options), [e.name for e in measures.present], too_few),
         "extractors": [{"name": e.name, "fingerprint": measures.print_of(e),
                         "status": "failed" if e.name in measures.failed else "ok",
                         "error": measures.failed.get(e.name, "")} for e in measures.extractors],
-        "rules": results,
+        "rules": results, "gates": judged.gates,
         "effects": [_effect(row) for row in statistics.effects.iter_rows(named=True)],
         "effects_summary": statistics.summary,
         "baselines": statistics.baselines,

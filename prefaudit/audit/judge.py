@@ -13,6 +13,7 @@ from prefaudit import stats
 from prefaudit.audit.assemble import Judged, Statistics, report
 from prefaudit.audit.columns import FEATURES, Columns, gather
 from prefaudit.audit.distributions import distributions
+from prefaudit.audit.gate import verdicts
 from prefaudit.audit.judgements import judgements
 from prefaudit.audit.judgements import metrics as judged_metrics
 from prefaudit.audit.lens import lens
@@ -66,8 +67,14 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
     )
     group = np.concatenate(groups) if groups else np.zeros(0, np.int64)
     results = engine.results(lambda fired: _interval(fired, group))
+    gates = verdicts(options, results, statistics.effects, cuts, group, engine.fired, findings)
+    if gates:
+        graded = {result["code"]: result["severity"] for result in results}
+        findings = findings.with_columns(
+            pl.col("rule").replace_strict(graded, return_dtype=pl.String).alias("severity")
+        )
     sliced = slices(cuts, group, results, engine.fired)
-    told = report(opened, store, measures, statistics, Judged(rules, results, findings, sliced), options)
+    told = report(opened, store, measures, statistics, Judged(rules, results, findings, sliced, gates), options)
     return told, findings, statistics.effects
 
 

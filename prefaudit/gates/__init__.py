@@ -1,12 +1,13 @@
-"""Gates: on which numbers a finding is an error or a warning, and what is new since a baseline. Pure functions of dicts."""
+"""Gates: on which numbers a finding is an error or a warning, and what is new since a baseline; of dicts alone."""
 
 from prefaudit.gates.baseline import compared, read_baseline, written
 from prefaudit.gates.conditions import BY, EFFECTS, Condition, Gate, GateError, read
-from prefaudit.gates.decide import decide, fails
+from prefaudit.gates.decide import FAILED, decide, fails, worst
 
 __all__ = [
     "BY",
     "EFFECTS",
+    "FAILED",
     "Condition",
     "Gate",
     "GateError",
@@ -15,5 +16,6 @@ __all__ = [
     "fails",
     "read",
     "read_baseline",
+    "worst",
     "written",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from prefaudit.core import SEVERITIES
 from prefaudit.gates.conditions import Gate
 
+RANK: Mapping[str, int] = {name: rank for rank, name in enumerate(SEVERITIES)}
 FAILED, PASSED, UNJUDGED = "failed", "passed", "unjudged"
 
 
@@ -39,28 +40,24 @@ def decide(gate: Gate, numbers: Mapping[str, Any], severity: str) -> dict[str, A
     if judged < max(gate.min_rows, 1):
         held, why = None, f"{judged:,} judged, {max(gate.min_rows, 1):,} asked for"
     elif held is None and None in answers.values() and numbers.get("found") != 0:
-        why = "not known"
+        why = numbers.get("note") or "not known"
     if held is not None:
         return {**said, "status": FAILED, "severity": held[0], "condition": held[1].text, "why": "", **numbers}
-    highest = SEVERITIES.index("info" if why or gate.warn_if is not None else "warning")
-    lowered = SEVERITIES[max(highest, SEVERITIES.index(severity))]  # type: ignore[arg-type]
-    return {
-        **said,
-        "status": UNJUDGED if why else PASSED,
-        "severity": lowered,
-        "condition": text,
-        "why": why,
-        **numbers,
-    }
+    highest = RANK["info" if why or gate.warn_if is not None else "warning"]
+    lowered = SEVERITIES[max(highest, RANK[severity])]
+    status = UNJUDGED if why else PASSED
+    return {**said, "status": status, "severity": lowered, "condition": text, "why": why, **numbers}
 
 
 def worst(severities: Iterable[str]) -> str | None:
     """The gravest of some severities; None of none."""
-    return min(severities, key=list(SEVERITIES).index, default=None)
+    return min(severities, key=lambda name: RANK[name], default=None)
 
 
 def fails(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What makes the exit code 1: rules that fired and gates that failed at or above `fail_on`; new ones, with a baseline.
+    """What makes the exit code 1: rules that fired and gates that failed at or above `fail_on`.
+
+    With a baseline, of these what is new.
 
     Returns:
         Of each `on` (a rule's code or effects.FEATURE), `slice`, `severity` and `condition` ("" where a rule fired by

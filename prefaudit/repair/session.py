@@ -69,6 +69,7 @@ def begin(data: Any, options: Options, audit: str | Path | None, progress: Progr
     opened, origin, source, held = opening
     if audit is None:
         _same_as_scanned(opened)
+    options = replace(options, baseline=None)  # what is new is for the scan to tell
     given, options = options, as_scanned(opened, audit, options)
     if options.score_columns != given.score_columns:  # they decide which columns of the source are kept
         opened = reading.open_source(source, options)
@@ -86,8 +87,8 @@ def asking(options: Options, *said: str | float | None) -> Options:
 def as_scanned(opened: reading.Opened, audit: str | Path | None, options: Options) -> Options:
     """The options with what the audit that is there was given and this command was not.
 
-    The gate, because no repair depends on it and its report should stay; and what extractors were told (a tokenizer, a
-    reward model), because a repair should act on what the user looked at.
+    The gates, because no repair depends on them and the report should stay; and what extractors were told (a
+    tokenizer, a reward model), because a repair should act on what the user looked at.
     """
     folder = Path(audit) if audit is not None else None
     if folder is None and any(Path(".prefaudit").glob("*/report.json")):
@@ -95,7 +96,7 @@ def as_scanned(opened: reading.Opened, audit: str | Path | None, options: Option
     report = Store(folder).load("report.json") if folder is not None and folder.is_dir() else None
     if not report or "fail_on" not in report:
         return options
-    plain, taken = Options(), {"fail_on": report["fail_on"]}
+    plain, taken = Options(), {"fail_on": report["fail_on"], "gate": report["options"].get("gate", {})}
     for fields in report["options"].get("measured", {}).values():
         for name, value in fields.items():
             if hasattr(plain, name) and getattr(options, name) == getattr(plain, name):

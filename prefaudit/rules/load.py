@@ -84,7 +84,8 @@ def configure(
     for name, value in params.items():
         if name not in rule.params:
             raise unknown(f"parameter of {rule.code}", name, rule.params)
-        if isinstance(value, bool) or isinstance(value, str) != isinstance(rule.params[name], str):
+        kinds = (str,) if isinstance(rule.params[name], str) else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds):
             raise UsageError(f"{rule.code}: {name} is {rule.params[name]!r} by default; {value!r} is of another type")
     if severity is not None and severity not in SEVERITIES:
         raise unknown("severity", severity, SEVERITIES)
