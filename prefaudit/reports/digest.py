@@ -5,11 +5,12 @@ Every text in a digest has been through `words.clean`; a renderer adds the escap
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
-from prefaudit.reports import judgements, lens, probed, strength
-from prefaudit.reports.parts import DATASET, Digest, Effect, Finding, Step, Unknown
+from prefaudit.reports import effects, judgements, lens, probed, strength
+from prefaudit.reports.effects import differs, effect
+from prefaudit.reports.findings import finding, rank, tendency
+from prefaudit.reports.parts import Digest, Step, Unknown
 from prefaudit.reports.words import (
     NONE,
     clean,
@@ -17,18 +18,10 @@ from prefaudit.reports.words import (
     decimal,
     hundred,
     known,
-    number,
     pair_of,
     percent,
-    points,
     some,
 )
-
-SEVERITIES = ("error", "warning", "info")
-
-# Families whose dataset-wide findings tell what a model could learn without reading the answers, not what is broken.
-# An error is never put among them, whatever its family: it failed the gate.
-TENDENCIES = frozenset(("LEN", "FMT", "POS", "SRC", "TON", "REF", "SYC", "LNS", "PRN", "CON", "EFF", "BAS"))
 
 
 def digest(report: dict[str, Any]) -> Digest:
@@ -39,7 +32,7 @@ def digest(report: dict[str, Any]) -> Digest:
             is missing is said in a line.
     """
     rules = report.get("rules") or []
-    fired = sorted((r for r in rules if r.get("status") == "fired"), key=_rank)
+    fired = sorted((r for r in rules if r.get("status") == "fired"), key=rank)
     data = report.get("dataset") or {}
     held_out, held_n, held_notes = _held_out(report.get("baselines") or {})
     held_out += judgements.shortcuts(report)
@@ -59,14 +52,14 @@ def digest(report: dict[str, Any]) -> Digest:
             for u in report.get("unknown") or ()
         ],
         unjudged=_unjudged(rules),
-        fix=[_finding(r) for r in fired if not _tendency(r)],
-        predictable=[_finding(r) for r in fired if _tendency(r)],
+        fix=[finding(r) for r in fired if not tendency(r)],
+        predictable=[finding(r) for r in fired if tendency(r)],
         predictable_none=_none_predictable(rules),
         held_out=held_out,
         held_n=held_n,
         held_notes=held_notes,
-        effects=[_effect(e) for e in report.get("effects") or () if _differs(e) and not lens.own(e)],
-        effects_notes=_effects_notes(report),
+        effects=[effect(e) for e in report.get("effects") or () if differs(e) and not lens.own(e)],
+        effects_notes=effects.notes(report),
         lens=lens.features(report),
         lens_notes=lens.lines(report),
         strength=strength.lines(report),
@@ -83,22 +76,9 @@ def digest(report: dict[str, Any]) -> Digest:
     )
 
 
-def _rank(rule: dict[str, Any]) -> tuple[int, float, str]:
-    severity = rule.get("severity")
-    rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
-    return rank, -(rule.get("found") or 0), str(rule.get("code"))
-
-
-def _tendency(rule: dict[str, Any]) -> bool:
-    """Whether a fired rule tells what is predictable rather than what is wrong."""
-    if rule.get("severity") == "error" or rule.get("scope") == "pair":
-        return False
-    return rule.get("scope") == "feature" or str(rule.get("code"))[:3] in TENDENCIES
-
-
 def _none_predictable(rules: list[dict[str, Any]]) -> str:
-    waiting = [clean(r.get("code", ""), 20) for r in rules if _tendency(r) and r.get("status") == "unjudged"]
-    judged = any(_tendency(r) and r.get("status") == "ok" for r in rules)
+    waiting = [clean(r.get("code", ""), 20) for r in rules if tendency(r) and r.get("status") == "unjudged"]
+    judged = any(tendency(r) and r.get("status") == "ok" for r in rules)
     if not waiting:
         return "nothing beyond the thresholds"
     text = f"not judged: {', '.join(waiting)}"
@@ -227,37 +207,6 @@ def _unjudged(rules: list[dict[str, Any]]) -> str:
     return text
 
 
-def _found(rule: dict[str, Any]) -> str:
-    """How many of how many; a question asked once, of the whole dataset, has no such number."""
-    if rule.get("scope") == "dataset" and rule.get("judged") == 1:
-        return DATASET
-    what = {"feature": " features"}.get(rule.get("scope", ""), "")
-    return f"{count(rule.get('found'))} of {count(rule.get('judged'))}{what}"
-
-
-def _finding(rule: dict[str, Any]) -> Finding:
-    value = ""
-    if known(rule.get("value")):
-        value = number(rule["value"])
-        value += f" (threshold {number(rule['threshold'])})" if known(rule.get("threshold")) else ""
-    return Finding(
-        severity=clean(rule.get("severity", ""), 10),
-        code=clean(rule.get("code", ""), 20),
-        name=clean(rule.get("name", ""), 60),
-        found=_found(rule),
-        rate=percent(rule.get("rate"), rule.get("interval")) if rule.get("scope") == "pair" else "",
-        rows=tuple(clean(row, 40) for row in rule.get("examples") or ()),
-        named=tuple(clean(name, 60) for name in rule.get("named") or ()),
-        message=clean(rule.get("message") or ""),
-        remedy=clean(rule.get("remedy") or "", 1000),
-        what=clean(rule.get("what") or "", 1000),
-        unjudged=some(rule["unjudged"], "pair") if rule.get("unjudged") else "",
-        value=value,
-        scope=clean(rule.get("scope", ""), 10),
-        preview=bool(rule.get("preview")),
-    )
-
-
 def _held_out(base: dict[str, Any]) -> tuple[list[tuple[str, str, str]], str, list[str]]:
     names = (
         ("rule", clean(base.get("rule") or "best single rule", 40)),
@@ -282,53 +231,3 @@ def _held_out(base: dict[str, Any]) -> tuple[list[tuple[str, str, str]], str, li
         notes += [] if base.get("note") else ["no baseline was fitted"]
     sizes = f"{some(base.get('n'), 'pair')} in {some(base.get('groups'), 'group')}" if known(base.get("n")) else ""
     return rows, sizes, notes
-
-
-def _effect(effect: dict[str, Any]) -> Effect:
-    label = clean(effect.get("label") or effect.get("feature") or "", 60)
-    n, prevalence = effect.get("n"), effect.get("prevalence")
-    win = NONE
-    if known(effect.get("win_rate")):
-        ends = pair_of(effect.get("win_interval")) or pair_of((effect.get("win_low"), effect.get("win_high")))
-        win = hundred(effect["win_rate"]) + (f" [{hundred(ends[0])}, {hundred(ends[1])}]" if ends else "")
-    interval = pair_of(effect.get("interval")) or pair_of((effect.get("low"), effect.get("high")))
-    # An estimate whose uncertainty is not known is not shown as one; the note says why there is no interval.
-    told = known(effect.get("delta_win")) and interval is not None
-    delta = effect["delta_win"] if told else None
-    return Effect(
-        label=label.removeprefix("more "),
-        family=clean(effect.get("family") or "", 40),
-        win=win,
-        held=points(delta, interval),
-        joint=points(effect.get("delta_joint")) if told else NONE,
-        differs=percent(prevalence),
-        n=count(n),
-        note=clean(effect.get("note") or "", 200),
-        estimate=None if delta is None else float(delta),
-        interval=interval,
-    )
-
-
-def _differs(effect: dict[str, Any]) -> bool:
-    """Whether the feature differs in pairs enough to speak of: fewer than 10 are only counted in a note."""
-    return float(effect.get("prevalence") or 0) * float(effect.get("n") or 0) >= 9.5
-
-
-def _effects_notes(report: dict[str, Any]) -> list[str]:
-    summary = report.get("effects_summary") or {}
-    notes = []
-    if known(summary.get("exceeding")) and summary.get("features"):
-        line = f"{count(summary['exceeding'])} of {some(summary.get('features'), 'feature')} exceed 1 point, "
-        runs = summary.get("permutations")
-        if runs and known(summary.get("exceeding_permuted")):
-            line += f"{number(summary['exceeding_permuted'])} under permuted labels (mean of {count(runs)})"
-        else:
-            line += "labels were not permuted"
-        notes.append(line)
-    if summary.get("note"):
-        notes.append(clean(summary["note"]))
-    gaps = Counter(clean(e["note"], 120) for e in report.get("effects") or () if e.get("note"))
-    notes += [f"not estimated for {some(n, 'feature')}: {why}" for why, n in gaps.most_common(2)]
-    if not report.get("effects") and not notes:
-        notes.append("no effect was estimated")
-    return notes
