@@ -47,6 +47,11 @@ class Options:
     score_columns: tuple[str, ...] = ()  # CHOSEN:REJECTED, columns of the source with scores of the two answers
     max_tokens: int | None = None  # that a reward model reads
     device: str = "auto"  # where local models run
+    llm: str | None = None  # name of a language model, and the OpenAI-compatible URL behind which it is
+    llm_url: str | None = None
+    llm_pairs: int | None = None  # that it is asked about, drawn with the seed
+    llm_price: str | None = None  # IN,OUT: dollars per million tokens, for the preview and the ledger alone
+    max_calls: int | None = None  # to it, in one run
     part_rows: int | None = None  # source rows a part; for tests and tuning, no result depends on it
     gate: Mapping[str, Any] = field(default_factory=dict)  # conditions by rule, and by feature under `effects`
     baseline: str | None = None  # a report.json or a written baseline: only what is new fails
@@ -58,7 +63,8 @@ KINDS: dict[str, type] = {
     "sample": int, "seed": int, "workers": int, "memory": str, "rules": tuple, "params": dict, "severity": dict,
     "max-length": int, "tokenizer": str, "against": tuple, "presidio": tuple, "probe": tuple, "part-rows": int,
     "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str,
-    "embedder": str, "lens-features": int, "lens-active": int, "gate": dict, "baseline": str,
+    "embedder": str, "lens-features": int, "lens-active": int, "llm": str, "llm-url": str, "llm-pairs": int,
+    "llm-price": str, "max-calls": int, "gate": dict, "baseline": str,
 }  # fmt: skip
 
 
@@ -195,7 +201,8 @@ def checked(values: Mapping[str, Any]) -> Options:
     options = Options(**given)
     if options.fail_on not in ("error", "warning", "never"):
         raise UsageError(f"--fail-on cannot be {options.fail_on!r}", "choose error, warning or never")
-    for name in ("sample", "workers", "part_rows", "max_length", "max_tokens", "lens_features", "lens_active"):
+    for name in ("sample", "workers", "part_rows", "max_length", "max_tokens", "lens_features", "lens_active",
+                 "llm_pairs", "max_calls"):  # fmt: skip
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UsageError(
@@ -210,6 +217,13 @@ def checked(values: Mapping[str, Any]) -> Options:
     _tables(options)
     if options.lens_active and options.lens_active > (options.lens_features or options.lens_active):
         raise UsageError("--lens-active cannot be more than --lens-features", "4 of 32 is usual")
+    if bool(options.llm) != bool(options.llm_url):
+        raise UsageError("--llm and --llm-url belong together", "--llm MODEL --llm-url http://localhost:8000/v1")
+    if re.search(r"[?@]", options.llm_url or ""):
+        raise UsageError("--llm-url has a user or a query, where keys stand", "put the key into PREFAUDIT_LLM_KEY")
+    if options.llm_price is not None and not re.fullmatch(r"\d+(\.\d+)?,\d+(\.\d+)?", options.llm_price):
+        raise UsageError(f"--llm-price cannot be {options.llm_price!r}",
+                         "dollars per million tokens in and out, as 0.15,0.60")  # fmt: skip
     if options.without and any(not name.startswith("+") for name in options.with_):
         raise UsageError("--with and --without exclude each other", "--with names exactly the groups to run")
     cores = os.cpu_count() or 1

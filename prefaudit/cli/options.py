@@ -58,6 +58,21 @@ SCAN: dict[str, Any] = {
     "device": Annotated[
         str | None, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps [default: auto].")
     ],
+    "llm": Annotated[
+        str | None, typer.Option("--llm", metavar="MODEL", help="A language model, for principles, names and verdicts.")
+    ],
+    "llm_url": Annotated[
+        str | None, typer.Option("--llm-url", metavar="URL", help="Where it is: any OpenAI-compatible URL.")
+    ],
+    "llm_pairs": Annotated[
+        int | None, typer.Option("--llm-pairs", metavar="N", help="Pairs it is asked about [default: 400].")
+    ],
+    "llm_price": Annotated[
+        str | None, typer.Option("--llm-price", metavar="IN,OUT", help="Dollars per million tokens, for the preview.")
+    ],
+    "max_calls": Annotated[
+        int | None, typer.Option("--max-calls", metavar="N", help="Calls to it at most in this run; a rerun goes on.")
+    ],
     "probe": Annotated[
         list[str] | None,
         typer.Option("--probe", metavar="FEATURE=MODEL[:LABEL]", help="A classifier of refusal or sycophancy."),
