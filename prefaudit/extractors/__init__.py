@@ -18,6 +18,7 @@ from prefaudit.extractors.pair import Pair
 from prefaudit.extractors.panel import Panel
 from prefaudit.extractors.pii import Pii
 from prefaudit.extractors.presidio import Presidio
+from prefaudit.extractors.principles import Principles
 from prefaudit.extractors.refusal import Refusal
 from prefaudit.extractors.repeats import Repeats
 from prefaudit.extractors.rewards import Rewards
@@ -26,6 +27,7 @@ from prefaudit.extractors.style import Style
 from prefaudit.extractors.sycophancy import Sycophancy
 from prefaudit.extractors.text import Text
 from prefaudit.extractors.truncation import Truncation
+from prefaudit.extractors.wording import Wording
 
 EXTRACTORS: tuple[type[Extractor], ...] = (
     Text,
@@ -51,6 +53,8 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
     Rewards,
     Strength,
     Consensus,
+    Wording,
+    Principles,
 )
 
 # What --with and --without name. `groups` is always measured: every interval rests on it.
@@ -67,6 +71,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "strength": ("strength",),
     "consensus": ("consensus",),
     "lens": ("lens",),
+    "principles": ("wording", "principles"),
 }
 
 # Groups that run only where --with names them or an option asks for them: they cost more than the rest together.

@@ -1,0 +1,75 @@
+"""`principles`: what each measurable principle says of the two answers. See docs/principles.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from prefaudit.core import Apply, Parts, fingerprint
+from prefaudit.principles.library import Principle, builtin, load
+from prefaudit.principles.votes import Voter
+
+NEEDS = ("text", "refusal", "sycophancy", "style", "encoding", "language", "pii", "mentions", "wording")
+
+
+@dataclass(frozen=True)
+class Principles:
+    """`principles.<id>`: 1 the principle favours chosen, -1 rejected, 0 it is silent, null unjudged.
+
+    Attributes:
+        principles: files of principles; those with SQL are asked beside the library's.
+        principles_prints: of their content and of the library's, made where they are not given.
+    """
+
+    principles: tuple[str, ...] = ()
+    principles_prints: tuple[str, ...] = ()
+
+    name: ClassVar[str] = "principles"
+    version: ClassVar[int] = 1
+    learns: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = NEEDS
+
+    def __post_init__(self) -> None:
+        """Note what the files hold: changed questions never read old votes."""
+        if not self.principles_prints:
+            said = tuple(fingerprint([(p.id, p.sql, p.text) for p in one]) for one in self._files())
+            object.__setattr__(self, "principles_prints", said)
+
+    def _files(self) -> list[tuple[Principle, ...]]:
+        return [builtin(), *(load(path) for path in self.principles)]
+
+    def asked(self) -> tuple[Principle, ...]:
+        """The principles voted on; one of the user's files replaces one of the library by its id."""
+        return tuple({p.id: p for one in self._files() for p in one if p.sql is not None}.values())
+
+    @property
+    def columns(self) -> dict[str, pl.DataType]:
+        """One struct."""
+        return {"principles": pl.Struct({p.id: pl.Int8() for p in self.asked()})}
+
+    def fit(self, parts: Parts, seed: int) -> pl.DataFrame | None:
+        """Nothing to learn."""
+        return None
+
+    def load(self, state: pl.DataFrame | None) -> Apply:
+        """The function that measures one part."""
+        voters: list[Voter] = []
+
+        def apply(frame: pl.DataFrame) -> pl.DataFrame:
+            if not voters:
+                voters.append(Voter(self.asked(), _paths(frame)))
+            votes = voters[0].votes(frame)
+            return frame.select("row").with_columns(votes.drop("row").to_struct("principles"))
+
+        return apply
+
+
+def _paths(frame: pl.DataFrame) -> set[str]:
+    found = set(frame.columns)
+    for name, kind in frame.schema.items():
+        if isinstance(kind, pl.Struct):
+            found.update(f"{name}.{field.name}" for field in kind.fields)
+    return found
