@@ -25,7 +25,11 @@ FailOn = Annotated[
 ]
 Output = Annotated[
     list[str] | None,
-    typer.Option("--output-format", metavar="NAME[=PATH]", help="terminal, json, jsonl, markdown, html; repeatable."),
+    typer.Option(
+        "--output-format",
+        metavar="NAME[=PATH]",
+        help="terminal, json, jsonl, markdown, html, sarif, junit, github, card, baseline; repeatable.",
+    ),
 ]
 Reviewed = Annotated[
     Path | None, typer.Option("--reviewed", metavar="FILE", help="A sheet of `prefaudit review` that was filled in.")
@@ -35,6 +39,10 @@ Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="p
 Force = Annotated[bool, typer.Option("--force", help="Audit anew, and overwrite report files.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report on the terminal.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+INTO = ("card",)
+"""Formats that are written into a file that is there, and keep what else it says."""
 
 
 def targets(output: list[str] | None, force: bool,
@@ -50,7 +58,7 @@ def targets(output: list[str] | None, force: bool,
         if name not in known:
             raise unknown("output format", name, known)
         target = Path(path) if path else None
-        if target is not None and target.exists() and not force:
+        if target is not None and target.exists() and not force and name not in INTO:
             raise UsageError(f"{target} exists", "name another file, or overwrite it with --force")
         if target is not None and not target.parent.is_dir():
             raise UsageError(
@@ -70,7 +78,10 @@ def render(audit: Audit, where: list[tuple[str, Path | None]], quiet: bool) -> N
     from prefaudit.store import write_bytes
 
     for name, path in where:
-        if path is not None:
+        if path is not None and name in INTO:
+            path = path.resolve()  # through a link, which a rename would replace
+            write_bytes(path, reports.card.into(path, reports.render(name, audit.report)))
+        elif path is not None:
             write_bytes(path, reports.render(name, audit.report).encode())
         elif not quiet:
             say(reports.render(name, audit.report if name == "json" else audit.placed(), width=width(), color=color()))

@@ -61,7 +61,7 @@ def read_baseline(path: str | Path) -> tuple[dict[str, Any], str]:
         raise UsageError(f"--baseline {path}: {e.message}", e.hint) from e
     except (KeyError, TypeError, AttributeError) as e:
         raise UsageError(f"--baseline {path} is damaged: {type(e).__name__} {e}", REMEDY) from e
-    return table, fingerprint(table)
+    return table, fingerprint(json.dumps(table, sort_keys=True))
 
 
 def compared(report: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:

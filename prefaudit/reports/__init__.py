@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from prefaudit.core import unknown
-from prefaudit.reports import html, json, jsonl, markdown, terminal
+from prefaudit.reports import baseline, card, github, html, json, jsonl, junit, markdown, sarif, terminal
 
 
 class Format(Protocol):
@@ -18,7 +18,10 @@ class Format(Protocol):
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
-    {"terminal": terminal, "json": json, "jsonl": jsonl, "markdown": markdown, "html": html}
+    {
+        **{"terminal": terminal, "json": json, "jsonl": jsonl, "markdown": markdown, "html": html},
+        **{"sarif": sarif, "junit": junit, "github": github, "card": card, "baseline": baseline},
+    }
 )
 
 
