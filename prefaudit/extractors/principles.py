@@ -29,7 +29,7 @@ class Principles:
     name: ClassVar[str] = "principles"
     version: ClassVar[int] = 1
     learns: ClassVar[bool] = False
-    reads: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[tuple[str, ...]] = ("hash_chosen", "hash_rejected")
     needs: ClassVar[tuple[str, ...]] = NEEDS
 
     def __post_init__(self) -> None:
@@ -61,7 +61,8 @@ class Principles:
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             if not voters:
                 voters.append(Voter(self.asked(), _paths(frame)))
-            votes = voters[0].votes(frame)
+            there = frame["hash_chosen"].is_not_null() & frame["hash_rejected"].is_not_null()
+            votes = voters[0].votes(frame, there)
             return frame.select("row").with_columns(votes.drop("row").to_struct("principles"))
 
         return apply

@@ -48,22 +48,22 @@ class Voter:
         self._reads = asked
         self._sql = f"select {', '.join(each)} from pairs"
 
-    def votes(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def votes(self, frame: pl.DataFrame, there: pl.Series | None = None) -> pl.DataFrame:
         """The votes of a part.
 
         Args:
             frame: n pairs: `row`, the structs `c` and `r`, and shared columns.
+            there: which pairs have both answers; all where None. The others are unjudged.
 
         Returns:
             n rows: `row`, and an Int8 column a principle: 1 it favours chosen, -1 rejected, 0 silent, null unjudged.
         """
-        there = frame.select((pl.col("c").is_not_null() & pl.col("r").is_not_null()).alias("there")).to_series()
         forth, back = self._ask(frame, "c", "r"), self._ask(frame, "r", "c")
         columns = []
         for number, principle in enumerate(self.principles):
             name = f"p{number}"
             vote = forth[name].cast(pl.Int8) - back[name].cast(pl.Int8)
-            columns.append(vote.set(~there, None).alias(principle.id))
+            columns.append((vote if there is None else vote.set(~there, None)).alias(principle.id))
         return pl.DataFrame([frame["row"], *columns])
 
     def _ask(self, frame: pl.DataFrame, first: str, second: str) -> pl.DataFrame:

@@ -1,0 +1,132 @@
+"""The library of principles on its own cases, and what files of principles may say."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from prefaudit.audit.measure import merge
+from prefaudit.core import RuleError
+from prefaudit.extractors import EXTRACTORS
+from prefaudit.extractors.principles import NEEDS, Principles
+from prefaudit.principles import Principle, PrincipleCase, builtin, load, named
+from prefaudit.principles.votes import Voter
+from tests.extractors.frames import pairs, run
+
+LIBRARY = builtin()
+TEXTS = [(p, case) for p in LIBRARY for case in p.cases if "a" in case.values]
+NUMBERS = [(p, case) for p in LIBRARY for case in p.cases if "a" not in case.values]
+
+
+def features(frame: pl.DataFrame) -> pl.DataFrame:
+    """Everything the principles read, measured on PAIRS."""
+    made = {cls.name: cls() for cls in EXTRACTORS if cls.name in NEEDS}
+    done = [(name, run(made[name], frame)) for name in NEEDS]
+    return merge(done, frame["row"])
+
+
+@cache
+def told() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The votes on all cases that are texts, as they stand and the other way round."""
+    rows = [(c.values.get("prompt", "Well?"), c.values["a"], c.values["b"]) for _, c in TEXTS]
+    measure = Voter(LIBRARY).votes
+    both = [measure(features(pairs(side))) for side in (rows, [(p, b, a) for p, a, b in rows])]
+    return both[0], both[1]
+
+
+@pytest.mark.parametrize("at", range(len(TEXTS)), ids=[f"{p.id}-{c.vote}-{k}" for k, (p, c) in enumerate(TEXTS)])
+def test_cases_that_are_texts(at: int) -> None:
+    principle, case = TEXTS[at]
+    forth, back = (frame[principle.id][at] for frame in told())
+    assert forth == case.vote
+    assert back == (None if case.vote is None else -case.vote)
+
+
+def structs(case: PrincipleCase, like: pl.DataFrame) -> pl.DataFrame:
+    """A frame of one pair with these features, all others null."""
+    sides = {}
+    for side, column in (("a", "c"), ("b", "r")):
+        given = {k.partition(".")[2]: v for k, v in case.values.items() if k.startswith(f"{side}.")}
+        assert set(given) <= {f.name for f in like.schema[column].fields}
+        sides[column] = pl.Series(column, [dict.fromkeys(f.name for f in like.schema[column].fields) | given],
+                                  dtype=like.schema[column])  # fmt: skip
+    shared = [
+        pl.Series(k, [case.values.get(k)], dtype=like.schema[k]) for k in like.columns if k not in ("row", *sides)
+    ]
+    return pl.DataFrame([pl.Series("row", [0], dtype=pl.Int64), *sides.values(), *shared])
+
+
+@pytest.mark.parametrize(
+    ("principle", "case"), NUMBERS, ids=[f"{p.id}-{c.vote}-{k}" for k, (p, c) in enumerate(NUMBERS)]
+)
+def test_cases_that_are_features(principle: Principle, case: PrincipleCase) -> None:
+    like = features(pairs([("Well?", "One.", "Two.")]))
+    frame = structs(case, like)
+    vote = Voter([principle]).votes(frame)
+    assert vote[principle.id].to_list() == [case.vote]
+    turned = frame.rename({"c": "r", "r": "c"})
+    assert Voter([principle]).votes(turned)[principle.id].to_list() == [None if case.vote is None else -case.vote]
+
+
+def test_every_principle_has_a_case_for_each_answer() -> None:
+    assert 55 <= len(LIBRARY) <= 80
+    for p in LIBRARY:
+        votes = {case.vote for case in p.cases}
+        assert votes & {1, -1}, p.id
+        assert votes & {0}, p.id
+        assert p.citation and p.otherwise, p.id
+    assert len({p.text for p in LIBRARY}) == len({p.id for p in LIBRARY}) == len(LIBRARY)
+
+
+def test_a_side_without_text_is_unjudged_and_equal_answers_are_silent() -> None:
+    frame = pairs([("Well?", "One, two and three.", None), ("Well?", "Same.", "Same.")])
+    frame = frame.select("row", "hash_chosen", "hash_rejected").hstack(features(frame).drop("row"))
+    votes = Principles().load(None)(frame)["principles"].struct.unnest()
+    assert votes[0].null_count().sum_horizontal().item() == votes.width
+    assert set(votes.row(1)) <= {0, None}
+
+
+def test_files(tmp_path: Path) -> None:
+    listed = tmp_path / "p.md"
+    listed.write_text("# Ours\n\n1. Select the response that is kinder.\n- names a source\n\n* is kinder still\n")
+    found = load(listed)
+    assert [p.text for p in found] == [
+        "Select the response that is kinder", "Select the response that names a source",
+        "Select the response that is kinder still",
+    ]  # fmt: skip
+    assert all(p.sql is None and p.source == "file" for p in found)
+    assert len({p.id for p in found}) == 3
+    assert named("Is kinder!").id != named("Is  kinder?").id
+    own = tmp_path / "p.toml"
+    own.write_text(
+        '[[principle]]\nid = "wordy"\ntext = "Select the response that is wordy"\nsql = "a.words > b.words"\n'
+    )
+    assert load(own)[0].sql == "a.words > b.words"
+    assert "wordy" in Principles((str(own),)).columns["principles"].to_schema()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'id = "x"\ntext = "Select the response that is x"\nsql = "a.words > (select 1)"',
+        'id = "X"\ntext = "Select the response that is x"\nsql = "a.words > 1"',
+        'id = "x"\ntext = "Pick x"\nsql = "a.words > 1"',
+        'id = "x"\ntext = "Select the response that is x"',
+        'id = "x"\ntext = "Select the response that is x"\nsql = "a.words > 1"\nsqll = "b"',
+    ],
+)
+def test_wrong_files(tmp_path: Path, body: str) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text("[[principle]]\n" + body)
+    with pytest.raises(RuleError, match=str(path)):
+        load(path)
+
+
+def test_unknown_features_are_named() -> None:
+    principle = Principle("x", "Select the response that is x", "file", "a.wrods > b.words")
+    with pytest.raises(RuleError, match=r"x: unknown feature 'a\.wrods'") as error:
+        Voter([principle], {"c.words", "r.words"})
+    assert "a.words" in error.value.hint
