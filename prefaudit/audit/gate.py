@@ -35,6 +35,11 @@ def asked(known: Mapping[str, Rule], options: Options) -> dict[str, Rule]:
     for gate in gating.read(options.gate):
         _known(gate, known, options)
     rules = {}
+    for table in ("select", "ignore"):
+        try:
+            rulebook.select(known, getattr(options, table))
+        except UsageError as error:
+            raise placed(options.origins, (table,), error) from error
     for code, rule in rulebook.select(known, options.select, options.ignore).items():
         for table, given in (("params", (options.params.get(code, {}), None)),
                              ("severity", ({}, options.severity.get(code)))):  # fmt: skip

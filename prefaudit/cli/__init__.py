@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from prefaudit.cli import repair
+from prefaudit.cli import repair, settings
 from prefaudit.cli.common import (
     Config,
     Data,
@@ -30,6 +30,7 @@ from prefaudit.cli.common import (
     width,
 )
 from prefaudit.cli.options import scan_options
+from prefaudit.cli.settings import Baseline
 
 if TYPE_CHECKING:
     from prefaudit.audit import Audit
@@ -59,13 +60,13 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 @scan_options()
 def scan(
     data: Data, given: dict[str, Any], out: Out = None, fail_on: FailOn = None, output: Output = None,
-    sample: Sample = None, reviewed: Reviewed = None, config: Config = None, force: Force = False,
-    quiet: Quiet = False, debug: Debug = False,
+    sample: Sample = None, reviewed: Reviewed = None, baseline: Baseline = None, config: Config = None,
+    force: Force = False, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """What is in the data, what would go wrong, and an exit code for the pipeline."""
     with errors(debug):
         threads(given.get("workers"))
-        given = {**given, "fail_on": fail_on, "sample": sample}
+        given = {**given, "fail_on": fail_on, "sample": sample, "baseline": baseline}
         _scan(data, out, given, config, output, force, quiet, reviewed)
 
 
@@ -165,6 +166,7 @@ def _audit(data: list[str], out: Path | None, given: dict[str, Any], config: Pat
 
 
 repair.register(app)
+settings.register(app)
 
 
 def main() -> None:
