@@ -31,7 +31,8 @@ class Options:
     sample: int | None = None
     seed: int = 0
     workers: int | None = None
-    memory: str = "2GB"
+    memory: str = "4GB"  # of all processes together; half of it bounds a statement of SQL
+    runner: str = "local"  # or ray, ray:ADDRESS
     rules: tuple[str, ...] = ()
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     severity: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class Options:
 
 KINDS: dict[str, type] = {
     "format": str, "map": dict, "select": tuple, "ignore": tuple, "with": tuple, "without": tuple, "fail-on": str,
-    "sample": int, "seed": int, "workers": int, "memory": str, "rules": tuple, "params": dict, "severity": dict,
+    "sample": int, "seed": int, "workers": int, "memory": str, "runner": str, "rules": tuple, "params": dict, "severity": dict,
     "max-length": int, "tokenizer": str, "against": tuple, "presidio": tuple, "probe": tuple, "part-rows": int,
     "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str,
     "embedder": str, "lens-features": int, "lens-active": int, "llm": str, "llm-url": str, "llm-pairs": int,
@@ -68,10 +69,23 @@ KINDS: dict[str, type] = {
 }  # fmt: skip
 
 
-MEMORY = re.compile(r"\d+(\.\d+)? *([KMGT]i?)?B", re.IGNORECASE)
+MEMORY = re.compile(r"(\d+(?:\.\d+)?) *(?:([KMGT])(i?))?B", re.IGNORECASE)
 
 
-def _field(key: str) -> str:
+def size(memory: str) -> int:
+    """Bytes of a size that was checked, as 4GB."""
+    found = MEMORY.fullmatch(memory)
+    assert found is not None, "sizes are checked where options are"
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** ("KMGT".index(found[2].upper()) + 1 if found[2] else 0))
+
+
+def half(memory: str) -> str:
+    """What a statement of SQL may take of the memory; the same whatever the number of workers."""
+    return f"{size(memory) // 2_000}KB"
+
+
+def keyed(key: str) -> str:
+    """The field of Options that a key of the file sets."""
     return {"with": "with_"}.get(key, key.replace("-", "_"))
 
 
@@ -94,17 +108,17 @@ def load(path: Path | None, command_line: Mapping[str, Any], environment: Mappin
     origins: dict[str, str] = {}
     source, table = _file(path)
     for key, value in table.items():
-        origins[_field(key)] = str(source)
+        origins[keyed(key)] = str(source)
         if key not in KINDS:
-            raise placed(origins, (_field(key),), unknown("key", key, KINDS))
+            raise placed(origins, (keyed(key),), unknown("key", key, KINDS))
         try:
-            merged[_field(key)] = _typed(value, KINDS[key])
+            merged[keyed(key)] = _typed(value, KINDS[key])
         except UsageError as error:
-            raise placed(origins, (_field(key),), error) from error
+            raise placed(origins, (keyed(key),), error) from error
     for key, kind in KINDS.items():
         name = "PREFAUDIT_" + key.upper().replace("-", "_")
         if kind is not dict and environment.get(name):
-            merged[_field(key)], origins[_field(key)] = _from_text(name, environment[name], kind), name
+            merged[keyed(key)], origins[keyed(key)] = _from_text(name, environment[name], kind), name
     given = {k: v for k, v in command_line.items() if v is not None and v != () and v != {}}
     origins |= dict.fromkeys(given, COMMAND_LINE)
     try:
@@ -202,7 +216,7 @@ def checked(values: Mapping[str, Any]) -> Options:
     if options.fail_on not in ("error", "warning", "never"):
         raise UsageError(f"--fail-on cannot be {options.fail_on!r}", "choose error, warning or never")
     for name in ("sample", "workers", "part_rows", "max_length", "max_tokens", "lens_features", "lens_active",
-                 "llm_pairs", "max_calls"):  # fmt: skip
+                 "llm_pairs"):  # fmt: skip
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UsageError(
@@ -212,11 +226,15 @@ def checked(values: Mapping[str, Any]) -> Options:
         raise UsageError(f"--seed has to be 0 or more, not {options.seed}", "any whole number will do")
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", options.device):
         raise UsageError(f"--device cannot be {options.device!r}", "choose auto, cpu, cuda, cuda:1 or mps")
+    if not re.fullmatch(r"local|ray(:.+)?", options.runner):
+        raise UsageError(f"--runner cannot be {options.runner!r}", "choose local, ray or ray:ADDRESS")
     if not MEMORY.fullmatch(options.memory):
         raise UsageError(f"--memory cannot be {options.memory!r}", "a number and a unit, as 500MB or 4GB")
     _tables(options)
     if options.lens_active and options.lens_active > (options.lens_features or options.lens_active):
         raise UsageError("--lens-active cannot be more than --lens-features", "4 of 32 is usual")
+    if options.max_calls is not None and options.max_calls < 0:
+        raise UsageError(f"--max-calls has to be 0 or more, not {options.max_calls}", "0 shows what would be asked")
     if bool(options.llm) != bool(options.llm_url):
         raise UsageError("--llm and --llm-url belong together", "--llm MODEL --llm-url http://localhost:8000/v1")
     if re.search(r"[?@]", options.llm_url or ""):
