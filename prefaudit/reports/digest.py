@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefaudit.reports import effects, judgements, lens, probed, strength
+from prefaudit.reports import effects, gated, judgements, lens, probed, strength
 from prefaudit.reports.effects import differs, effect
 from prefaudit.reports.findings import finding, rank, tendency
 from prefaudit.reports.parts import Digest, Step, Unknown
@@ -42,6 +42,7 @@ def digest(report: dict[str, Any]) -> Digest:
         passed=report.get("exit_code") == 0,
         headline=_headline(report, data, fired),
         failures=_failures(report, rules),
+        gates=gated.lines(report),
         read=_read(report, data),
         probes=probed.sides(report),
         skipped=[(clean(reason), count(n)) for reason, n in _by_count(data.get("skipped_reasons"))],

@@ -77,6 +77,8 @@ def _page(said: Digest, pairs: dict[str, Any], room: tuple[int, int, int]) -> It
     yield from ["## prefaudit", "", f"**{escape(said.headline)}**", ""]
     if said.failures:
         yield from [*(f"- {escape(failure)}" for failure in said.failures[:most]), ""]
+    if said.gates:
+        yield from [*(f"- {escape(line)}" for line in said.gates[:most]), ""]
     yield from ["### Read", "", *(f"- {escape(line)}" for line in said.read), ""]
     if said.probes:
         head = ("probe", "found", "its known errors allow", "corrected by review")

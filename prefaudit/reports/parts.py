@@ -70,6 +70,7 @@ class Digest:
     passed: bool
     headline: str
     failures: list[str]
+    gates: list[str]  # what failed, was not decided or passed, and what is new since the baseline
     read: list[str]
     probes: list[tuple[str, str, str, str]]  # what, rate with interval, what known errors allow, what a review says
     skipped: list[tuple[str, str]]  # reason, count

@@ -29,6 +29,7 @@ class Room:
     """How many entries each section may show."""
 
     failures: int = 3
+    gates: int = 4
     read: int = 6
     unknown: int = 4
     fix: int = 8
@@ -42,7 +43,7 @@ class Room:
 CUTS = (
     *("effects", "effects", "unknown", "predictable", "next", "fix"),
     *("effects", "unknown", "predictable", "next", "fix", "effects", "wrapped"),
-    *("effects", "fix", "failures", "read", "read", "fix", "unknown", "predictable", "next", "fix"),
+    *("effects", "fix", "failures", "gates", "read", "read", "fix", "unknown", "predictable", "next", "fix"),
 )
 
 
@@ -72,6 +73,9 @@ def _layout(said: Digest, room: Room, width: int) -> Iterator[Line]:
     for failure in said.failures[: room.failures]:
         yield from _text(failure, width, INDENT, room.wrapped, "red")
     yield from _more(len(said.failures) - room.failures, "failure", width)
+    for line in said.gates[: room.gates]:
+        yield from _text(line, width, INDENT, room.wrapped)
+    yield from _more(len(said.gates) - room.gates, "gate", width)
     yield []
     yield from _read(said, room, width)
     yield from _section("UNKNOWN", said.unjudged, width)

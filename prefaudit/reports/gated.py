@@ -1,0 +1,56 @@
+"""Gates and the baseline in words, for the readable reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prefaudit import gates
+from prefaudit.reports.words import clean, count, number, percent, points, some
+
+NEW = 5  # findings named as new
+
+
+def lines(report: Mapping[str, Any]) -> list[str]:
+    """What failed, what could not be decided, how many passed, and what is new since the baseline; often nothing."""
+    return [*_verdicts(report), *_baseline(report)]
+
+
+def _verdicts(report: Mapping[str, Any]) -> Iterator[str]:
+    verdicts = report.get("gates") or []
+    for gate in verdicts:
+        if gate["status"] == gates.FAILED:
+            held = f"{clean(gate['condition'], 80)} holds"
+            yield f"gate {_name(gate)}: {held}, {_measured(gate)} ({clean(gate['severity'], 10)})"
+    for gate in verdicts:
+        if gate["status"] == "unjudged":
+            yield f"gate {_name(gate)} not decided: {clean(gate['why'])}"
+    passed = sum(gate["status"] == "passed" for gate in verdicts)
+    if passed:
+        yield f"{some(passed, 'other gate' if passed < len(verdicts) else 'gate')} passed"
+
+
+def _name(gate: Mapping[str, Any]) -> str:
+    cut = ", ".join(f"{by} {clean(name, 60)}" for by, name in gate["slice"].items())
+    return clean(gate["on"], 60) + (f" ({cut})" if cut else "")
+
+
+def _measured(gate: Mapping[str, Any]) -> str:
+    of = some(gate["judged"], "pair")
+    if "effect" in gate:
+        return f"{points(gate['effect'], gate['interval'])} points at equal length, {of}"
+    if gate["interval"]:
+        return f"{count(gate['found'])} of {of}, {percent(gate['rate'], gate['interval'])}"
+    return f"value {number(gate['value'])}"
+
+
+def _baseline(report: Mapping[str, Any]) -> Iterator[str]:
+    baseline = report.get("baseline")
+    if not baseline:
+        return
+    named = [f"{_name(one)}: {clean(one['why'], 120)}" for one in baseline["new"][:NEW]]
+    more = len(baseline["new"]) - len(named)
+    said = f" ({'; '.join(named)}{f'; and {more} more' if more else ''})" if named else ""
+    new, gone = some(len(baseline["new"]), "new finding"), f"{count(len(baseline['gone']))} gone"
+    since = f"since {clean(baseline['file'], 80)}, {some(baseline['pairs'], 'pair')}"
+    yield f"{since}: {new}{said}, {count(baseline['known'])} known, {gone}"
