@@ -61,7 +61,8 @@ class Options:
 
 KINDS: dict[str, type] = {
     "format": str, "map": dict, "select": tuple, "ignore": tuple, "with": tuple, "without": tuple, "fail-on": str,
-    "sample": int, "seed": int, "workers": int, "memory": str, "runner": str, "rules": tuple, "params": dict, "severity": dict,
+    "sample": int, "seed": int, "workers": int, "memory": str, "runner": str, "rules": tuple, "params": dict,
+    "severity": dict,
     "max-length": int, "tokenizer": str, "against": tuple, "presidio": tuple, "probe": tuple, "part-rows": int,
     "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str,
     "embedder": str, "lens-features": int, "lens-active": int, "llm": str, "llm-url": str, "llm-pairs": int,
@@ -76,7 +77,8 @@ def size(memory: str) -> int:
     """Bytes of a size that was checked, as 4GB."""
     found = MEMORY.fullmatch(memory)
     assert found is not None, "sizes are checked where options are"
-    return int(float(found[1]) * (1024 if found[3] else 1000) ** ("KMGT".index(found[2].upper()) + 1 if found[2] else 0))
+    power = " KMGT".index((found[2] or " ").upper())
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 def half(memory: str) -> str:

@@ -207,3 +207,5 @@ class Progress:
     start: Callable[[str, int | None], None] = lambda stage, total: None
     step: Callable[[int], None] = lambda n: None
     done: Callable[[], None] = lambda: None
+    skip: Callable[[int], None] = lambda n: None  # what an earlier run did: no part of the speed
+    say: Callable[[str], None] = lambda line: None  # what the user has to know before it is done, as what it costs

@@ -1,36 +1,93 @@
-"""Progress on a terminal: on stderr, from the second second on, with what is left."""
+"""Progress on a terminal: on stderr, what is done, how fast, and the time left at that speed."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from prefaudit.core import Progress
 
 
+@dataclass
+class Stage:
+    """One stage under way. Speed counts what this run does; `skipped` is what an earlier one did."""
+
+    name: str
+    total: int | None
+    began: float
+    done: int = 0
+    skipped: int = 0
+
+    def speed(self, now: float) -> float | None:
+        """Rows a second so far; None while there is nothing to tell it by."""
+        return self.done / (now - self.began) if self.done and now > self.began else None
+
+    def left(self, now: float) -> float | None:
+        """Seconds that the rest takes at this speed."""
+        speed = self.speed(now)
+        return None if speed is None or self.total is None else max(0, self.total - self.skipped - self.done) / speed
+
+    def told(self, now: float) -> str:
+        """A line of it: rows, those of an earlier run, speed, time left."""
+        if self.total is None:
+            return f"{now - self.began:.0f} s"
+        said = [f"{self.done + self.skipped:,} of {self.total:,} rows"]
+        if self.skipped:
+            said.append(f"{self.skipped:,} from an earlier run")
+        speed, left = self.speed(now), self.left(now)
+        if speed is not None and left is not None:
+            said += [f"{speed:,.0f} rows/s", f"{_clock(left)} left"]
+        return " · ".join(said)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 @contextmanager
 def on_terminal(quiet: bool) -> Iterator[Progress]:
-    """Progress bars where stderr is a terminal and nobody asked for quiet; otherwise silence."""
+    """Progress bars where stderr is a terminal; what has to be said wherever it goes; silence where quiet was asked."""
     if quiet or not sys.stderr.isatty():
-        yield Progress()
+        yield Progress() if quiet else Progress(say=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, ProgressColumn, TextColumn
     from rich.progress import Progress as Bars
+    from rich.text import Text
 
-    bars = Bars(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                TimeRemainingColumn(), console=Console(stderr=True), transient=True)  # fmt: skip
-    tasks: list[int] = []
+    stages: dict[int, Stage] = {}
 
-    def start(stage: str, total: int | None) -> None:
-        tasks.append(bars.add_task(stage, total=total))
+    class Told(ProgressColumn):
+        max_refresh = 0.5
+
+        def render(self, task: Any) -> Text:
+            stage = stages.get(task.id)
+            return Text(stage.told(time.monotonic()) if stage else "")
+
+    bars = Bars(TextColumn("{task.description}"), BarColumn(), Told(), console=Console(stderr=True), transient=True)
+
+    def start(name: str, total: int | None) -> None:
+        stages[bars.add_task(name, total=total)] = Stage(name, total, time.monotonic())
 
     def step(n: int) -> None:
-        bars.advance(tasks[-1], n)  # type: ignore[arg-type]
+        task = next(reversed(stages))
+        stages[task].done += n
+        bars.advance(task, n)  # type: ignore[arg-type]
+
+    def skip(n: int) -> None:
+        task = next(reversed(stages))
+        stages[task].skipped += n
+        bars.advance(task, n)  # type: ignore[arg-type]
 
     def done() -> None:
-        bars.remove_task(tasks.pop())  # type: ignore[arg-type]
+        task, _ = stages.popitem()
+        bars.remove_task(task)  # type: ignore[arg-type]
 
     with bars:
-        yield Progress(start, step, done)
+        yield Progress(start, step, done, skip, lambda line: bars.console.print(line, markup=False, highlight=False))

@@ -17,12 +17,14 @@ from prefaudit import __version__, gates
 from prefaudit import rules as rulebook
 from prefaudit.audit import gate, judge, measure, probes, read, review, rows
 from prefaudit.audit import together as linked
-from prefaudit.config import Options
+from prefaudit.audit.crew import crew
+from prefaudit.config import Options, half
 from prefaudit.core import SCHEMA, SKIPPED, AuditError, Progress, fingerprint, unknown
 from prefaudit.extractors import EXTRACTORS, GROUPS
+from prefaudit.models import chat
 from prefaudit.reports import json as json_report
 from prefaudit.reports import render, terminal
-from prefaudit.store import Store, write_bytes, write_frame
+from prefaudit.store import Store
 
 __all__ = ["Audit", "extractor_table", "run", "scan"]
 
@@ -39,14 +41,14 @@ class Audit:
 
     def __init__(self, folder: str | Path) -> None:
         self.store = Store(folder)
-        report = self.store.load("report.json") if self.store.folder.is_dir() else None
+        report = self.store.load("report.json")
         if report is None:
             raise AuditError(f"{folder} holds no finished audit", "name the folder that `prefaudit scan` printed")
         self.report: dict[str, Any] = report
 
     @property
     def folder(self) -> Path:
-        """Where the audit lies."""
+        """Where the audit lies; of one on an object store, the local folder that what is read passes through."""
         return self.store.folder
 
     @property
@@ -57,17 +59,17 @@ class Audit:
     @property
     def findings(self) -> pl.DataFrame:
         """What fired: `row` (null for the whole dataset), `rule`, `severity`, `value`."""
-        return pl.read_parquet(self.folder / "findings.parquet")
+        return self.store.frame("findings.parquet")
 
     @property
     def skipped(self) -> pl.DataFrame:
         """The source rows that gave no pair: `source_row`, `file`, `line`, `reason`."""
-        return pl.read_parquet(self.folder / "skipped.parquet")
+        return self.store.frame("skipped.parquet")
 
     @property
     def effects(self) -> pl.DataFrame:
         """The effects table; see docs/effects.md."""
-        return pl.read_parquet(self.folder / "effects.parquet")
+        return self.store.frame("effects.parquet")
 
     def pairs(self) -> pl.LazyFrame:
         """The canonical pairs, lazily, in reading order."""
@@ -91,12 +93,13 @@ class Audit:
         made = measure.Measures(self.store, chosen, recipe, self.report["options"]["seed"])
         stale = [e.name for e in chosen if made.print_of(e) != names[e.name]["fingerprint"]]
         if stale:
-            raise AuditError(f"{self.folder} was written by another version: {', '.join(stale)} changed", "scan again")
+            told = f"{self.store.name} was written by another version: {', '.join(stale)} changed"
+            raise AuditError(told, "scan again")
         return made
 
     def placed(self) -> dict[str, Any]:
         """The report with this folder in the commands of its next steps; the stored one says DIR."""
-        folder = shlex.quote(str(self.folder))
+        folder = shlex.quote(self.store.name)
         steps = [{**step, "command": step["command"].replace(" DIR ", f" {folder} ")} for step in self.report["next"]]
         return {**self.report, "next": steps}
 
@@ -176,7 +179,8 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
     opened = data if isinstance(data, read.Opened) else read.open_source(data, options)
     sheet = review.read(reviewed, opened.recipe, known) if reviewed else review.Review()
     store = Store(out or default_folder(opened.source))
-    with store.lock():
+    price = tuple(map(float, options.llm_price.split(","))) if options.llm_price else None
+    with store.lock(), chat.session(options.max_calls, price, progress) as chats:
         store.claim(opened.source.fingerprint, force=force)
         measures = measure.Measures(store, extractors, opened.recipe, options.seed)
         plain = fingerprint(
@@ -187,27 +191,25 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         beside = (sheet.print, options.baseline, baseline and baseline[1])
         key = fingerprint(plain, *beside) if reviewed or baseline else plain
         have = store.run().get("plain" if as_reviewed else "key")
-        if have == (plain if as_reviewed else key) and (store.folder / "report.html").exists():
-            return Audit(store.folder)
+        if have == (plain if as_reviewed else key) and store.has("report.html"):
+            return Audit(store.name)
         store.save("run.json", {"fingerprint": opened.source.fingerprint})
-        read.read(opened, store, options, measures.part, progress)
-        for number in range(store.parts()):
-            measures.part(number)
-        measures.settle((store.load("pairs/complete.json") or {"pairs": 0})["pairs"])
-        measures.fit(progress)
+        opened = read.cut_as(opened, store, options)
+        _measured(opened, store, measures, options, progress)
         report, findings, effects = judge.judge(opened, store, measures, rules, options, progress)
         report["options"]["reviewed"] = sheet.print or None
         report["review"] = {}
         pairs = probes.population(store, measures) if reviewed else None
         if pairs is not None:
-            judged = partial(judge.judged, store, measures, rules, options.memory)
+            judged = partial(judge.judged, store, measures, rules, half(options.memory))
             report["review"] = review.told(sheet, report, findings, pairs, judged)
         report["probes"] = probes.told(store, measures, sheet, pairs)
         _since(report, options.baseline, baseline)
         _write(store, report, findings, effects)
         store.save("run.json", {"fingerprint": opened.source.fingerprint, "key": key if report["complete"] else None,
-                                "plain": plain if report["complete"] else None, **_run_facts(started)})  # fmt: skip
-    return Audit(store.folder)
+                                "plain": plain if report["complete"] else None, **_run_facts(started),
+                                "llm": {c.model: c.ledger() for c in chats.values()}})  # fmt: skip
+    return Audit(store.name)
 
 
 def _since(report: dict[str, Any], path: str | None, baseline: tuple[dict[str, Any], str] | None) -> None:
@@ -218,14 +220,29 @@ def _since(report: dict[str, Any], path: str | None, baseline: tuple[dict[str, A
         report["exit_code"] = int(bool(gates.fails(report)))
 
 
+def _measured(opened: read.Opened, store: Store, measures: measure.Measures, options: Options,
+              progress: Progress) -> None:  # fmt: skip
+    """Read what is not read yet, and measure what is not measured yet; by as many workers as there may be."""
+    with crew(opened, store, measures, options) as workers:
+        read.read(opened, store, options, measures.part, progress, workers)
+        rest = measures.unmeasured()
+        if workers is None:
+            for number in rest:
+                measures.part(number)
+        elif rest:
+            workers.measure(rest)
+        measures.settle((store.load("pairs/complete.json") or {"pairs": 0})["pairs"])
+        measures.fit(progress, workers)
+
+
 def _write(store: Store, report: dict[str, Any], findings: pl.DataFrame, effects: pl.DataFrame) -> None:
-    (store.folder / "report.html").unlink(missing_ok=True)
+    store.remove("report.html")
     skipped = [store.read("skipped", k) for k in range(store.parts())]
-    write_frame(store.folder / "skipped.parquet", pl.concat(skipped) if skipped else pl.DataFrame(schema=SKIPPED))
-    write_frame(store.folder / "findings.parquet", findings)
-    write_frame(store.folder / "effects.parquet", effects)
-    write_bytes(store.folder / "report.json", json_report.render(report).encode())
-    write_bytes(store.folder / "report.html", render("html", report).encode())
+    store.put_frame("skipped.parquet", pl.concat(skipped) if skipped else pl.DataFrame(schema=SKIPPED))
+    store.put_frame("findings.parquet", findings)
+    store.put_frame("effects.parquet", effects)
+    store.put("report.json", json_report.render(report).encode())
+    store.put("report.html", render("html", report).encode())
 
 
 def _run_facts(started: float) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class Chat:
         price: dollars per million tokens in and out.
         at_once: calls under way at once.
         timeout: seconds without a byte after which a call is given up.
+        progress: told what is about to be asked, how far it is, and what came of it.
 
     Raises:
         AuditError: the URL is none, or the cache cannot be opened.
@@ -60,9 +61,10 @@ class Chat:
 
     def __init__(
         self, model: str, url: str, *, cache: Path | str | None = "", max_calls: int | None = None,
-        price: tuple[float, float] | None = None, at_once: int = AT_ONCE, timeout: float = TIMEOUT,
+        price: tuple[float, ...] | None = None, at_once: int = AT_ONCE, timeout: float = TIMEOUT,
+        progress: Progress | None = None,
     ) -> None:  # fmt: skip
-        self.model, self.price, self.at_once = model, price, at_once
+        self.model, self.price, self.at_once, self.progress = model, price, at_once, progress or Progress()
         self.endpoint = Endpoint(url, timeout)
         self.answers = Answers(
             default_path(model, self.endpoint.name) if cache == "" else Path(cache) if cache else None
@@ -88,26 +90,25 @@ class Chat:
         """What asking these would cost; nothing is sent."""
         distinct = {self.key(r): r for r in requests}
         cached = self.answers.have(list(distinct))
-        new = [r for key, r in distinct.items() if key not in cached]
+        return self._cost(len(requests), [r for key, r in distinct.items() if key not in cached])
+
+    def _cost(self, requests: int, new: Sequence[Request]) -> Preview:
         told = [tokens("".join(text for _, text in r.messages)) for r in new]
         out = sum(r.expected or r.limit for r in new)
         size = sum(len(text) for r in new for _, text in r.messages)
-        return Preview(len(requests), len(requests) - len(new), len(new), size, sum(told), out, self.price)
+        return Preview(requests, requests - len(new), len(new), size, sum(told), out, self.price)
 
-    def ask(self, requests: Sequence[Request], purpose: str = "", progress: Progress | None = None,
-            ) -> list[Answer | Failure]:  # fmt: skip
+    def ask(self, requests: Sequence[Request], purpose: str = "") -> list[Answer | Failure]:
         """Answers in the order of the requests; equal requests are asked once.
 
         Args:
             requests: what to ask; all are held in memory.
             purpose: under which the tally is kept.
-            progress: stepped for every request that is done.
 
         Raises:
             AuditError: the server refuses the key, the path or the model.
         """
-        progress = progress or Progress()
-        progress = progress or Progress()
+        progress = self.progress
         tally = self.tallies.setdefault(purpose, Tally(self.price))
         keys = [self.key(r) for r in requests]
         by_key = dict(zip(keys, requests, strict=True))
@@ -116,9 +117,12 @@ class Chat:
             with suppress(Trouble):  # `read` has become stricter since: ask again
                 found[key] = understood(by_key[key], kept)
         todo = deque((key, r) for key, r in by_key.items() if key not in found)
-        progress.step(len(by_key) - len(todo))
         asked = dict(todo)
+        if asked:
+            progress.say(f"{self.model}: {purpose}: {self._cost(len(requests), list(asked.values())).told()}")
+        progress.start(purpose, len(asked))
         self._work(todo, found, tally, progress)
+        progress.done()
         results = [found.get(key) or Failure("not asked", self._why) for key in keys]
         for key, got in zip(keys, results, strict=True):
             if isinstance(got, Failure):
@@ -126,7 +130,13 @@ class Chat:
             else:  # of equal requests one is answered by a call, the others by its answer
                 tally.count(**{"answered" if asked.pop(key, None) else "cached": 1})
         tally.requests += len(requests)
+        if asked:
+            progress.say(f"{self.model}: {purpose}: {tally.told()}")
         return results
+
+    def ledger(self) -> dict[str, Any]:
+        """What became of all requests so far, by purpose."""
+        return {purpose: tally.ledger() for purpose, tally in self.tallies.items()}
 
     def _work(self, todo: deque[tuple[bytes, Request]], found: dict[bytes, Answer | Failure], tally: Tally,
               progress: Progress) -> None:  # fmt: skip
@@ -238,18 +248,19 @@ class Chat:
         self._stop.set()
 
 
-_run: dict[str, Any] = {"chats": {}, "max_calls": None, "price": None, "open": False}
+_run: dict[str, Any] = {"chats": {}, "max_calls": None, "price": None, "progress": None, "open": False}
 
 
 @contextmanager
-def session(max_calls: int | None = None, price: tuple[float, float] | None = None) -> Iterator[dict[str, Chat]]:
+def session(max_calls: int | None = None, price: tuple[float, ...] | None = None,
+            progress: Progress | None = None) -> Iterator[dict[str, Chat]]:  # fmt: skip
     """What `connect` gives within is shared: one cap on the calls of all purposes, one ledger a model.
 
     Yields:
         The models asked so far, by name and URL.
     """
     before = dict(_run)
-    _run.update(chats={}, max_calls=max_calls, price=price, open=True)
+    _run.update(chats={}, max_calls=max_calls, price=price, progress=progress, open=True)
     try:
         yield _run["chats"]
     finally:
@@ -265,5 +276,5 @@ def connect(model: str, url: str) -> Chat:
     chats: dict[str, Chat] = _run["chats"] if _run["open"] else {}
     name = f"{model} {url}"
     if name not in chats:
-        chats[name] = Chat(model, url, max_calls=_run["max_calls"], price=_run["price"])
+        chats[name] = Chat(model, url, max_calls=_run["max_calls"], price=_run["price"], progress=_run["progress"])
     return chats[name]

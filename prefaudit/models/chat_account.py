@@ -16,7 +16,7 @@ def tokens(text: str) -> int:
     return round(plain / PER_TOKEN + (len(text) - plain) / PER_TOKEN_OTHER) + 1
 
 
-def dollars(tokens_in: int, tokens_out: int, price: tuple[float, float] | None) -> float | None:
+def dollars(tokens_in: int, tokens_out: int, price: tuple[float, ...] | None) -> float | None:
     """Cost at a price per million tokens in and out; None where no price is known."""
     return None if price is None else (tokens_in * price[0] + tokens_out * price[1]) / 1e6
 
@@ -40,7 +40,7 @@ class Preview:
     characters: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
-    price: tuple[float, float] | None = None
+    price: tuple[float, ...] | None = None
 
     @property
     def cost(self) -> float | None:
@@ -73,7 +73,7 @@ class Tally:
         tokens_in, tokens_out: as the server counted them in this run, failed calls too where it says.
     """
 
-    price: tuple[float, float] | None = None
+    price: tuple[float, ...] | None = None
     requests: int = 0
     cached: int = 0
     answered: int = 0
