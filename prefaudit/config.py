@@ -44,6 +44,8 @@ class Options:
     lens_active: int | None = None
     against: tuple[str, ...] = ()  # benchmarks whose texts should not be in the data
     presidio: tuple[str, ...] = ()  # languages or installed spaCy models: personal data by Presidio
+    principles: tuple[str, ...] = ()  # files of principles: TOML with SQL, or a list for a language model
+    constitution: str | None = None  # a constitution.json: nothing is chosen anew
     reward_model: tuple[str, ...] = ()  # folders, hub ids or servers that score each answer
     score_columns: tuple[str, ...] = ()  # CHOSEN:REJECTED, columns of the source with scores of the two answers
     max_tokens: int | None = None  # that a reward model reads
@@ -65,7 +67,7 @@ KINDS: dict[str, type] = {
     "severity": dict,
     "max-length": int, "tokenizer": str, "against": tuple, "presidio": tuple, "probe": tuple, "part-rows": int,
     "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str,
-    "embedder": str, "lens-features": int, "lens-active": int, "llm": str, "llm-url": str, "llm-pairs": int,
+    "principles": tuple, "constitution": str, "embedder": str, "lens-features": int, "lens-active": int, "llm": str, "llm-url": str, "llm-pairs": int,
     "llm-price": str, "max-calls": int, "gate": dict, "baseline": str,
 }  # fmt: skip
 
