@@ -41,6 +41,14 @@ SCAN: dict[str, Any] = {
         int | None, typer.Option("--lens-features", metavar="M", help="Features of the lens [default: by size].")
     ],
     "lens_active": Annotated[int | None, typer.Option("--lens-active", metavar="K", help="Of which a pair has K.")],
+    "principles": Annotated[
+        list[str] | None,
+        typer.Option("--principles", metavar="FILE", help="Principles of your own, TOML or a list; repeatable."),
+    ],
+    "constitution": Annotated[
+        str | None,
+        typer.Option("--constitution", metavar="FILE", help="A constitution.json to judge by; none is chosen."),
+    ],
     "reward_model": Annotated[
         list[str] | None,
         typer.Option("--reward-model", metavar="MODEL", help="Folder, hub id or KIND+URL#TOKENIZER; repeatable."),
