@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefaudit.core import Extractor
 from prefaudit.extractors.consensus import Consensus
+from prefaudit.extractors.constitution import Constitutional
 from prefaudit.extractors.contamination import Contamination
 from prefaudit.extractors.duplicates import Duplicates
 from prefaudit.extractors.embed import Embed
@@ -55,6 +56,7 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
     Consensus,
     Wording,
     Principles,
+    Constitutional,
 )
 
 # What --with and --without name. `groups` is always measured: every interval rests on it.
@@ -71,7 +73,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "strength": ("strength",),
     "consensus": ("consensus",),
     "lens": ("lens",),
-    "principles": ("wording", "principles"),
+    "principles": ("wording", "principles", "constitution"),
 }
 
 # Groups that run only where --with names them or an option asks for them: they cost more than the rest together.

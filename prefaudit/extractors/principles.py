@@ -8,6 +8,7 @@ from typing import ClassVar
 import polars as pl
 
 from prefaudit.core import Apply, Parts, fingerprint
+from prefaudit.principles import saved
 from prefaudit.principles.library import Principle, builtin, load
 from prefaudit.principles.votes import Voter
 
@@ -20,11 +21,15 @@ class Principles:
 
     Attributes:
         principles: files of principles; those with SQL are asked beside the library's.
-        principles_prints: of their content and of the library's, made where they are not given.
+        constitution: a file with a list chosen before; those of its rules that have SQL are asked too.
+        more: what these files hold, as (id, text, otherwise, sql, citation), read where it is not given.
+        library: fingerprint of the library, made where it is not given.
     """
 
     principles: tuple[str, ...] = ()
-    principles_prints: tuple[str, ...] = ()
+    constitution: str = ""
+    more: tuple[tuple[str, ...], ...] = ()
+    library: str = ""
 
     name: ClassVar[str] = "principles"
     version: ClassVar[int] = 1
@@ -33,17 +38,19 @@ class Principles:
     needs: ClassVar[tuple[str, ...]] = NEEDS
 
     def __post_init__(self) -> None:
-        """Note what the files hold: changed questions never read old votes."""
-        if not self.principles_prints:
-            said = tuple(fingerprint([(p.id, p.sql, p.text) for p in one]) for one in self._files())
-            object.__setattr__(self, "principles_prints", said)
-
-    def _files(self) -> list[tuple[Principle, ...]]:
-        return [builtin(), *(load(path) for path in self.principles)]
+        """Note what the files hold: changed questions never read old votes, and an audit reopens without them."""
+        if not self.library:
+            object.__setattr__(self, "library", fingerprint([_plain(p) for p in builtin()]))
+        if not self.more and (self.principles or self.constitution):
+            files = [load(path) for path in self.principles]
+            files += [saved.read(self.constitution)[1]] if self.constitution else []
+            found = {p.id: p for one in files for p in one if p.sql is not None}
+            object.__setattr__(self, "more", tuple(_plain(p) for p in found.values()))
 
     def asked(self) -> tuple[Principle, ...]:
         """The principles voted on; one of the user's files replaces one of the library by its id."""
-        return tuple({p.id: p for one in self._files() for p in one if p.sql is not None}.values())
+        own = [Principle(i, text, "file", sql, cited, (), otherwise) for i, text, otherwise, sql, cited in self.more]
+        return tuple({p.id: p for p in (*builtin(), *own)}.values())
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
@@ -66,6 +73,10 @@ class Principles:
             return frame.select("row").with_columns(votes.drop("row").to_struct("principles"))
 
         return apply
+
+
+def _plain(p: Principle) -> tuple[str, ...]:
+    return p.id, p.text, p.otherwise, p.sql or "", p.citation
 
 
 def _paths(frame: pl.DataFrame) -> set[str]:

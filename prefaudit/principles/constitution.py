@@ -17,11 +17,12 @@ from prefaudit.principles.path import Matrix, Step, agreed, logit, path
 from prefaudit.stats import bh, cluster_rate, folds, sample_groups
 from prefaudit.stats.baselines import FOLDS, LIMIT
 from prefaudit.stats.groups import Ints, dense
-from prefaudit.stats.intervals import Floats
+from prefaudit.stats.intervals import Floats, rate_of_sums
 
 AT_MOST = 10
 INNER = 3
-ENOUGH = 40  # groups below which nothing is held out
+WORTH = 0.005  # agreement that makes a list worth being longer, however sure
+ENOUGH = 10  # groups below which nothing is held out
 REPEATS, SMALL = 4, 20_000  # so many divisions into folds for the frequencies, where there are at most so many pairs
 DIGITS = 2  # of a weight
 
@@ -100,7 +101,8 @@ def choose(votes: pl.DataFrame, y: Floats, group: Ints, seed: int, at_most: int 
     """The fewest principles that follow the labels about as well as more would, with weights.
 
     A list grows by `path`. How long it gets is chosen on inner folds of whole groups: the shortest list whose
-    agreement is within one standard error (of the difference, by group) of the best length's (Breiman et al. 1984).
+    agreement is within half a point, or one standard error of the difference by group, of the best length's (Breiman et
+    al. 1984).
     What it is worth is told by five outer folds of whole groups, each judged by a list chosen, in every respect,
     without it. The list itself is chosen on all of them; see `_settled`.
 
@@ -182,12 +184,14 @@ def _settled(x: Matrix, y: Floats, group: Ints, fits: Sequence[_Fit], at_most: i
     steps = path(x, y, group, at_most)
     usual = sorted(len(f.step.columns) for f in fits)[(len(fits) - 1) // 2]
     last = steps[min(usual, len(steps) - 1)]
+    if not last.columns:
+        return last
     kept = [c for c in last.columns if 2 * sum(c in f.step.columns for f in fits) >= len(fits)] or last.columns[:1]
     return Step(tuple(kept), tuple(logit(x[:, list(kept)], y).tolist()))
 
 
 def _length(x: Matrix, y: Floats, group: Ints, seed: int, most: int) -> int:
-    """The shortest list within one standard error of the best, on inner folds."""
+    """The shortest list that is as good as the best, on inner folds."""
     if most < 2:
         return most
     inner = folds(group, INNER, seed + 1)
@@ -201,7 +205,7 @@ def _length(x: Matrix, y: Floats, group: Ints, seed: int, most: int) -> int:
     for length in range(1, best):
         gap = right[best] - right[length]
         sums = np.bincount(group, gap - gap.mean())
-        if gap.mean() <= np.sqrt(float(sums @ sums)) / len(y):
+        if gap.mean() <= max(WORTH, np.sqrt(float(sums @ sums)) / len(y)):
             return length
     return max(best, 1)
 
@@ -252,34 +256,34 @@ def rates(votes: pl.DataFrame, y: Floats, group: Ints) -> list[dict[str, Any]]:
         group, `q` (that it is not one half: Benjamini and Hochberg over all principles).
     """
     found, p = [], []
-    toward = np.sign(y - 0.5)
+    own, toward = dense(group) if len(group) else group, np.sign(y - 0.5)
     for name in votes.columns:
         judged = votes.height - votes[name].null_count()
         vote = votes[name].fill_null(0).to_numpy()
         speaks = int((vote != 0).sum())
-        here = (vote != 0) & (toward != 0)
+        here = np.flatnonzero((vote != 0) & (toward != 0))
         entry: dict[str, Any] = {
             "id": name, "n": judged, "unjudged": votes.height - judged, "speaks": speaks,
             "applies": speaks / judged if judged else None, "followed": None, "interval": None,
         }  # fmt: skip
-        if here.any():
-            follows = (vote[here] * toward[here] > 0).astype(np.float64)
-            rate = cluster_rate(follows, dense(group[here]))
-            entry |= {"followed": rate[0], "interval": list(rate[1:])}
-            p.append(_sign_p(follows - 0.5, group[here]))
-        else:
-            p.append(np.nan)
         found.append(entry)
+        p.append(np.nan)
+        if len(here):
+            follows = (vote[here] * toward[here] > 0).astype(np.float64)
+            sizes = np.bincount(own[here]).astype(np.float64)
+            sums = np.asarray(np.bincount(own[here], follows), np.float64)
+            rate = rate_of_sums(sizes[sizes > 0], sums[sizes > 0])
+            entry |= {"followed": rate[0], "interval": list(rate[1:])}
+            p[-1] = _sign_p(sums - sizes / 2)
     for entry, q in zip(found, bh(np.array(p)), strict=True):
         entry["q"] = None if np.isnan(q) else float(q)
     return found
 
 
-def _sign_p(lean: Floats, group: Ints) -> float:
+def _sign_p(sums: Floats) -> float:
     """Two-sided p that the sums of groups have mean 0, by their own squares."""
     from scipy.special import ndtr
 
-    sums = np.bincount(dense(group), lean)
     spread = float(sums @ sums)
     return float(2 * ndtr(-abs(sums.sum()) / np.sqrt(spread))) if spread > 0 else 1.0
 

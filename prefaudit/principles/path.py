@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.stats.groups import Ints
-from prefaudit.stats.intervals import Floats
+from prefaudit.stats.intervals import Floats, quantile
 
 Matrix = NDArray[np.float32]
 
-CHANCE = 0.05  # that some rule is added in data where none says anything
+CHANCE = 0.2  # that some rule is added in data where none says anything
 LOOKED_AT = 8  # candidates a step whose error is worked out group by group
 RIDGE = 1.0  # as one pair that says that a weight is 0: keeps weights finite where a rule is always followed
 STEPS = 50
@@ -39,8 +39,8 @@ def path(x: Matrix, y: Floats, group: Ints, at_most: int, among: Sequence[int] |
     The model is a logit without intercept on votes, so it is odd in the order of the answers. The next rule is that
     with the largest score statistic given those that are in (Rao 1948): what it says beyond them, so that a rule which
     only overlaps with another does not count twice. It comes in only where that is beyond chance among all candidates
-    (Bonferroni), with an error summed by group, and where its weight has the direction of its own agreement: a rule
-    that is right only as a correction of another cannot be read.
+    (Bonferroni; sums by group, Student's t), and where its weight has the direction of its own agreement: a rule that
+    is right only as a correction of another cannot be read.
 
     Args:
         x: (n, p) votes, 0 for silent and unjudged ones.
@@ -52,14 +52,12 @@ def path(x: Matrix, y: Floats, group: Ints, at_most: int, among: Sequence[int] |
     Returns:
         Steps with 0, 1, ... rules, at most `at_most`; fewer where no further rule is beyond chance.
     """
-    from scipy.special import ndtri
-
     p = x.shape[1]
     squares = x * x
     open_ = np.zeros(p, bool)
     open_[list(range(p) if among is None else among)] = True
     open_ &= squares.sum(0) > 0
-    limit = float(ndtri(1 - CHANCE / (2 * max(int(open_.sum()), 1)))) ** 2
+    limit = quantile(1 - CHANCE / max(int(open_.sum()), 1), float(group.max(initial=1))) ** 2
     marginal = np.sign(x.T @ (y - 0.5).astype(np.float32))
     steps = [Step((), ())]
     for _ in range(at_most):
@@ -94,12 +92,14 @@ def _next(x: Matrix, squares: Matrix, y: Floats, group: Ints, last: Step, open_:
         information = information - (cross * lean).sum(0)
     good = open_ & (information > 1e-6) & (gradient * marginal > 0)
     gain = np.where(good, gradient**2 / np.maximum(information, 1e-6), 0.0)
+    share = np.bincount(group) / len(group)
     for column in np.argsort(-gain, kind="stable")[:LOOKED_AT].tolist():
         if gain[column] <= 0:
             return None
         beyond = x[:, column] - (inside @ lean[:, column].astype(np.float32) if last.columns else 0)
         sums = np.bincount(group, beyond * rest)
-        if sums.sum() ** 2 > limit * max(float(sums @ sums), 1e-12):
+        apart = sums - sums.sum() * share
+        if sums.sum() ** 2 > limit * max(float(apart @ apart), 1e-12):
             return int(column)
     return None
 

@@ -1,0 +1,117 @@
+"""`constitution`: what the short list of principles that the labels follow says of each pair. docs/principles.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+
+from prefaudit.core import Apply, Parts, fingerprint
+from prefaudit.principles import constitution as chosen
+from prefaudit.principles import saved
+from prefaudit.principles.constitution import Constitution, Ruled
+
+VOTED = ("principles",)  # struct columns of votes
+COLUMNS = pl.Struct({"score": pl.Float64(), "support": pl.Float64(), "opposition": pl.Float64(),
+                     "speaking": pl.Int16(), "decides": pl.String()})  # fmt: skip
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Constitutional:
+    """`constitution`: the weighted vote of its rules on each pair, whatever its label.
+
+    `score` is the sum of the weights for the chosen answer (`support`) less those for the rejected one (`opposition`):
+    log-odds that a label which follows the list prefers the chosen answer. `speaking` counts the rules that are not
+    silent; `decides` names the one whose weight is over that of all others together, empty where none is. Null for a
+    reply without another side, and for all pairs where there is no list.
+
+    Attributes:
+        constitution: a file with a list chosen before; nothing is chosen anew.
+        constitution_print: of its content, made where it is not given.
+    """
+
+    constitution: str = ""
+    constitution_print: str = ""
+
+    name: ClassVar[str] = "constitution"
+    version: ClassVar[int] = 1
+    learns: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ("label", "hash_chosen", "hash_rejected")
+    needs: ClassVar[tuple[str, ...]] = ("groups", *VOTED)
+
+    def __post_init__(self) -> None:
+        """Note what the file holds."""
+        if self.constitution and not self.constitution_print:
+            object.__setattr__(self, "constitution_print", fingerprint(saved.read(self.constitution)))
+
+    @property
+    def columns(self) -> dict[str, pl.DataType]:
+        """One struct."""
+        return {"constitution": COLUMNS}
+
+    def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
+        """One row: the constitution as JSON, and whether it was given."""
+        frames = [_voted(f) for f in parts(["row", *self.reads, "group", *VOTED])]
+        frame = pl.concat(frames).filter(pl.col("hash_chosen").is_not_null() & pl.col("hash_rejected").is_not_null())
+        y = np.where(frame["label"] == "chosen", 1.0, 0.5)
+        votes = frame.drop("row", "group", *self.reads)
+        found = chosen.choose(votes, y, frame["group"].to_numpy(), seed)
+        if self.constitution:
+            rules, _ = saved.read(self.constitution)
+            found = Constitution(rules, found.n, found.groups, found.total, stats=found.stats)
+        told = json.dumps(chosen.plain(found), ensure_ascii=False)
+        return pl.DataFrame({"told": [told], "given": [bool(self.constitution)]})
+
+    def load(self, state: pl.DataFrame | None) -> Apply:
+        """The function that measures one part."""
+        if state is None:
+            raise ValueError("the constitution is chosen first")
+        rules = stored(state).rules
+
+        def apply(frame: pl.DataFrame) -> pl.DataFrame:
+            made = said(rules, _voted(frame)).to_struct("constitution")
+            known = frame["hash_chosen"].is_not_null() & frame["hash_rejected"].is_not_null()
+            return frame.select("row").with_columns(made.set(~known, None) if rules else _nothing(frame.height))
+
+        return apply
+
+
+def stored(state: pl.DataFrame) -> Constitution:
+    """The constitution that `fit` wrote."""
+    return chosen.restored(json.loads(state["told"][0]))
+
+
+def said(rules: Sequence[Ruled], votes: pl.DataFrame) -> pl.DataFrame:
+    """The fields of COLUMNS for n rows of votes."""
+    weighted = np.zeros((votes.height, len(rules)))
+    for k, rule in enumerate(rules):
+        if rule.id in votes.columns:
+            weighted[:, k] = rule.sign * rule.weight * votes[rule.id].cast(pl.Float64).fill_null(0).to_numpy()
+    support, opposition = np.maximum(weighted, 0).sum(1), np.maximum(-weighted, 0).sum(1)
+    size = np.abs(weighted)
+    most = size.argmax(1) if len(rules) else np.zeros(votes.height, np.int64)
+    alone = 2 * size.max(1, initial=0) > size.sum(1)
+    names = pl.Series([*(rule.id for rule in rules), ""], dtype=pl.String)
+    return pl.DataFrame(
+        {
+            "score": np.round(support - opposition, DIGITS) + 0.0,
+            "support": np.round(support, DIGITS),
+            "opposition": np.round(opposition, DIGITS),
+            "speaking": (size > 0).sum(1).astype(np.int16),
+            "decides": names.gather(np.where(alone, most, len(rules))),
+        }
+    )
+
+
+def _nothing(n: int) -> pl.Series:
+    return pl.Series("constitution", [None] * n, dtype=COLUMNS)
+
+
+def _voted(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with the votes as columns of their own."""
+    return frame.unnest(*(name for name in VOTED if name in frame.columns)).drop("c", "r", strict=False)

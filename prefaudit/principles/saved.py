@@ -1,0 +1,73 @@
+"""A constitution as a file: chosen on one dataset, asked of another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from prefaudit.core import RuleError
+from prefaudit.principles.constitution import Ruled
+from prefaudit.principles.library import LONGEST, OPENING, Principle
+from prefaudit.rules.sql import Parser
+
+SCHEMA = "prefaudit.constitution/1"
+MOST = 100  # rules of a file
+BIGGEST = 1_000_000  # bytes
+
+
+def written(rules: Sequence[Ruled], principles: Mapping[str, Principle], about: Mapping[str, Any]) -> str:
+    """The file: rules with everything that asks and weighs them, and `about`, what it was chosen on."""
+    told = [
+        {"id": r.id, "says": principles[r.id].told(r.sign), "sign": r.sign, "weight": r.weight,
+         "text": principles[r.id].text, "otherwise": principles[r.id].otherwise, "sql": principles[r.id].sql,
+         "citation": principles[r.id].citation}
+        for r in rules
+    ]  # fmt: skip
+    return json.dumps({"schema": SCHEMA, "rules": told, "chosen_on": dict(about)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def read(path: str | Path) -> tuple[tuple[Ruled, ...], tuple[Principle, ...]]:
+    """The rules of a constitution's file, and the principles they are made of.
+
+    Raises:
+        RuleError: it cannot be read or is no such file.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > BIGGEST:
+            raise RuleError(f"{path}: larger than {BIGGEST:,} bytes", "a constitution is short")
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(said, dict) or said.get("schema") != SCHEMA or not isinstance(said.get("rules"), list):
+            raise RuleError(f"{path}: no constitution", "the constitution.json of an audit folder is one")
+        if not 0 < len(said["rules"]) <= MOST:
+            raise RuleError(f"{path}: {len(said['rules'])} rules", f"between 1 and {MOST} are expected")
+        pairs = [_rule(rule) for rule in said["rules"]]
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as e:
+        raise RuleError(f"{path}: {e}", "the constitution.json of an audit folder is one") from e
+    except (KeyError, TypeError, ValueError) as e:
+        raise RuleError(f"{path}: a rule is wrong: {type(e).__name__}: {e}", "write it anew by a scan") from e
+    if len({rule.id for rule, _ in pairs}) < len(pairs):
+        raise RuleError(f"{path}: a principle stands there twice")
+    return tuple(rule for rule, _ in pairs), tuple(principle for _, principle in pairs)
+
+
+def _rule(said: Mapping[str, Any]) -> tuple[Ruled, Principle]:
+    rule = Ruled(str(said["id"]), int(said["sign"]), float(said["weight"]))
+    text, sql = str(said["text"]), said.get("sql")
+    if rule.sign not in (-1, 1) or not 0 <= rule.weight < 100 or not rule.id.isidentifier():
+        raise ValueError(f"{rule.id!r} has the sign {rule.sign} and the weight {rule.weight}")
+    if not text.startswith(OPENING) or len(text) > LONGEST + len(OPENING):
+        raise ValueError(f"{rule.id!r}: the text has to begin with {OPENING!r} and be short")
+    if sql is not None:
+        Parser().parse(str(sql))
+    made = Principle(rule.id, text, "file", None if sql is None else str(sql), str(said.get("citation") or ""))
+    return rule, replace(made, otherwise=str(said.get("otherwise") or ""))
+
+
+def prompt(rules: Sequence[Ruled], principles: Mapping[str, Principle]) -> list[str]:
+    """The rules in words, the weightiest first."""
+    ordered = sorted(rules, key=lambda r: (-r.weight, r.id))
+    return [principles[r.id].told(r.sign) for r in ordered]
