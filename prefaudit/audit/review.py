@@ -66,6 +66,20 @@ def code(pairs_recipe: str, row: int, turned: bool) -> str:
     return fingerprint("review", pairs_recipe, int(row), bool(turned))
 
 
+FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
+"""What a spreadsheet takes for a formula, its full-width forms too, and what `quoted` would make of such a text."""
+
+
+def quoted(text: str) -> str:
+    """A text as a cell that no spreadsheet runs as a formula: behind an apostrophe, which `unquoted` takes away."""
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def unquoted(cell: str) -> str:
+    """The text that `quoted` made a cell of."""
+    return cell[1:] if cell[:1] == "'" and FORMULA.match(cell[1:]) else cell
+
+
 def claim(rule: Rule) -> tuple[str, str]:
     """A rule's finding without the sides, and which side its answer X is: chosen, rejected, or "" where it has none.
 
@@ -155,7 +169,7 @@ def _records(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str]]
                 raise UsageError(f"{path}, line {line}: {len(cells)} cells, not {len(names)}",
                                  "fill in verdict, holds and comment, and nothing else")  # fmt: skip
             if cells:
-                yield line, dict(zip(names, cells, strict=True))
+                yield line, dict(zip(names, map(unquoted, cells), strict=True))
             line = sheet.line_num + 1
     except csv.Error as e:
         raise UsageError(f"{path}, line {line}: {e}", "save it as CSV again") from e

@@ -149,15 +149,9 @@ def _sheet(path: Path, evidence: Evidence, drawn: tuple[Any, Any], rng: np.rando
             pair = found[row]
             prompt = "\n\n".join(f"{m['role']}: {m['content'] or ''}" for m in pair["prompt"] or [])
             texts = [pair["chosen"], pair["rejected"]][:: -1 if turned[k] else 1]
-            cells = [_cell(t) for t in (prompt, *texts)]
+            cells = [reviews.quoted((t or "")[:LONGEST]) for t in (prompt, *texts)]
             check = reviews.code(evidence.measures.pairs_recipe, row, turned[k])
             sheet.writerow([k + 1, *cells, "", claim[0], "", *blank, "", row, f"{weights[k]:.6g}", check])
-
-
-def _cell(text: str | None) -> str:
-    """A text as a cell that a spreadsheet does not run as a formula."""
-    said = (text or "")[:LONGEST]
-    return f"'{said}" if said[:1] in "=+-@\t\r" and said else said
 
 
 def read(path: Path, evidence: Evidence) -> Review:

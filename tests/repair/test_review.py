@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hostile import write
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from repair.making import jsonl, pairs
 from typer.testing import CliRunner
 
@@ -205,3 +209,20 @@ def test_nothing_found_is_bounded_as_clopper_and_pearson_do() -> None:
     pairs = Population.of(np.ones(500, bool), np.arange(500) // 2)
     told = estimate(pairs, np.zeros(500), Answers(np.arange(60), np.zeros(60), np.ones(60)))
     assert told is not None and told["at_most"] == pytest.approx(1 - 0.05 ** (1 / 30)), "30 groups of two"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet="'=+-@\t\r\n＝＋－＠a ,\x00", max_size=8))
+def test_cells_read_back_to_their_texts(text: str) -> None:
+    assert review.unquoted(review.quoted(text)) == text
+    assert review.quoted(text)[:1] not in tuple("=+-@\t\r\n＝＋－＠")
+
+
+def test_no_cell_of_a_sheet_is_a_formula() -> None:
+    write(Path("hostile.jsonl"))
+    assert call("review", "hostile.jsonl", "-o", "sheet.csv", "--n", "200", "-q")[0] == 0
+    text = Path("sheet.csv").read_text(encoding="utf8")
+    cells = [cell for line in csv.reader(io.StringIO(text, newline="")) for cell in line]
+    assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r")]
+    seen = {cells[name] for _, cells in review._records("sheet.csv", text) for name in ("response_1", "response_2")}
+    assert {'=HYPERLINK("http://evil.example","click")', "'=already quoted", "\t=1+1"} <= seen
