@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -84,11 +85,19 @@ def render(audit: Audit, where: list[tuple[str, Path | None]], quiet: bool) -> N
         elif path is not None:
             write_bytes(path, reports.render(name, audit.report).encode())
         elif not quiet:
-            say(reports.render(name, audit.report if name == "json" else audit.placed(), width=width(), color=color()))
+            placed = audit.report if name == "json" else audit.placed()
+            told = reports.render(name, placed, width=width(), color=color())
+            say(told, commands=name not in ("terminal", "markdown"))
 
 
-def say(text: str) -> None:
-    """A result, on stdout."""
+COMMAND = re.compile(r"^(\s*):(?=:)|(#)(?=#[a-z]*\[)", re.MULTILINE)
+"""What the log of a pipeline would take for a command: `::error ...` of GitHub, `##[...]`, `##vso[...]` of others."""
+
+
+def say(text: str, *, commands: bool = False) -> None:
+    """A result, on stdout; in a pipeline (CI is set) no line of it is a command, unless it is meant to be one."""
+    if os.environ.get("CI") and not commands:
+        text = COMMAND.sub(r"\g<0> ", text)
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()
 

@@ -213,7 +213,7 @@ def diff(
             if path is not None:
                 write_bytes(path, told.encode())
             elif not quiet:
-                say(told)
+                say(told, commands=name == "json")
         if changes is not None:
             write_frame(changes, found.changes)
         raise typer.Exit(int(exit_code and found.differs))

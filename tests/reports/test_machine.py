@@ -17,9 +17,11 @@ import junitparser
 import polars as pl
 import pytest
 from hostile import TEXTS, write
+from typer.testing import CliRunner
 
 import prefaudit
 from prefaudit import reports
+from prefaudit.cli import app
 from prefaudit.core import UsageError
 from prefaudit.reports import card
 from prefaudit.reports.github import command
@@ -55,6 +57,18 @@ def test_nothing_of_a_hostile_dataset_steers_a_terminal_or_a_pipeline(audit: pre
     if name != "github":
         assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
     assert "##[" not in text or name in ("json", "jsonl")
+
+
+def test_no_row_that_is_shown_in_a_pipeline_is_a_command(audit: prefaudit.Audit) -> None:
+    for environment, spoken in (({"CI": "true"}, False), ({"CI": ""}, True)):
+        shown = ""
+        for code in ("SCH001", "SCH003", "DUP001"):
+            told = CliRunner().invoke(app, ["show", str(audit.folder), code, "-n", "100"], env=environment)
+            assert told.exit_code == 0
+            shown += told.stdout
+        assert unsafe(shown) == set()
+        lines = [line for line in shown.split("\n") if line.lstrip().startswith("::") or "##[" in line]
+        assert bool(lines) is spoken
 
 
 def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
