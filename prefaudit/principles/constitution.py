@@ -49,7 +49,7 @@ class Constitution:
         frequency: id to the share of fits in which it was selected (of either direction together with `fits`).
         fits: how many.
         single: the best single principle of each fit, on the same rows: `agreement`, `interval`, `id`, `sign`.
-        stats: one entry a principle: `id`, `sign`, `n` (judged), `applies` (rate), `followed`, `interval`, `q`.
+        stats: one entry a principle: `id`, `n` (judged), `applies` (rate), ...; see `rates`.
         selected: what each fold's list was, fold by fold.
         note: why something is missing.
     """
@@ -253,7 +253,8 @@ def rates(votes: pl.DataFrame, y: Floats, group: Ints) -> list[dict[str, Any]]:
     Returns:
         One entry a column: `id`, `n` (judged), `unjudged`, `speaks` (votes that are not silent), `applies` (their
         share of n), `followed` (share of those with a preferred answer in which it is the favoured one), `interval` by
-        group, `q` (that it is not one half: Benjamini and Hochberg over all principles).
+        group, `strength` (agreeing less disagreeing votes, by the pairs with a preferred answer, as Feedback Forensics
+        has it), `q` (that `followed` is not one half: Benjamini and Hochberg over all principles).
     """
     found, p = [], []
     own, toward = dense(group) if len(group) else group, np.sign(y - 0.5)
@@ -264,7 +265,7 @@ def rates(votes: pl.DataFrame, y: Floats, group: Ints) -> list[dict[str, Any]]:
         here = np.flatnonzero((vote != 0) & (toward != 0))
         entry: dict[str, Any] = {
             "id": name, "n": judged, "unjudged": votes.height - judged, "speaks": speaks,
-            "applies": speaks / judged if judged else None, "followed": None, "interval": None,
+            "applies": speaks / judged if judged else None, "followed": None, "interval": None, "strength": None,
         }  # fmt: skip
         found.append(entry)
         p.append(np.nan)
@@ -273,7 +274,8 @@ def rates(votes: pl.DataFrame, y: Floats, group: Ints) -> list[dict[str, Any]]:
             sizes = np.bincount(own[here]).astype(np.float64)
             sums = np.asarray(np.bincount(own[here], follows), np.float64)
             rate = rate_of_sums(sizes[sizes > 0], sums[sizes > 0])
-            entry |= {"followed": rate[0], "interval": list(rate[1:])}
+            lean = float((2 * sums - sizes).sum()) / int((toward != 0).sum())
+            entry |= {"followed": rate[0], "interval": list(rate[1:]), "strength": lean}
             p[-1] = _sign_p(sums - sizes / 2)
     for entry, q in zip(found, bh(np.array(p)), strict=True):
         entry["q"] = None if np.isnan(q) else float(q)

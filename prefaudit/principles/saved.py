@@ -18,15 +18,15 @@ MOST = 100  # rules of a file
 BIGGEST = 1_000_000  # bytes
 
 
-def written(rules: Sequence[Ruled], principles: Mapping[str, Principle], about: Mapping[str, Any]) -> str:
-    """The file: rules with everything that asks and weighs them, and `about`, what it was chosen on."""
+def written(rules: Sequence[Ruled], principles: Mapping[str, Principle], about: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file holds: rules with everything that asks and weighs them, and `about`, what it was chosen on."""
     told = [
         {"id": r.id, "says": principles[r.id].told(r.sign), "sign": r.sign, "weight": r.weight,
          "text": principles[r.id].text, "otherwise": principles[r.id].otherwise, "sql": principles[r.id].sql,
          "citation": principles[r.id].citation}
         for r in rules
     ]  # fmt: skip
-    return json.dumps({"schema": SCHEMA, "rules": told, "chosen_on": dict(about)}, indent=1, ensure_ascii=False) + "\n"
+    return {"schema": SCHEMA, "rules": told, "chosen_on": dict(about)}
 
 
 def read(path: str | Path) -> tuple[tuple[Ruled, ...], tuple[Principle, ...]]:
