@@ -18,6 +18,8 @@ from prefaudit.audit.judgements import judgements
 from prefaudit.audit.judgements import metrics as judged_metrics
 from prefaudit.audit.lens import lens
 from prefaudit.audit.measure import Measures
+from prefaudit.audit.principles import metrics as principle_metrics
+from prefaudit.audit.principles import principles
 from prefaudit.audit.read import Opened
 from prefaudit.audit.slices import by_source, part, slices
 from prefaudit.audit.strength import metrics as strength_metrics
@@ -27,10 +29,10 @@ from prefaudit.core import EFFECTS, FINDINGS, Progress, Rule, fingerprint
 from prefaudit.rules import Judge
 from prefaudit.store import Store
 
-VERSION = 7
+VERSION = 8
 PERMUTATIONS = 20
 TOLD = ("agreement", "position", "shortcuts", "models", "lens", "strength", "consensus", "distributions",
-        "effects_by_source")  # fmt: skip
+        "effects_by_source", "principles", "constitution")  # fmt: skip
 TEXTS = ("prompt", "rejected_prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "extra")
 
 
@@ -150,6 +152,7 @@ def _compute(columns: Columns, seed: int, measures: Measures) -> dict[str, Any]:
     told = judgements(columns, length, seed)
     outside = strength(measures, columns, length)
     seen = lens(measures, columns, length, effects, seed)
+    listed = principles(measures, columns, length, baselines, seed)
     return {
         "effects": seen.pop("effects").rows(),
         **seen,
@@ -159,10 +162,12 @@ def _compute(columns: Columns, seed: int, measures: Measures) -> dict[str, Any]:
             **_metrics(columns, baselines, len(told["annotators"])),
             **judged_metrics(told),
             **strength_metrics(outside),
+            **principle_metrics(listed),
         },
         "known": dict(columns.known),
         **told,
         **outside,
+        **listed,
         "distributions": distributions(measures, columns, length),
         "effects_by_source": by_source(columns, length, seed),
     }
