@@ -80,7 +80,6 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
         "contamination": contamination(store, measures),
         "examples": {str(row["row"]): rows.example(row) for row in rows.fetch(store, list(dict.fromkeys(named)))},
         "next": commands(results, judged.findings, source.paths, source.container),
-        "principles": [],
     }  # fmt: skip
 
 
