@@ -20,6 +20,7 @@ DATASET: dict[str, pl.DataType] = dict.fromkeys(
         *("distinct_chosen", "distinct_rejected", "top_rejected_share", "top_chosen_share", "annotators"),
         *("strength_below", "strength_below_low", "strength_below_high", "scorers", "scorers_least_rho"),
         *("scorer_length_rho", "scorer_cut_share", "scorer_unread_share"),
+        *("principles_agreement", "principles_low", "principles_rules"),
         *("alpha", "alpha_low", "alpha_high", "alpha_votes", "first_bayes"),
         *(
             f"{name}_{what}"
@@ -99,6 +100,7 @@ _OTHER: dict[str, pl.DataType] = {
     "leak.file": pl.String(),
     "leak.row": pl.Int64(),
     "panel.opposed": pl.Boolean(),
+    "constitution.decides": pl.String(),
     "panel.orders": pl.Float64(),
 }
 
