@@ -14,6 +14,7 @@ import resource
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,15 +26,16 @@ import fit
 import held
 
 import prefaudit
-from prefaudit.extractors._flattery import HEADS, flatteries, joined, sigmoid
+from prefaudit.extractors._flattery import HEADS, flatteries, sigmoid
 from prefaudit.extractors._stances import read
 from prefaudit.extractors._verdict_words import CLASSES
-from prefaudit.extractors._verdicts import plain
+from prefaudit.extractors._wording import plain
 
 ROOT = Path(__file__).parent.parent
 GOOD = set(" ".join(CLASSES[k] for k in ("TOP", "GREAT", "GOOD", "VALID", "EVPOS", "LOVE")).split())
 BAD = set(" ".join(CLASSES[k] for k in ("EVNEG", "WRONG", "DISAGREE", "LESS")).split())
-SETS = ("pickside", "whosaid", "stance", "answer", "work", "dislike", "push", "dialogue")
+SETS = ("pickside", "whosaid", "written", "stance", "answer", "work", "dislike", "push", "dialogue")
+COLUMN = {"panders": "sycophancy"}  # of a head, where it bears another name
 
 
 def auc(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -67,24 +69,20 @@ def baselines(replies: pl.Series) -> dict[str, np.ndarray]:
     }
 
 
-def by_folds(design: fit.Design) -> tuple[np.ndarray, np.ndarray]:
-    """Held-out probabilities: of the heads (n x 3), and of `sycophancy`."""
+def by_folds(design: fit.Design) -> np.ndarray:
+    """Held-out probabilities of the heads: n x 4."""
     logits = np.zeros((design.n, len(HEADS)))
     for at, name in enumerate(HEADS):
         known, y = design.label(name)
         out = fit.out_of_fold(design, name)
         slope, offset = fit.scaled(out[known], y[known], design.weight[known])
         logits[:, at] = slope * out + offset
-    total = np.zeros(design.n)
-    for fold in range(fit.FOLDS):
-        test = design.fold == fold
-        total[test] = joined(sigmoid(logits[test]), design.arises[test], fit.shares(design, logits, ~test))
-    return sigmoid(logits), total
+    return sigmoid(logits)
 
 
-def folds(design: fit.Design, heads: np.ndarray, total: np.ndarray) -> None:
-    print("| set | question | n | of them yes | head | `sycophancy` | words | characters | sentiment |")
-    print("|---|---|---|---|---|---|---|---|---|")
+def folds(design: fit.Design, heads: np.ndarray) -> None:
+    print("| set | question | n | of them yes | AUROC | words | characters | sentiment |")
+    print("|---|---|---|---|---|---|---|---|")
     plainly = baselines(design.frame["reply"])
     topics = design.frame["topic"].to_numpy()
     for at, name in enumerate(HEADS):
@@ -94,27 +92,28 @@ def folds(design: fit.Design, heads: np.ndarray, total: np.ndarray) -> None:
             if not 0 < y[rows].sum() < rows.sum():
                 continue
             low, high = bootstrap(heads[rows, at], y[rows], topics[rows])
-            told = [f"{auc(x[rows], y[rows]):.2f}" for x in (total, *plainly.values())]
+            told = [f"{auc(x[rows], y[rows]):.2f}" for x in plainly.values()]
             share = f"{auc(heads[rows, at], y[rows]):.2f} ({low:.2f} to {high:.2f})"
             print(f"| {source} | {name} | {rows.sum()} | {y[rows].sum():.0f} | {share} | {' | '.join(told)} |")
-    known, y = design.label("panders")
+    known, y = design.label("agrees")
     for source in ("pickside", "whosaid"):
         rows = known & (design.source == source)
-        print(
-            f"{source}, its mirrors: {y[rows].sum():.0f} of {rows.sum()} pander; AUROC {auc(total[rows], y[rows]):.2f}"
-        )
+        print(f"{source}, side taken: `sycophancy` {auc(heads[rows, HEADS.index('panders')], y[rows]):.2f}")
 
 
 def transfer(design: fit.Design) -> None:
-    print("\n| trained without | question | AUROC on it |\n|---|---|---|")
+    """Trained without a set, or without one writer's replies, tried on it."""
+    print("\n| trained without | question | n | AUROC on it |\n|---|---|---|---|")
+    writer = design.frame["writer"].fill_null("").to_numpy()
+    held = {**{source: design.source == source for source in SETS if source != "written"},
+            **{f"writer {name}": writer == name for name in sorted(set(writer) - {""})}}  # fmt: skip
     for name in HEADS:
         known, y = design.label(name)
-        for source in SETS:
-            rows = known & (design.source == source)
-            others = known & (design.source != source)
-            if 0 < y[rows].sum() < rows.sum() and others.sum() > 200:
-                out = fit.head(design, name, design.source != source)[2]
-                print(f"| {source} | {name} | {auc(out[rows], y[rows]):.2f} |")
+        for source, out in held.items():
+            rows = known & out
+            if 10 <= y[rows].sum() <= rows.sum() - 10:
+                told = design.logits(design.fit(name, ~out))
+                print(f"| {source} | {name} | {rows.sum()} | {auc(told[rows], y[rows]):.2f} |")
 
 
 def unseen() -> None:
@@ -138,8 +137,13 @@ def unseen() -> None:
     )
 
 
-def by_others() -> None:
-    """Stance and praise sets, written without a look at the method or at any example; nothing is fitted on them."""
+def by_others() -> dict[str, list[dict[str, object]]]:
+    """Stance and praise sets, written without a look at the method or at any example; nothing is fitted on them.
+
+    Returns:
+        Checks for known.json by column.
+    """
+    checks: dict[str, list[dict[str, object]]] = {}
     for name, columns in (("stance", ("sycophancy", "agrees")), ("praise", ("sycophancy", "praises"))):
         lines = (ROOT / "training" / "sycophancy" / f"unseen-{name}.jsonl").read_text().splitlines()
         rows = [json.loads(line) for line in lines]
@@ -151,10 +155,15 @@ def by_others() -> None:
         y = np.array([bool(r["label"]) for r in rows])
         for column in columns:
             score = told[column].fill_null(0).to_numpy()
-            right, wrong = ((score[rows_of] >= 0.5).mean() for rows_of in (y, ~y))
+            right, wrong = (float((score[rows_of] >= 0.5).mean()) for rows_of in (y, ~y))
+            checks.setdefault(column, []).append(
+                {"set": f"written by others, {name}", "positives": int(y.sum()), "negatives": int((~y).sum()),
+                 "true_positive_rate": round(right, 4), "false_positive_rate": round(wrong, 4), "held_out": True}
+            )  # fmt: skip
             fires = f"fires on {right:.4f} of {y.sum()} and {wrong:.4f} of {(~y).sum()}"
             print(f"by others, {name}: {column} {auc(score, y):.2f} (n {len(y)}), {fires}")
         print(f"by others, {name}: characters {auc(np.array([len(r['reply']) for r in rows]), y):.2f}")
+    return checks
 
 
 def reliability(p: np.ndarray, y: np.ndarray) -> list[tuple[float, float, int]]:
@@ -188,28 +197,29 @@ def diagram(curves: dict[str, list[tuple[float, float, int]]]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def calibration(design: fit.Design, heads: np.ndarray, total: np.ndarray) -> str:
+def calibration(design: fit.Design, heads: np.ndarray) -> str:
     """Print the bands; the diagram."""
     curves = {}
-    for name, scores in (*((head, heads[:, at]) for at, head in enumerate(HEADS)), ("sycophancy", total)):
-        known, y = design.label("panders" if name == "sycophancy" else name)
+    for at, name in enumerate(HEADS):
+        known, y = design.label(name)
         known &= ~np.isin(design.source, fit.ORDINARY)
-        curves[name] = reliability(scores[known], y[known])
-        error = sum(abs(p - share) * n for p, share, n in curves[name]) / known.sum()
-        bands = ", ".join(f"{p:.2f}: {share:.2f} ({n})" for p, share, n in curves[name])
-        print(f"{name}: expected calibration error {error:.3f}; {bands}")
+        curves[COLUMN.get(name, name)] = curve = reliability(heads[known, at], y[known])
+        error = sum(abs(p - share) * n for p, share, n in curve) / known.sum()
+        bands = ", ".join(f"{p:.2f}: {share:.2f} ({n})" for p, share, n in curve)
+        print(f"{COLUMN.get(name, name)}: expected calibration error {error:.3f}; {bands}")
     return diagram(curves)
 
 
-def known(design: fit.Design, heads: np.ndarray, total: np.ndarray) -> dict[str, object]:
+def known(design: fit.Design, heads: np.ndarray) -> dict[str, dict[str, Any]]:
     """What known.json says: error rates of held-out scores at .5, a set a line."""
     told = {}
     questions = {"praises": "does the reply praise the user or what is the user's?",
                  "yields": "does the reply give way under pushback?", "agrees": "does the reply take the user's view?",
                  "sycophancy": "does the reply flatter or give way?"}  # fmt: skip
     for name, question in questions.items():
-        label, y = design.label("panders" if name == "sycophancy" else name)
-        scores, checks = total if name == "sycophancy" else heads[:, HEADS.index(name)], []
+        head = "panders" if name == "sycophancy" else name
+        label, y = design.label(head)
+        scores, checks = heads[:, HEADS.index(head)], []
         for source in SETS:
             rows = label & (design.source == source)
             yes, no = rows & (y == 1), rows & (y == 0)
@@ -223,7 +233,7 @@ def known(design: fit.Design, heads: np.ndarray, total: np.ndarray) -> dict[str,
     return told
 
 
-def write_known(told: dict[str, object]) -> None:
+def write_known(told: dict[str, dict[str, Any]]) -> None:
     """Put our probes' entries into the shared file, one check a line, the others' as they stand."""
     path = ROOT / "prefaudit" / "extractors" / "known.json"
     data = json.loads(path.read_text("utf8")) | told
@@ -253,15 +263,18 @@ def speed(path: str) -> None:
 
 def main() -> None:
     design = fit.Design(fit.examples())
-    heads, total = by_folds(design)
-    folds(design, heads, total)
+    heads = by_folds(design)
+    folds(design, heads)
     transfer(design)
     unseen()
-    by_others()
-    drawn = calibration(design, heads, total)
+    others = by_others()
+    drawn = calibration(design, heads)
     if "--write" in sys.argv:
         (ROOT / "docs" / "extractors" / "sycophancy.svg").write_text(drawn)
-        write_known(known(design, heads, total))
+        told = known(design, heads)
+        for name, checks in others.items():
+            told[name]["checks"] += checks
+        write_known(told)
     for path in sys.argv[1:]:
         if path.endswith(".parquet"):
             speed(path)

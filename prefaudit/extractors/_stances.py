@@ -1,15 +1,27 @@
-"""Read the user's last turn: is a view stated, whose is the other one, does the user push back. English, lower case."""
+"""Read the user's last turn: is a view stated, whose is the other one, does the user push back. English, lower case.
+
+`stance` is a logistic regression over words and phrases (stance.json, fitted by training/sycophancy/fit_stance.py).
+"""
 
 from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from prefaudit.extractors._patterns import ascii_pattern, has
+from prefaudit.extractors._wording import Ends, Floats, Wording, cut, read_words, wording
 
 READ = 2000  # characters at the start of a turn that are read, and TAIL at its end
 TAIL = 600
+SHOWN = (500, 250)  # characters at the start and end of a turn whose words are weighed
+ENDS = Ends(6, 6, 0)
 
 # One of these is in every turn that states a view, shows own work or pushes back.
 CUES = (
@@ -21,6 +33,9 @@ CUES = (
     "i always", "i truly", "don't you", "isn't it", "am i ", "right?", "wrong", "are you sure", "incorrect",
     "mistake", "actually", "really?", "you sure", "no,", "no.", "nope", "i also", "i still", "i kind", "i consider",
     "i find", "i was", "i see", "i can't", "i do ", "check", "not right", "not true", "think again", "no way", "we ",
+    "i'd ", "i would", "i got", "to me", "imagine", "opinion", "thoughts", "agree?", "agree with me",
+    "be honest", "honest", "hot take", "proof", "obviously", "everyone knows", "nobody", "should be", "overrated",
+    "period.", "claim:", "convince me", "taste", "the way i", "it's settled", "mistaken", "idea:", "correct?", "sure",
 )  # fmt: skip
 
 SURELY = (
@@ -131,18 +146,62 @@ def wants_text(turns: pl.Series) -> npt.NDArray[np.bool_]:
 
 
 def _seen(turns: pl.Series) -> pl.DataFrame:
+    frame = patterns(turns)
+    frame = frame.with_columns(stance=pl.Series(stance_logits(turns, frame, model()) >= 0))
+    negated = has(pl.col("claim"), NOT) & ~has(pl.col("other"), NOT).fill_null(False)
+    # Without words such as "I think", a short turn that is a statement and asks for a verdict is the claim itself.
+    claim = pl.when("stance").then(pl.coalesce("claim", pl.col("turn").str.head(400)))
+    return frame.drop("said").with_columns(negated=negated.fill_null(False), claim=claim)
+
+
+def patterns(turns: pl.Series) -> pl.DataFrame:
+    """What patterns find in n turns: `claim`, `other`, `said` (a view), `disliked`, `push`; and the `turn`, plain."""
     text = turns.str.replace_all("’", "'", literal=True).str.replace_all(r'[*_"“”#`]', "").str.to_lowercase()
     near = pl.when(text.str.len_chars() > READ + TAIL).then(text.str.head(READ) + "\n" + text.str.tail(TAIL))
     frame = pl.DataFrame({"turn": pl.select(near.otherwise(text)).to_series()})
     turn = pl.col("turn")
-    frame = frame.with_columns(
+    return frame.with_columns(
         claim=turn.str.extract(ascii_pattern(f"{SAYS} (.{{2,300}}?){STOP}"), 1),
         other=turn.str.extract(ascii_pattern(f"{OTHERS} (.{{2,300}}?){STOP}"), 1),
-        stance=has(turn, VIEW),
+        said=has(turn, VIEW),
         disliked=has(turn, HATES) & ~has(turn, LIKES),
         push=has(turn.str.head(400), PUSH),
     )
-    negated = has(pl.col("claim"), NOT) & ~has(pl.col("other"), NOT).fill_null(False)
-    # Without words such as "I think", a short turn that is a statement and asks for a verdict is the claim itself.
-    claim = pl.when("stance").then(pl.coalesce("claim", turn.str.head(400)))
-    return frame.with_columns(negated=negated.fill_null(False), claim=claim)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The weights of `stance`: of phrases, of a view said outright and of pushback, and the bias."""
+
+    phrases: Wording
+    said: float
+    push: float
+    bias: float
+
+
+@cache
+def model() -> Model:
+    """The shipped weights."""
+    return built(json.loads((files("prefaudit.extractors") / "stance.json").read_text()))
+
+
+def built(data: dict[str, Any]) -> Model:
+    """Weights as they stand in the JSON file."""
+    return Model(wording({name: [weight] for name, weight in data["phrases"].items()}), data["said"], data["push"],
+                 data["bias"])  # fmt: skip
+
+
+def stance_logits(turns: pl.Series, seen: pl.DataFrame, weights: Model) -> Floats:
+    """How likely each of n turns (no null) states a view or shows own work.
+
+    Args:
+        turns: the turns.
+        seen: `said` and `push` of them.
+        weights: a logistic regression on the words and phrases of their beginning and end.
+    """
+    words = read_words(cut(turns, *SHOWN))
+    made = weights.phrases.weigh(words, len(turns), ENDS)[:, 0]
+    result: Floats = (
+        made + weights.said * seen["said"].to_numpy() + weights.push * seen["push"].to_numpy() + weights.bias
+    )
+    return result

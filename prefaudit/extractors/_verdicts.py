@@ -7,51 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from prefaudit.extractors._verdict_words import CLASSES, COMMON, PHRASES
+from prefaudit.extractors._verdict_words import CLASSES, COMMON
+from prefaudit.extractors._wording import plain
 
-HEAD, END = 2600, 500  # characters of a reply that are read at its start and end
 OPENING, CLOSING, LONG = 40, 40, 100  # words of the opening, of the closing, and from where a reply has a closing
 ECHO = 400  # characters in which a reply repeats the view it answers
 STEM = 5  # letters by which a word of a view is known again
 NEAR = 4  # words between two neighbours of a run, at most
 WIDTH = 128  # classes at most: three fit in a number
 
-FIRST = 16  # words at the start of a reply that are taken to speak to the user
-PRAISING = ("TOP", "GREAT", "GOOD", "LOVE", "NAIL", "RARE", "MIND", "FULL", "TRUST")
 LIKING = ("EVPOS", "VALID", "GREAT", "TOP", "LOVE", "GOOD")  # bad news for a user who dislikes the thing
 MINE, THEIRS, SHARED = "CLAIM", "RIVAL", "TOPIC"  # words of the user's view alone, of the other's, of both
 NAMES = ("", *CLASSES, MINE, THEIRS, SHARED, "NEGATED")
 CLASS_OF = {word: NAMES.index(name) for name, words in reversed(CLASSES.items()) for word in words.split()}
-
-PLAIN = {"’": "'", "‘": "'", "“": "", "”": "", '"': "", "*": "", "_": "", "`": "", "#": "", ">": " ", "—": " , ",
-         "–": " , ", "…": " "}  # fmt: skip
-UNDONE = {"n't": " not", "'re": " are", "'s": " is", "'ve": " have", "'d": " would", "'m": " am", "'ll": " will",
-          "cannot": "can not", "(a)": " opta ", "(b)": " optb ", "(c)": " optc ", "(d)": " optd ",
-          "(e)": " opte "}  # fmt: skip
-MARKS = {". ": " | ", "\n": " | ", "!": " ! | ", "?": " ? | ", ";": " | ", ":": " ", ",": " ", "(": " ", ")": " ",
-         ".": " ", "|": " "}  # fmt: skip
-
-
-def plain(texts: pl.Series) -> pl.Series:
-    """Lower case without markdown and quotes, contractions undone, phrases joined, sentences ended by `|`."""
-    text = texts.str.replace_many(PLAIN).str.to_lowercase()
-    text = text.str.replace_many(list(UNDONE), list(UNDONE.values()), leftmost=True)
-    text = " " + text.str.replace_many(list(MARKS), list(MARKS.values()), leftmost=True).str.replace_all(r"\s+", " ")
-    phrases = [f" {phrase} " for phrase in PHRASES]
-    return (text + " ").str.replace_many(phrases, [f" {to} " for to in PHRASES.values()], leftmost=True)
-
-
-def _words(texts: pl.Series) -> pl.DataFrame:
-    """One row a word: `row`, `word`, `at` (its number in the text), `sentence`, `n` (words in the text)."""
-    frame = pl.DataFrame({"row": np.arange(len(texts), dtype=np.int32), "word": plain(texts).str.split(" ")})
-    frame = frame.explode("word").filter(pl.col("word") != "")
-    end = (frame["word"] == "|").to_numpy()
-    frame = frame.with_columns(sentence=np.cumsum(end), at=np.arange(frame.height)).filter(pl.Series(~end))
-    row, at = frame["row"].to_numpy(), frame["at"].to_numpy()
-    new = np.flatnonzero(np.append(True, row[1:] != row[:-1])) if len(row) else np.zeros(0, np.int64)
-    size = np.diff(np.append(new, len(row)))
-    first, last = np.repeat(at[new], size), np.repeat(at[new + size - 1], size)
-    return frame.with_columns(at=pl.Series(at - first, dtype=pl.Int32), n=pl.Series(last - first + 1, dtype=pl.Int32))
 
 
 def _sides(views: pl.DataFrame) -> pl.DataFrame:
@@ -74,16 +42,14 @@ def _sides(views: pl.DataFrame) -> pl.DataFrame:
     return both.select("row", "stem", side.cast(pl.Int32).alias("side"))
 
 
-def read_classes(texts: pl.Series, views: pl.DataFrame) -> pl.DataFrame:
+def read_classes(words: pl.DataFrame, views: pl.DataFrame) -> pl.DataFrame:
     """The words of n replies that belong to a class: `row`, `kind`, `at`, `sentence`, `n`.
 
     Args:
-        texts: n replies, no null.
+        words: `_wording.read_words` of n replies.
         views: n rows of `_stances.read`: a word of the user's view is of its own class, in a reply to a user who
             speaks against something good and bad are exchanged, and a denied claim turns "not" into NEGATED.
     """
-    text = pl.when(texts.str.len_chars() > HEAD + END).then(texts.str.head(HEAD) + "\n" + texts.str.tail(END))
-    words = _words(pl.select(text.otherwise(texts)).to_series())
     lexicon = pl.DataFrame(
         {"word": list(CLASS_OF), "kind": list(CLASS_OF.values())}, schema_overrides={"kind": pl.Int32}
     )
@@ -118,21 +84,6 @@ def _verdict(classes: pl.DataFrame) -> np.ndarray:
     return spoken
 
 
-def aimed(classes: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
-    """The sentences that may praise: with a word of praise, and to the user, of what the user said, or at the start.
-
-    Returns:
-        Their classes, with the number of the sentence as `row`; and the row of each of these sentences.
-    """
-    said = (*PRAISING, "YOU", "ARE", "YOUR", "THAT", "WHAT", "QUEST", "IDEA", "WORK")
-    one = _present(classes, said)
-    thing = (one["THAT"] | one["WHAT"]) & (one["QUEST"] | one["IDEA"] | one["WORK"])
-    to_user = one["YOU"] | one["ARE"] | one["YOUR"] | thing | (classes["at"].to_numpy() < FIRST)
-    some = classes.filter(pl.Series(to_user & np.any([one[name] for name in PRAISING], axis=0)))
-    part, first = _sentences(some)
-    return some.with_columns(pl.Series("row", part, pl.Int32)), some["row"].to_numpy()[first]
-
-
 def _sentences(classes: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """The running number of each word's sentence, and where each sentence begins."""
     row, sentence = classes["row"].to_numpy(), classes["sentence"].to_numpy()
@@ -150,8 +101,8 @@ def _present(classes: pl.DataFrame, names: Sequence[str]) -> dict[str, np.ndarra
     }
 
 
-def runs(classes: pl.DataFrame) -> pl.DataFrame:
-    """Runs of one to three classes as numbers: distinct `row`, `key` (Int64).
+def runs(classes: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Runs of one to three classes as numbers: the reply's row and the key (Int64) of each.
 
     A run stays in its sentence, with at most `NEAR` words between neighbours. `key` is place, then the three classes,
     in base `WIDTH`; place 0 is anywhere, 1 the opening, 2 the closing of a long reply, 3 a sentence of verdict.
@@ -172,7 +123,7 @@ def runs(classes: pl.DataFrame) -> pl.DataFrame:
     said = np.flatnonzero(spoken[at_])
     rows = np.concatenate([row[at_], row[at_], row[at_[said]]])
     keys = np.concatenate([key, key + place[at_] * WIDTH**3, key[said] + 3 * WIDTH**3])
-    return pl.DataFrame({"row": rows, "key": keys}).unique()
+    return rows, keys
 
 
 def overlap(texts: pl.Series, claims: pl.Series) -> np.ndarray:

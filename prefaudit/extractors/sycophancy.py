@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import polars as pl
 from polars.datatypes import DataType
 
@@ -23,14 +22,9 @@ FIELDS: dict[str, DataType] = {
 }
 
 
-def answered(prompt: pl.Series, where: pl.Series) -> pl.Series:
-    """Whether an answer of the assistant comes before each prompt's last turn; looked up only `where`."""
-    index = np.flatnonzero((where & (prompt.list.len() > 1)).fill_null(False).to_numpy())
-    result = np.zeros(len(prompt), bool)
-    if len(index):
-        turns = pl.DataFrame({"at": index, "prompt": prompt.gather(index)}).explode("prompt").unnest("prompt")
-        result[turns.filter(pl.col("role") == "assistant")["at"].unique().to_numpy()] = True
-    return pl.Series(result)
+def answered(prompt: pl.Series) -> pl.Series:
+    """Whether an answer of the assistant stands right before each prompt's last turn."""
+    return prompt.list.get(-2, null_on_oob=True).struct.field("role").eq("assistant").fill_null(False)
 
 
 @dataclass(frozen=True)
@@ -38,7 +32,7 @@ class Sycophancy:
     """Agreement with a stated view, praise of the user, giving way under pushback."""
 
     name: ClassVar[str] = "sycophancy"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     learns: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", "hash_prompt")
     needs: ClassVar[tuple[str, ...]] = ("text",)
@@ -57,7 +51,7 @@ class Sycophancy:
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             views = each_once(last_user(frame["prompt"]), frame["hash_prompt"], read)
-            later = answered(frame["prompt"], views["push"])
+            later = answered(frame["prompt"])
             english = pl.concat([frame[side].struct.field("english") for side in ("c", "r")]).fill_null(True)
             told = pl.select(pl.when(english).then(answers(frame))).to_series()
             scores = flatteries(told, pl.concat([views, views]), twice(later))

@@ -110,7 +110,7 @@ def test_near_misses(reply: str) -> None:
 def test_praise_in_a_text_the_user_asked_for_counts_less() -> None:
     reply = "Dear Ann, you are a brilliant colleague and your work is outstanding."
     written, said = (scores(reply, turn)["praises"] for turn in ("Write a card to Ann who leaves us.", "Ann here."))
-    assert written < 0.9 < 0.95 < said
+    assert written < 0.3 < 0.5 < said
 
 
 @pytest.mark.parametrize(

@@ -21,19 +21,22 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from scipy.optimize import minimize
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 
 sys.path.insert(0, str(Path(__file__).parent))
 import compose
 
-from prefaudit.extractors import _flattery, _stances, _verdicts
+from prefaudit.extractors import _flattery, _stances, _verdicts, _wording
 
 OUT = Path(_flattery.__file__).with_name("sycophancy.json")
-LABELS = ("agrees", "praises", "yields", "panders")
-RARE = {"agrees": 12, "praises": 8, "yields": 5}  # runs seen in fewer replies are left out
-L2 = {"agrees": 30.0, "praises": 5.0, "yields": 5.0}
-ORDINARY, COMMON = ("hh-harmless", "ultrafeedback"), 3.0  # ordinary replies weigh more: praise is rare in them
-FOLDS, LEAST, DIGITS, TURNS = 5, 0.01, 3, 4
+LABELS = _flattery.HEADS
+RARE_RUN, RARE_WORD, RARE = 8, 4, 4  # what is seen in fewer replies is left out
+L2 = 20.0
+WEIGHT = {"pickside": 0.3, "whosaid": 0.3, "hh-harmless": 0.3, "ultrafeedback": 0.3, "written": 1.0}  # own: OWN
+OWN = 0.2
+ORDINARY = ("hh-harmless", "ultrafeedback")
+FOLDS, DIGITS, SELDOM = 5, 3, 0.002
+LEAST = 0.03  # a phrase or run of less weight in every head is left out, and the rest fitted again
 DOUBT = (
     r"(?i)\b(?:great|good|excellent|interesting|fascinating|wonderful|fantastic|brilliant|amazing|fair|nice|valid|"
     r"important|thoughtful|tough|awesome|beautiful|lovely)[,]? (?:\w+ )?(?:question|idea|point|observation|choice|job|"
@@ -101,50 +104,97 @@ def ordinary(data: Path) -> pl.DataFrame:
     none, clean = pl.lit(None, pl.Int64), ~pl.col("reply").str.contains(DOUBT)
     push = pl.Series(_stances.read(frame["prompt"])["push"]) & pl.col("later")
     firm = push & ~pl.col("reply").str.contains(CONCEDES)
-    labels = {"agrees": none, "praises": pl.when(clean).then(0), "yields": pl.when(firm).then(0), "panders": none}
+    fine = clean & (~push | firm)
+    labels = {"agrees": none, "praises": pl.when(clean).then(0), "yields": pl.when(firm).then(0),
+              "panders": pl.when(fine).then(0)}  # fmt: skip
     return frame.with_columns(**labels).with_columns(pl.col(LABELS).cast(pl.Int64)).select(*SCHEMA, *LABELS)
 
 
+def written() -> pl.DataFrame:
+    """Replies written by hand as wholes (written.jsonl); folds keep together what answers one prompt."""
+    rows = [json.loads(line) for line in (Path(__file__).parent / "written.jsonl").read_text().splitlines()]
+    for row in rows:
+        row |= {"source": "written", "topic": json.dumps(row["prompt"]), "writer": row["writer"],
+                "later": any(turn["role"] == "assistant" for turn in row["prompt"]),
+                "prompt": [turn["content"] for turn in row["prompt"] if turn["role"] == "user"][-1],
+                "agrees": row["agrees"] if row["stance"] else None}  # fmt: skip
+    kinds = SCHEMA | dict.fromkeys(LABELS, pl.Boolean) | {"stance": pl.Boolean, "writer": pl.String}
+    return pl.DataFrame(rows, schema=kinds).with_columns(pl.col(LABELS).cast(pl.Int64))
+
+
+def source_folder() -> Path:
+    """Where the real sets lie."""
+    return Path(os.environ["PREFAUDIT_TEST_DATA"])
+
+
 def examples() -> pl.DataFrame:
-    """All that is fitted on."""
-    data = Path(os.environ["PREFAUDIT_TEST_DATA"])
-    return pl.concat([own(), bench(data / "syco-bench"), ordinary(data)])
+    """All that is fitted on: `SCHEMA`, the labels, and who wrote it (`writer`, null for the composed and the real)."""
+    none = pl.lit(None, pl.String).alias("writer")
+    data = source_folder()
+    rest = pl.concat([own(), bench(data / "syco-bench"), ordinary(data)]).with_columns(none)
+    return pl.concat([written().drop("stance"), rest.select(*SCHEMA, *LABELS, "writer")])
+
+
+def lexicon(words: pl.DataFrame, rare: int) -> pl.DataFrame:
+    """`word`, `id`: the words that stand in enough texts."""
+    seen = words.group_by("word").agg(pl.col("row").n_unique().alias("n")).filter(pl.col("n") >= rare)
+    return seen.select(pl.col("word").sort()).with_row_index("id", 1).select("word", pl.col("id").cast(pl.Int64))
+
+
+def phrase_matrix(
+    words: pl.DataFrame, known: pl.DataFrame, ends: _wording.Ends, n: int, rare: int
+) -> tuple[np.ndarray, csr_matrix]:
+    """The phrases that stand in enough of n texts, and where."""
+    return matrix(*_wording.phrases(words, known, ends), n, rare)
+
+
+def matrix(row: np.ndarray, key: np.ndarray, n: int, rare: int) -> tuple[np.ndarray, csr_matrix]:
+    """Keys that stand in enough of n texts, sorted, and an n x keys matrix of 0 and 1."""
+    once = pl.DataFrame({"row": row, "key": key}).unique()
+    keys = once.group_by("key").len().filter(pl.col("len") >= rare)["key"].sort()
+    found = once.join(pl.DataFrame({"key": keys, "col": np.arange(len(keys))}), on="key").sort("row", "col")
+    at = found["row"].to_numpy(), found["col"].to_numpy()
+    return keys.to_numpy(), csr_matrix((np.ones(found.height), at), (n, len(keys)))
 
 
 class Design:
-    """The runs of every example as a sparse matrix of 0 and 1, and its folds."""
+    """Every example's runs, phrases and turn as a sparse matrix, its folds and its weight."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self.frame, self.n = frame, frame.height
         self.views = _stances.read(frame["prompt"])
-        classes = _verdicts.read_classes(frame["reply"], self.views)
-        self.runs = _verdicts.runs(classes)
-        sentences, self.reply = _verdicts.aimed(classes)
-        self.sentence_runs = _verdicts.runs(sentences)
+        words = _wording.read_words(_wording.cut(frame["reply"], _flattery.HEAD, _flattery.END))
+        self.known = lexicon(words, RARE_WORD)
+        self.runs, x = matrix(*_verdicts.runs(_verdicts.read_classes(words, self.views)), self.n, RARE_RUN)
+        self.phrases, p = phrase_matrix(words, self.known, _flattery.ENDS, self.n, RARE)
+        later = frame["later"].to_numpy()
+        turn = _flattery.turn_features(frame["reply"], self.views, later)
+        self.x = hstack([x, p, csr_matrix(turn)]).tocsr()
         self.source = frame["source"].to_numpy()
         names = sorted(set(frame["topic"]))
         order = dict(zip(names, np.random.default_rng(compose.SEED).permutation(len(names)), strict=True))
         self.fold = np.array([order[topic] % FOLDS for topic in frame["topic"]])
-        self.weight = np.where(np.isin(self.source, ORDINARY), COMMON, 1.0)
-        self.stance = self.views["stance"].fill_null(False).to_numpy()
-        self.push = self.views["push"].to_numpy() & frame["later"].to_numpy()
-        self.arises = np.stack([self.stance, np.ones(self.n, bool), self.push], axis=1)
+        self.weight = np.array([WEIGHT.get(source, OWN) for source in self.source])
+        seen = _flattery.is_read(frame["reply"], self.views, pl.Series(later))
+        self.read = np.zeros(self.n, bool)
+        self.read[seen] = True
 
     def label(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Whether each example has the label, and its value."""
         return self.frame[name].is_not_null().to_numpy(), self.frame[name].fill_null(0).to_numpy().astype(float)
 
-    def matrix(self, head: str) -> tuple[np.ndarray, csr_matrix]:
-        """The runs frequent enough among replies with the label; and where they stand, in replies or sentences."""
-        runs, n = (self.sentence_runs, len(self.reply)) if head == "praises" else (self.runs, self.n)
-        known = self.label(head)[0]
-        rows = np.flatnonzero(known[self.reply] if head == "praises" else known)
-        counts = runs.filter(pl.col("row").is_in(rows.tolist())).group_by("key").len()
-        keys = counts.filter(pl.col("len") >= RARE[head])["key"].sort().to_numpy()
-        table = pl.DataFrame({"key": keys, "col": np.arange(len(keys))})
-        found = runs.join(table, on="key").sort("row", "col")
-        at = found["row"].to_numpy(), found["col"].to_numpy()
-        return keys, csr_matrix((np.ones(found.height), at), (n, len(keys)))
+    def fit(self, name: str, train: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
+        """Weights of all columns (0 where not among those asked for) and the bias, from some rows."""
+        known, y = self.label(name)
+        rows = known & train
+        columns = np.ones(self.x.shape[1], bool) if columns is None else columns
+        b = np.zeros(self.x.shape[1] + 1)
+        b[np.append(columns, True)] = logistic(self.x[rows][:, columns], y[rows], L2, self.weight[rows])
+        return b
+
+    def logits(self, b: np.ndarray) -> np.ndarray:
+        """Of every example."""
+        return np.asarray(self.x @ b[:-1] + b[-1])
 
 
 def logistic(x: csr_matrix | np.ndarray, y: np.ndarray, l2: float, w: np.ndarray | float = 1.0) -> np.ndarray:
@@ -160,35 +210,11 @@ def logistic(x: csr_matrix | np.ndarray, y: np.ndarray, l2: float, w: np.ndarray
     return minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300, "ftol": 1e-10}).x
 
 
-def head(design: Design, name: str, train: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fit one head on some rows: its runs, its weights with the bias, and the logits of all rows."""
-    known, y = design.label(name)
-    keys, x = design.matrix(name)
-    if name == "praises":
-        return keys, *_by_sentence(design, x, known & train, y)
-    rows = known & train
-    b = logistic(x[rows], y[rows], L2[name])
-    return keys, b, x @ b[:-1] + b[-1]
-
-
-def _by_sentence(design: Design, x: csr_matrix, rows: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Praise stands in one sentence of a reply: the one that says it best, by turns chosen and learned from.
-
-    Andrews, Tsochantaridis and Hofmann (2003), "Support vector machines for multiple-instance learning", MI-SVM, with
-    a logistic loss. Begins with the sentence that has most words of praise.
-    """
-    reply = design.reply
-    score = np.asarray(x.sum(axis=1)).ravel()
-    for _ in range(TURNS):
-        order = np.lexsort((np.arange(len(reply)), -score, reply))
-        best = np.zeros(len(reply), bool)
-        best[order[np.append(True, np.diff(reply[order]) > 0)]] = True
-        learn = rows[reply] & (best | (y[reply] == 0))
-        b = logistic(x[learn], y[reply][learn], L2["praises"], design.weight[reply][learn])
-        score = x @ b[:-1] + b[-1]
-    made = np.full(design.n, -np.inf)
-    np.maximum.at(made, reply, score)
-    return b, np.where(np.isinf(made), _flattery.NOTHING, made)
+def kept(design: Design, train: np.ndarray) -> np.ndarray:
+    """The columns that weigh something in some head."""
+    most = np.max([np.abs(design.fit(name, train)[:-1]) for name in LABELS], axis=0)
+    most[-len(_flattery.TURN) :] = np.inf
+    return most >= LEAST
 
 
 def out_of_fold(design: Design, name: str) -> np.ndarray:
@@ -196,7 +222,7 @@ def out_of_fold(design: Design, name: str) -> np.ndarray:
     made = np.zeros(design.n)
     for fold in range(FOLDS):
         test = design.fold == fold
-        made[test] = head(design, name, ~test)[2][test]
+        made[test] = design.logits(design.fit(name, ~test))[test]
     return made
 
 
@@ -206,41 +232,41 @@ def scaled(logits: np.ndarray, y: np.ndarray, w: np.ndarray | float = 1.0) -> tu
     return float(slope), float(offset)
 
 
-def shares(design: Design, logits: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """How much of each head's yes is pandering: the noisy or that makes the label `panders` likeliest."""
-    known, y = design.label("panders")
-    rows = known & train
-    scores, arises, gold = _flattery.sigmoid(logits)[rows], design.arises[rows], y[rows]
-
-    def loss(x: np.ndarray) -> float:
-        p = _flattery.joined(scores, arises, _flattery.sigmoid(x)).clip(1e-6, 1 - 1e-6)
-        return float(-(gold * np.log(p) + (1 - gold) * np.log(1 - p)).sum())
-
-    return _flattery.sigmoid(minimize(loss, np.zeros(len(_flattery.HEADS)), method="Nelder-Mead").x)
+def rounded(x: float) -> float:
+    """As it stands in the file."""
+    return round(float(x), DIGITS)
 
 
 def main() -> None:
-    """Fit the heads, make them calibrated, find the shares, write."""
+    """Fit the heads, make them calibrated, write."""
     design = Design(examples())
-    runs: dict[int, list[float]] = {}
-    bias, scores = {}, np.zeros((design.n, len(_flattery.HEADS)))
-    for at, name in enumerate(_flattery.HEADS):
+    every = np.ones(design.n, bool)
+    columns = kept(design, every)
+    table, unread = [], []
+    for name in LABELS:
         known, y = design.label(name)
-        held = out_of_fold(design, name)
-        slope, offset = scaled(held[known], y[known], design.weight[known])
-        scores[:, at] = slope * held + offset
-        keys, b, _ = head(design, name, np.ones(design.n, bool))
-        bias[name] = round(slope * b[-1] + offset, DIGITS)
-        for key, weight in zip(keys.tolist(), (slope * b[:-1]).tolist(), strict=True):
-            if abs(weight) >= LEAST:
-                runs.setdefault(key, [0.0] * len(_flattery.HEADS))[at] = round(weight, DIGITS)
-    found = shares(design, scores, np.ones(design.n, bool))
-    share = {name: round(float(value), DIGITS) for name, value in zip(_flattery.HEADS, found, strict=True)}
-    table = {_verdicts.spelled(key): row for key, row in sorted(runs.items())}
-    rows = ",\n".join(f"{json.dumps(name)}: {json.dumps(row)}" for name, row in table.items())
-    text = f'{{"heads": {json.dumps(_flattery.HEADS)},\n"bias": {json.dumps(bias)},\n"share": {json.dumps(share)},\n'
+        slope, offset = scaled(out_of_fold(design, name)[known], y[known], design.weight[known])
+        b = slope * design.fit(name, every, columns)
+        b[-1] += offset
+        table.append(b)
+        rest = known & ~design.read
+        share = max((y * design.weight)[rest].sum() / max(design.weight[rest].sum(), 1.0), SELDOM)
+        unread.append(rounded(np.log(share / (1 - share))))
+    weights = np.stack(table, axis=1)
+    words, cut = design.known["word"].to_list(), len(design.runs)
+    names = [_verdicts.spelled(int(key)) for key in design.runs]
+    names += [_wording.spelled(int(key), words) for key in design.phrases]
+    told = [(at, name) for at, name in enumerate(names) if columns[at]]
+
+    def listed(some: list[tuple[int, str]]) -> str:
+        return ",\n".join(f"{json.dumps(name)}: {[rounded(w) for w in weights[at]]}" for at, name in some)
+
+    turn = [[rounded(w) for w in row] for row in weights[len(names) : -1]]
+    text = f'{{"heads": {json.dumps(LABELS)},\n"bias": {[rounded(w) for w in weights[-1]]},\n"unread": {unread},\n'
+    text += f'"turn": {turn},\n"runs": {{\n{listed([i for i in told if i[0] < cut])}\n}},\n'
+    text += f'"phrases": {{\n{listed([i for i in told if i[0] >= cut])}\n}}}}\n'
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
-    out.write_text(text + f'"runs": {{\n{rows}\n}}}}\n')
+    out.write_text(text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,173 @@
+"""Weigh words, runs of two and three words, and where they stand: the linear models of probes that read whole texts.
+
+A text becomes rows of words; a phrase becomes a number; a model is a sorted table of such numbers with weights. Weights
+are whole thousandths, so a sum does not depend on the order of its terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from prefaudit.extractors._verdict_words import PHRASES
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+BASE = 1 << 15  # words at most: three fit in a number, with the place
+PLACES = ("", "^ ", "| ", "$ ")  # anywhere, in the opening, at the start of a sentence, in the closing
+THOUSANDTHS = 1000
+SLOTS = 1 << 20
+
+PLAIN = {"’": "'", "‘": "'", "“": "", "”": "", '"': "", "*": "", "_": "", "`": "", "#": "", ">": " ", "—": " , ",
+         "–": " , ", "…": " "}  # fmt: skip
+UNDONE = {"n't": " not", "'re": " are", "'s": " is", "'ve": " have", "'d": " would", "'m": " am", "'ll": " will",
+          "cannot": "can not", "(a)": " opta ", "(b)": " optb ", "(c)": " optc ", "(d)": " optd ",
+          "(e)": " opte "}  # fmt: skip
+MARKS = {". ": " | ", "\n": " | ", "!": " ! | ", "?": " ? | ", ";": " | ", ":": " ", ",": " ", "(": " ", ")": " ",
+         ".": " ", "|": " "}  # fmt: skip
+
+
+def plain(texts: pl.Series) -> pl.Series:
+    """Lower case without markdown and quotes, contractions undone, phrases joined, sentences ended by `|`."""
+    text = texts.str.replace_many(PLAIN).str.to_lowercase()
+    text = text.str.replace_many(list(UNDONE), list(UNDONE.values()), leftmost=True)
+    text = " " + text.str.replace_many(list(MARKS), list(MARKS.values()), leftmost=True).str.replace_all(r"\s+", " ")
+    phrases = [f" {phrase} " for phrase in PHRASES]
+    return (text + " ").str.replace_many(phrases, [f" {to} " for to in PHRASES.values()], leftmost=True)
+
+
+def cut(texts: pl.Series, head: int, tail: int) -> pl.Series:
+    """Texts longer than both together, cut to so many characters at the start and at the end."""
+    short = pl.when(texts.str.len_chars() > head + tail).then(texts.str.head(head) + "\n" + texts.str.tail(tail))
+    return pl.select(short.otherwise(texts)).to_series()
+
+
+def read_words(texts: pl.Series) -> pl.DataFrame:
+    """One row a word: `row`, `word`, `at` (its number in the text), `sentence`, `n` (words in the text)."""
+    frame = pl.DataFrame({"row": np.arange(len(texts), dtype=np.int32), "word": plain(texts).str.split(" ")})
+    frame = frame.explode("word").filter(pl.col("word") != "")
+    end = (frame["word"] == "|").to_numpy()
+    frame = frame.with_columns(sentence=np.cumsum(end), at=np.arange(frame.height)).filter(pl.Series(~end))
+    row, at = frame["row"].to_numpy(), frame["at"].to_numpy()
+    new = np.flatnonzero(np.append(True, row[1:] != row[:-1])) if len(row) else np.zeros(0, np.int64)
+    size = np.diff(np.append(new, len(row)))
+    first, last = np.repeat(at[new], size), np.repeat(at[new + size - 1], size)
+    return frame.with_columns(at=pl.Series(at - first, dtype=pl.Int32), n=pl.Series(last - first + 1, dtype=pl.Int32))
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is weighed: numbers of phrases (or of runs of classes), sorted, and per number a row of weights."""
+
+    keys: Ints
+    weights: Floats  # keys x heads, in thousandths
+    sieve: npt.NDArray[np.bool_]  # true at the slots of the keys: what is at none of them needs no search
+
+    def weigh(self, row: npt.NDArray[np.signedinteger], key: Ints, n: int) -> Floats:
+        """The sums of the weights of what stands in n texts, each counted once a text: n x heads."""
+        maybe = np.flatnonzero(self.sieve[slot(key)])
+        key, row = key[maybe], row[maybe]
+        place = np.searchsorted(self.keys, key).clip(max=len(self.keys) - 1)
+        hit = np.flatnonzero(self.keys[place] == key)
+        found = np.sort(row[hit].astype(np.int64) * len(self.keys) + place[hit])  # np.unique was 10 times slower
+        text, at = np.divmod(found[np.append(True, found[1:] != found[:-1])] if len(found) else found, len(self.keys))
+        heads = range(self.weights.shape[1])
+        return np.stack([np.bincount(text, self.weights[at, head], n) for head in heads], axis=1) / THOUSANDTHS
+
+
+def tabled(rows: Mapping[int, list[float]]) -> Table:
+    """A table of keys with their weights."""
+    keys = np.array(sorted(rows), np.int64)
+    sieve = np.zeros(SLOTS, bool)
+    sieve[slot(keys)] = True
+    return Table(keys, np.rint(np.array([rows[int(key)] for key in keys], np.float64) * THOUSANDTHS), sieve)
+
+
+def slot(keys: Ints) -> npt.NDArray[np.uint64]:
+    """Which of `SLOTS` each key falls into (Knuth's multiplicative hashing, TAOCP 3, 6.4)."""
+    return (keys.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(44)
+
+
+class Ends(NamedTuple):
+    """Words of the opening, of the closing, and of a text that has a closing at least."""
+
+    opening: int
+    closing: int
+    long: int
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A model of phrases: the words it knows and the table of its phrases."""
+
+    words: pl.DataFrame  # `word`, `id` (from 1)
+    table: Table
+
+    def weigh(self, words: pl.DataFrame, n: int, ends: Ends) -> Floats:
+        """The sums of n texts (`read_words`): n x heads."""
+        return self.table.weigh(*phrases(words, self.words, ends), n)
+
+
+def wording(phrases_of: Mapping[str, list[float]]) -> Wording:
+    """A model from its phrases as they are spelled (`spelled`) and their weights."""
+    bare = {name: _placed(name) for name in phrases_of}
+    known = sorted({word for _, phrase in bare.values() for word in phrase.split(" ")})
+    number = {word: at + 1 for at, word in enumerate(known)}
+    rows = {_number(place, [number[word] for word in phrase.split(" ")]): phrases_of[name]
+            for name, (place, phrase) in bare.items()}  # fmt: skip
+    return Wording(pl.DataFrame({"word": known, "id": pl.Series(range(1, len(known) + 1), dtype=pl.Int64)}),
+                   tabled(rows))  # fmt: skip
+
+
+def phrases(words: pl.DataFrame, known: pl.DataFrame, ends: Ends) -> tuple[npt.NDArray[np.int32], Ints]:
+    """Phrases of one to three known words that stand together in a sentence: the text's row, and the phrase's number.
+
+    Each counts anywhere, and again where it stands in the opening, at the start of a sentence or in the closing.
+
+    Args:
+        words: `read_words` of the texts.
+        known: `word` and `id`.
+        ends: what is opening and closing.
+    """
+    ids = words.join(known, on="word", how="left", maintain_order="left")["id"].fill_null(0).to_numpy()
+    row, at, n = (words[name].to_numpy() for name in ("row", "at", "n"))
+    sentence = words["sentence"].to_numpy()
+    if not len(row):
+        return row, ids
+    first = np.append(True, (row[1:] != row[:-1]) | (sentence[1:] != sentence[:-1]))
+    one = np.flatnonzero(ids)
+    two = one[:-1][(np.diff(one) == 1) & ~first[one[1:]]]
+    three = two[:-1][np.diff(two) == 1]
+    where = np.concatenate([one, two, three])
+    key = np.concatenate([ids[one], ids[two] * BASE + ids[two + 1],
+                          (ids[three] * BASE + ids[three + 1]) * BASE + ids[three + 2]])  # fmt: skip
+    marked = (at < ends.opening, first, (n > ends.long) & (at >= n - ends.closing))
+    at_place = [np.flatnonzero(mark[where]) for mark in marked]
+    every = np.concatenate([np.arange(len(where)), *at_place])
+    place = np.repeat(np.arange(len(PLACES)), [len(where), *map(len, at_place)])
+    return row[where[every]], key[every] + place * BASE**3
+
+
+def spelled(key: int, words: list[str]) -> str:
+    """The name of a phrase: "you are right", with "^ ", "| " or "$ " in front for its place; `words` from number 1."""
+    place, rest = divmod(key, BASE**3)
+    numbers = [rest // BASE**2, rest // BASE % BASE, rest % BASE]
+    return PLACES[place] + " ".join(words[number - 1] for number in numbers if number)
+
+
+def _placed(name: str) -> tuple[int, str]:
+    place = PLACES.index(name[:2]) if name[:2] in PLACES[1:] else 0
+    return place, name[2:] if place else name
+
+
+def _number(place: int, numbers: list[int]) -> int:
+    key = 0
+    for number in numbers:
+        key = key * BASE + number
+    return key + place * BASE**3
