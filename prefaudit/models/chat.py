@@ -34,6 +34,8 @@ from prefaudit.models.chat_cache import Answers, default_path
 from prefaudit.models.chat_http import Dialect, Endpoint, Trouble, said
 from prefaudit.models.chat_request import Answer, Failure, Request, understood
 
+__all__ = ["Answer", "Chat", "Failure", "Request", "connect", "session"]
+
 TRIES = 5  # calls for one request; of which
 READINGS = 3  # that came back and could not be used
 FIRST_WAIT, LONGEST_WAIT = 0.5, 90.0  # seconds; a server that asks for more has said no
@@ -90,13 +92,15 @@ class Chat:
         """What asking these would cost; nothing is sent."""
         distinct = {self.key(r): r for r in requests}
         cached = self.answers.have(list(distinct))
-        return self._cost(len(requests), [r for key, r in distinct.items() if key not in cached])
+        return self.cost([r for key, r in distinct.items() if key not in cached], len(requests))
 
-    def _cost(self, requests: int, new: Sequence[Request]) -> Preview:
+    def cost(self, new: Sequence[Request], requests: int | None = None) -> Preview:
+        """What asking these would cost if none were answered already; `requests` counts those that are, too."""
         told = [tokens("".join(text for _, text in r.messages)) for r in new]
         out = sum(r.expected or r.limit for r in new)
         size = sum(len(text) for r in new for _, text in r.messages)
-        return Preview(requests, requests - len(new), len(new), size, sum(told), out, self.price)
+        n = len(new) if requests is None else requests
+        return Preview(n, n - len(new), len(new), size, sum(told), out, self.price)
 
     def ask(self, requests: Sequence[Request], purpose: str = "") -> list[Answer | Failure]:
         """Answers in the order of the requests; equal requests are asked once.
@@ -119,7 +123,7 @@ class Chat:
         todo = deque((key, r) for key, r in by_key.items() if key not in found)
         asked = dict(todo)
         if asked:
-            progress.say(f"{self.model}: {purpose}: {self._cost(len(requests), list(asked.values())).told()}")
+            progress.say(f"{self.model}: {purpose}: {self.cost(list(asked.values()), len(requests)).told()}")
         progress.start(purpose, len(asked))
         self._work(todo, found, tally, progress)
         progress.done()

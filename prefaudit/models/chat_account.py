@@ -52,6 +52,11 @@ class Preview:
                        self.characters + other.characters, self.tokens_in + other.tokens_in,
                        self.tokens_out + other.tokens_out, self.price or other.price)  # fmt: skip
 
+    def times(self, factor: float) -> Preview:
+        """The cost of so many times as much."""
+        names = ("requests", "cached", "calls", "characters", "tokens_in", "tokens_out")
+        return Preview(**{name: round(factor * getattr(self, name)) for name in names}, price=self.price)
+
     def told(self) -> str:
         """One line."""
         kept = f" ({self.cached:,} more are answered already)" if self.cached else ""

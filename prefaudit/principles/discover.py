@@ -1,0 +1,212 @@
+"""Principles with a language model: propose from some pairs, merge, refine on those, vote on others.
+
+    found = discover(parts, chat, seed, Plan(pairs=400), embed)      # proposes; or, with fixed=principles, only votes
+    found.principles, found.ballots.frame(found.principles), found.facts
+
+Pairs that principles are proposed from and refined on have no vote in the end where there are enough others: what is
+then said of agreement is of pairs that shaped nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from prefaudit.core import Parts
+from prefaudit.models.base import ModelError
+from prefaudit.models.chat import Chat
+from prefaudit.principles import ask, propose, shown
+from prefaudit.principles.library import OPENING, Principle, named
+from prefaudit.principles.merge import Merged, meaning, merge
+
+PAIRS, SEEDS = 400, 100  # pairs voted on, pairs proposed from
+MOST = 40  # principles voted on where they are proposed
+APPLIES = 0.03  # share of the pairs to which a proposed principle has to apply, or it is left out
+TOLD = 200  # failures that are listed one by one
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is asked.
+
+    Attributes:
+        pairs: voted on; all where there are no more.
+        seeds: proposed from.
+        most: principles.
+        fixed: principles to vote on; then none is proposed.
+        embedder: tells which proposals mean the same.
+        device: where that runs.
+    """
+
+    pairs: int = PAIRS
+    seeds: int = SEEDS
+    most: int = MOST
+    fixed: tuple[Principle, ...] = ()
+    embedder: str = "lexical"
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of it.
+
+    Attributes:
+        principles: p of them.
+        ballots: of the pairs of the sample.
+        facts: how it was sampled and what failed, for the report.
+    """
+
+    principles: tuple[Principle, ...]
+    ballots: ask.Ballots
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def to_frame(self) -> pl.DataFrame:
+        """A row a principle, to be kept: `id`, `text`, `source`, `citation`, `votes` in both orders, and the rest."""
+        votes = self.ballots.votes
+        return pl.DataFrame({
+            "id": [p.id for p in self.principles], "text": [p.text for p in self.principles],
+            "source": [p.source for p in self.principles], "citation": [p.citation for p in self.principles],
+            "first": [ask.column(votes[:, 0, k]) for k in range(len(self.principles))],
+            "second": [ask.column(votes[:, 1, k]) for k in range(len(self.principles))],
+            "rows": [pl.Series(self.ballots.rows, dtype=pl.Int64)] * len(self.principles),
+            "facts": [json.dumps(self.facts)] * len(self.principles),
+        })  # fmt: skip
+
+    @classmethod
+    def from_frame(cls, kept: pl.DataFrame) -> Found:
+        """What `to_frame` wrote."""
+        told = [kept[name].explode(empty_as_null=False) for name in ("first", "second")]
+        rows = kept["rows"][0].to_list()
+        shape = (kept.height, len(rows))
+        first, second = (t.fill_null(int(ask.NONE)).to_numpy().astype(np.int8).reshape(shape).T for t in told)
+        facts = json.loads(kept["facts"][0])
+        principles = tuple(Principle(*line) for line in kept.select("id", "text", "source").iter_rows())
+        cited = [Principle(p.id, p.text, p.source, None, c) for p, c in zip(principles, kept["citation"], strict=True)]
+        return cls(tuple(cited), ask.Ballots(tuple(rows), np.stack([first, second], 1), ()), facts)
+
+
+def discover(parts: Parts, chat: Chat, seed: int, plan: Plan) -> Found:
+    """Find principles and their votes.
+
+    Args:
+        parts: of the audit; needs row, label, prompt, chosen, rejected and the hashes of the answers.
+        chat: the model.
+        seed: of the sample, of which pairs stand together, and of the shuffles.
+        plan: how much.
+
+    Raises:
+        ModelError: too many calls failed or were not asked, or nothing was proposed. What was answered is kept: the
+            same call goes on.
+        AuditError: the server refuses the key, the path or the model.
+    """
+    rows = shown.eligible(parts)
+    if not len(rows):
+        raise ModelError("no pair has a label and two different answers")
+    order = np.random.default_rng([seed, 8]).permutation(rows)
+    voted = order[: plan.pairs]
+    sown = order[plan.pairs :][: plan.seeds]
+    apart = len(sown) == plan.seeds
+    sown = np.empty(0, np.int64) if plan.fixed else sown if apart else order[-plan.seeds :]
+    pairs = shown.drawn(parts, {*voted.tolist(), *sown.tolist()})
+    seeds, main = [pairs[r] for r in sown.tolist()], [pairs[r] for r in sorted(voted.tolist())]
+    _tell(chat, seeds, main, plan, seed)
+    facts: dict[str, Any] = {"model": chat.model, "url": chat.endpoint.name, "of": len(rows), "apart": bool(apart)}
+    principles: Sequence[Principle] = plan.fixed
+    if not plan.fixed:
+        principles, facts["proposed"] = _proposed(chat, seeds, plan, seed)
+    ballots = ask.vote(chat, main, principles, seed)
+    _enough(chat)
+    facts |= _sample(ballots, len(rows), sum(p.cut for p in (*main, *seeds)))
+    return Found(tuple(principles), ballots, facts)
+
+
+def _proposed(chat: Chat, seeds: list[shown.Pair], plan: Plan, seed: int) -> tuple[list[Principle], dict[str, Any]]:
+    """Propose, merge, vote on the same pairs, leave out what hardly applies, and ask what explains the rest."""
+    embed, close = meaning(plan.embedder, plan.device, seed)
+    first = propose.propose(chat, seeds, seed)
+    _enough(chat)
+    merged = merge(first.principles, plan.most, embed, close)
+    if not merged:
+        raise ModelError(f"{chat.model} proposed no principle")
+    ballots = ask.vote(chat, seeds, [m.principle for m in merged], seed, "votes on proposals")
+    _enough(chat)
+    votes = np.where(ballots.combined() == ask.NONE, 0, ballots.combined())
+    applies = (votes != 0).mean(0) >= APPLIES
+    kept = [m for m, yes in zip(merged, applies, strict=True) if yes]
+    missed = [p for p, wrong in zip(seeds, _missed(votes[:, applies]), strict=True) if wrong]
+    more = propose.Proposals((), 0, ())
+    if len(missed) >= propose.A_CALL:
+        more = propose.propose(chat, missed, seed, [m.principle for m in kept] or [named("is better")])
+        _enough(chat)
+    known = tuple(m.principle for m in kept)
+    found = merge((*_again(kept), *more.principles), plan.most, embed, close, known) if more.principles else kept
+    if not found:
+        raise ModelError(f"no principle that {chat.model} proposed applies to {APPLIES:.0%} of the pairs")
+    said = {"calls_failed": len(first.failures) + len(more.failures), "texts": len(first.principles),
+            "merged": len(merged), "applied": len(kept), "missed": len(missed), "more": len(more.principles),
+            "unusable": first.unusable + more.unusable, "from": len(seeds), "embedder": plan.embedder,
+            "each": {m.principle.id: {"times": m.times, "wordings": list(m.wordings[:5])} for m in found}}  # fmt: skip
+    return [m.principle for m in found], said
+
+
+def _again(kept: Sequence[Merged]) -> list[Principle]:
+    """What was proposed before, as often as it was."""
+    return [m.principle for m in kept for _ in range(m.times)]
+
+
+def _missed(votes: np.ndarray[Any, np.dtype[np.int8]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """(n,) whether the principles together, each by the log-odds of its agreement, fail to favour the chosen answer."""
+    agree, against = (votes > 0).sum(0), (votes < 0).sum(0)
+    weight = np.log((agree + 1) / (against + 1))
+    missed: np.ndarray[Any, np.dtype[np.bool_]] = votes @ weight <= 1e-9
+    return missed
+
+
+def _enough(chat: Chat) -> None:
+    """Whether so much was answered that a result can rest on it."""
+    for purpose, tally in chat.tallies.items():
+        if tally.incomplete:
+            left = f"; {tally.failed['not asked']:,} were not asked" if "not asked" in tally.failed else ""
+            failed = ", ".join(f"{reason} {n:,}" for reason, n in sorted(tally.failed.items()) if reason != "not asked")
+            raise ModelError(
+                f"{purpose}: {tally.failures:,} of {tally.requests:,} requests have no answer"
+                f"{f' ({failed})' if failed else ''}{left}; the same command asks for these alone"
+            )
+
+
+def _sample(ballots: ask.Ballots, of: int, cut: int) -> dict[str, Any]:
+    """The sample, the error it leaves, and every failure."""
+    n, told = len(ballots.rows), ballots.combined()
+    first, second = ballots.votes[:, 0], ballots.votes[:, 1]
+    both = (first != ask.NONE) & (second != ask.NONE)
+    turned = both & (first * second == -1)
+    reasons: dict[str, int] = {}
+    for failure in ballots.failures:
+        reasons[failure["reason"]] = reasons.get(failure["reason"], 0) + 1
+    return {
+        "pairs": n, "cut": cut,
+        # Cochran 1977, Sampling Techniques, 3.2: half the width of a 95 % interval of a share, at its widest.
+        "error": 1.96 * math.sqrt(0.25 / n * (1 - n / of)) if n > 1 else 0.5,
+        "ballots": int((ballots.votes != ask.NONE).sum()), "asked": int(ballots.votes.size),
+        "votes": int((told != ask.NONE).sum()), "contradicted": int(turned.sum()),
+        "failed": dict(sorted(reasons.items())), "failures": list(ballots.failures[:TOLD]),
+    }  # fmt: skip
+
+
+def _tell(chat: Chat, seeds: list[shown.Pair], main: list[shown.Pair], plan: Plan, seed: int) -> None:
+    """Say what all of it will cost at most, before anything is sent."""
+    about = plan.fixed or tuple(Principle(f"p{k}", OPENING + "x" * 50, "llm") for k in range(plan.most))
+    some = [*main[:20], *seeds[:5]]
+    one = chat.cost([call for p in some for call in ask.requests(p, about, seed)])
+    whole = one.times((len(main) + len(seeds)) / len(some))
+    if seeds:
+        first = chat.cost(propose.requests(seeds, seed))
+        whole += first.times(1 + 1 / len(propose.FRAMINGS))
+    cap = "" if chat.max_calls is None else f"; --max-calls allows {chat.max_calls:,}"
+    chat.progress.say(f"{chat.model}: principles: at most {whole.told()}, less what is answered already{cap}")
