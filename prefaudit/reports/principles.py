@@ -1,0 +1,189 @@
+"""The principles and the constitution, in words: for the sections of every report, and a page of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from prefaudit.reports.paint import Line, fit, paint
+from prefaudit.reports.words import (
+    cells,
+    clean,
+    clip,
+    count,
+    decimal,
+    known,
+    pad,
+    pair_of,
+    percent,
+    points,
+    some,
+    wrap,
+)
+
+Row = tuple[str, ...]
+RULES = ("the chosen response ...", "weight", "speaks", "followed there", "at equal length, points", "selected")
+EACH = ("principle", "speaks", "followed there", "strength", "q", "in the list")
+AGAINST = ("judged by", "agreement")
+BY = ("name", "labels", "agreement", "weights of its own, in the order of the list")
+APART = ("the chosen response ...", "of", "follows", "against", "follows")
+OPENING = "Select the response that "
+OTHERS = 8  # principles outside the list on the page
+FEW = 40
+HEAD, DIM = "bold", "dim"
+
+
+def short(text: Any) -> str:
+    """A principle without the words that all begin with."""
+    said = clean(text, 300)
+    return f"not: {said[14:]}" if said.startswith("Do not select the response that") else said.removeprefix(OPENING)
+
+
+def rules(report: Mapping[str, Any]) -> list[Row]:
+    """The rows under RULES, in the order the rules came in; the effect is of pairs that did not select the rule."""
+    found: list[Row] = []
+    for r in _section(report).get("rules") or ():
+        fresh = r.get("fresh") or {}
+        effect = points(fresh.get("delta_win"), fresh.get("effect_interval"))
+        if not known(fresh.get("delta_win")) and fresh.get("note"):
+            note = clean(fresh["note"], FEW)
+            effect = "is length itself" if note.startswith("length") else note
+        chosen = percent(r["frequency"]) if known(r.get("frequency")) else ""
+        found.append((short(r.get("says")), decimal(r.get("weight")), percent(r.get("applies")),
+                      percent(r.get("followed"), r.get("interval")), effect, chosen))  # fmt: skip
+    return found
+
+
+def against(report: Mapping[str, Any]) -> list[Row]:
+    """The rows under AGAINST: the constitution, then what else foresees the same labels, all on groups not seen."""
+    section = _section(report)
+    held = section.get("held_out") or {}
+    if not held:
+        return []
+    rows: list[Row] = [(_size(section), percent(held.get("agreement"), held.get("interval")))]
+    for b in section.get("baselines") or ():
+        name = clean(b.get("name", ""), 60) + (f": {short(b['says'])}" if b.get("says") else "")
+        rows.append((name, percent(b.get("agreement"), b.get("interval"))))
+    return rows
+
+
+def each(report: Mapping[str, Any]) -> list[Row]:
+    """The rows under EACH: every principle in the direction that the labels follow."""
+    found: list[Row] = []
+    for p in report.get("principles") or ():
+        follows, ends = p.get("followed"), pair_of(p.get("interval"))
+        if p.get("sign") == -1 and known(follows):
+            follows, ends = 1 - follows, (1 - ends[1], 1 - ends[0]) if ends else None
+        strength = abs(p["strength"]) if known(p.get("strength")) else None
+        found.append((short(p.get("says")), percent(p.get("applies")), percent(follows, ends), decimal(strength),
+                      _q(p.get("q")), decimal(p.get("weight")) if known(p.get("weight")) else ""))  # fmt: skip
+    return found
+
+
+def by(report: Mapping[str, Any]) -> list[tuple[str, list[Row]]]:
+    """Annotators and sources with weights of their own: what they are, and the rows under BY."""
+    return [
+        (kind, [(clean(s.get("name", ""), 40), count(s.get("n")), percent(s.get("agreement"), s.get("interval")),
+                 " ".join(decimal(w) for w in (s.get("weights") or {}).values())) for s in some_])
+        for kind, some_ in (_section(report).get("by") or {}).items()
+    ]  # fmt: skip
+
+
+def apart(report: Mapping[str, Any]) -> list[Row]:
+    """The rows under APART: what two annotators or sources disagree on."""
+    return [
+        (short(d.get("text")), clean(d.get("a", ""), FEW), percent(d.get("a_followed")), clean(d.get("b", ""), FEW),
+         percent(d.get("b_followed")))
+        for d in _section(report).get("disagreements") or ()
+    ]  # fmt: skip
+
+
+def held_out(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The constitution as a line beside the other held-out predictions."""
+    section = _section(report)
+    held = section.get("held_out") or {}
+    if not held or not section.get("rules"):
+        return []
+    return [(_size(section), percent(held.get("agreement"), held.get("interval")), "")]
+
+
+def lines(report: Mapping[str, Any]) -> list[str]:
+    """What is to be known of the constitution in a few sentences; nothing where no principle was asked."""
+    section = _section(report)
+    if not section:
+        return []
+    if section.get("given"):
+        told = section.get("agreement") or {}
+        agreed = percent(told.get("agreement"), told.get("interval"))
+        return [f"a list of {some(len(section.get('rules') or ()), 'rule')} that was given: it agrees with {agreed} of "
+                f"the labels of {some(told.get('n'), 'pair')}"]  # fmt: skip
+    if not section.get("held_out"):
+        return [clean(section.get("note") or "no constitution was chosen")]
+    held = section["held_out"]
+    agreed = percent(held.get("agreement"), held.get("interval"))
+    said = [f"{_size(section)} agrees with {agreed} of the labels of groups it was not chosen on; silent in "
+            f"{percent(held.get('silent'))}, which count one half"]  # fmt: skip
+    if not section.get("rules"):
+        said = [clean(section.get("note") or "no rule says more than chance")]
+    if known(section.get("total")) and section["total"] > section.get("n", 0):
+        sizes = f"{count(section['n'])} of {count(section['total'])} pairs"
+        said.append(f"chosen on a seeded sample of whole groups, {sizes}")
+    curve = [f"{c['rules']}: {percent(c['agreement'])}" for c in section.get("curve") or () if c.get("rules")]
+    if curve:
+        said.append(f"by number of rules: {', '.join(curve)}")
+    return said
+
+
+def page(report: Mapping[str, Any], width: int = 80, color: bool = False) -> str:
+    """The constitution, what it is worth, the other principles, and who weighs what: for the terminal."""
+    return paint(list(_page(report, max(width, 60))), color=color)
+
+
+def _page(report: Mapping[str, Any], width: int) -> Iterator[Line]:
+    for sentence in lines(report):
+        yield from ([(line, "")] for line in wrap(sentence, width))
+    if rules(report):
+        yield from _table("CONSTITUTION", RULES, rules(report), width)
+        yield from ([(f"  {line}", DIM)] for line in wrap(
+            "weight: log-odds in the vote. Effect: on pairs that did not select the rule, length held. Selected: share "
+            "of fits on parts of the groups that chose the rule.", width - 2))  # fmt: skip
+    if against(report):
+        yield from _table("HELD OUT", AGAINST, against(report), width)
+    others = [r for r, p in zip(each(report), report.get("principles") or (), strict=True) if p.get("weight") is None]
+    if others:
+        yield from _table("OTHER PRINCIPLES", EACH[:5], [r[:5] for r in others[:OTHERS]], width)
+        yield from _left(len(others) - OTHERS)
+    for kind, rows in by(report):
+        yield from _table(f"BY {kind.upper()}", BY, rows, width)
+    if apart(report):
+        yield from _table("DISAGREEMENTS", APART, apart(report), width)
+
+
+def _left(n: int) -> Iterator[Line]:
+    if n > 0:
+        yield [(f"  and {some(n, 'more principle')} in report.json and report.html", DIM)]
+
+
+def _table(name: str, head: Sequence[str], rows: Sequence[Row], width: int) -> Iterator[Line]:
+    """A heading, and rows whose first column gives way."""
+    yield []
+    yield [(name, HEAD)]
+    sizes = [max(cells(row[k]) for row in (head, *rows)) for k in range(len(head))]
+    while sum(sizes[1:]) + 2 * len(sizes) + 24 > width and len(sizes) > 2:
+        sizes.pop()
+    sizes[0] = max(20, min(sizes[0], width - sum(sizes[1:]) - 2 * len(sizes)))
+    for k, row in enumerate((tuple(head), *rows)):
+        cut = [pad(clip(text, size), size) for text, size in zip(row, sizes, strict=False)]
+        yield fit([("  " + "  ".join(cut), "" if k else DIM)], width)
+
+
+def _section(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    return report.get("constitution") or {}
+
+
+def _size(section: Mapping[str, Any]) -> str:
+    return f"constitution of {some(len(section.get('rules') or ()), 'rule')}"
+
+
+def _q(q: Any) -> str:
+    return "" if not known(q) else "<0.001" if q < 0.001 else f"{q:.3f}"
