@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefaudit.reports import effects, gated, judgements, lens, probed, strength
+from prefaudit.reports import effects, gated, judgements, lens, principles, probed, strength
 from prefaudit.reports.effects import differs, effect
 from prefaudit.reports.findings import finding, rank, tendency
 from prefaudit.reports.parts import Digest, Step, Unknown
@@ -35,7 +35,7 @@ def digest(report: dict[str, Any]) -> Digest:
     fired = sorted((r for r in rules if r.get("status") == "fired"), key=rank)
     data = report.get("dataset") or {}
     held_out, held_n, held_notes = _held_out(report.get("baselines") or {})
-    held_out += judgements.shortcuts(report)
+    held_out += principles.held_out(report) + judgements.shortcuts(report)
     held_notes += judgements.notes(report)
     return Digest(
         complete=report.get("complete") is True,
@@ -63,6 +63,8 @@ def digest(report: dict[str, Any]) -> Digest:
         effects_notes=effects.notes(report),
         lens=lens.features(report),
         lens_notes=lens.lines(report),
+        principles=principles.rules(report),
+        principles_notes=principles.lines(report),
         strength=strength.lines(report),
         scorers=strength.scorers(report),
         deciles=strength.deciles(report),
