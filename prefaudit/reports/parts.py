@@ -86,6 +86,8 @@ class Digest:
     effects_notes: list[str]
     lens: list[tuple[str, str, str, str, str, str]]  # what, differs, held effect, q, stability, pairs
     lens_notes: list[str]
+    principles: list[tuple[str, ...]]  # under reports.principles.RULES: the constitution
+    principles_notes: list[str]
     strength: list[str]
     scorers: list[tuple[str, ...]]  # under reports.strength.SCORERS
     deciles: list[tuple[str, ...]]  # under reports.strength.DECILES
