@@ -202,7 +202,8 @@ def _held_out(said: Digest, width: int) -> Iterator[Line]:
         name = min(max(cells(row[0]) for row in said.held_out), width - 52)
         accuracy = max(cells(row[1]) for row in said.held_out)
         for rule, acc, auc in said.held_out[:HELD]:
-            yield fit([(f"{INDENT}{pad(clip(rule, name), name)}  {pad(acc, accuracy)}  AUC {auc}", "")], width)
+            area = f"  AUC {auc}" if auc else ""
+            yield fit([(f"{INDENT}{pad(clip(rule, name), name)}  {pad(acc, accuracy)}{area}", "")], width)
     for note in said.held_notes:
         yield from _text(note, width, INDENT, 1)
 
