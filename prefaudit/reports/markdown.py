@@ -9,6 +9,7 @@ from typing import Any
 
 from prefaudit.reports.digest import digest
 from prefaudit.reports.parts import Digest, Finding
+from prefaudit.reports.principles import RULES
 from prefaudit.reports.strength import DECILES, SCORERS
 from prefaudit.reports.words import clean, some
 
@@ -111,6 +112,9 @@ def _page(said: Digest, pairs: dict[str, Any], room: tuple[int, int, int]) -> It
         yield from ["### Strength", "", *(f"- {escape(note)}" for note in said.strength), ""]
     yield from _folded("Scorers", SCORERS, said.scorers)
     yield from _folded("Tenths by strength", DECILES, said.deciles)
+    if said.principles_notes:
+        yield from ["### Principles", "", *(f"- {escape(note)}" for note in said.principles_notes), ""]
+    yield from _folded("The constitution: rules that the labels follow", RULES, said.principles)
     if said.lens:
         head6 = ("feature of the lens", "differs", "at equal length, points", "q", "stability", "pairs with most of it")
         yield from ["### Lens", "", *(f"- {escape(note)}" for note in said.lens_notes), ""]
