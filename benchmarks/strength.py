@@ -37,8 +37,8 @@ def scored(data: Set, turned: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Support for the label as it now stands, of every scorer, for pairs it was not fitted on."""
     y, fold = np.where(turned, 0.0, 1.0), folds(data.group, FOLDS, seed)
     found = {name: np.empty(len(y)) for name in SCORERS}
-    several = cross_fit(data.views, y, fold, data.group, seed)
-    one = cross_fit({"all": data.single}, y, fold, data.group, seed)
+    several = cross_fit(data.views, y, fold, data.group)
+    one = cross_fit({"all": data.single}, y, fold, data.group)
     for k, (heads, single) in enumerate(zip(several, one, strict=True)):
         at = np.flatnonzero(fold == k)
         inside = {name: v[at] for name, v in data.views.items()}

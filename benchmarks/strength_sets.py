@@ -14,7 +14,8 @@ import polars as pl
 from scipy.sparse import csr_array, hstack
 
 import prefaudit
-from prefaudit.extractors.consensus import _differences, _fields, _lexical, _views
+from prefaudit.extractors._words import fitted
+from prefaudit.extractors.consensus import _dense, _differences, _fields
 
 NEAR = ("FuseChat-Gemma-2-9B-Instruct", "FuseChat-Qwen-2.5-7B-Instruct", "FuseChat-Llama-3.1-8B-Instruct",
         "FuseChat-Llama-3.2-3B-Instruct")  # fmt: skip
@@ -77,19 +78,19 @@ def load(name: str) -> Set:
     elif name in ("alpaca", "parity"):
         source = alpaca(name == "parity")
     with tempfile.TemporaryDirectory() as out:
-        audit = prefaudit.scan(source, out + "/audit", with_=("text", "duplicates"), fail_on="never")
+        audit = prefaudit.scan(source, out + "/audit", with_=("text", "probes"), fail_on="never")
         pairs = audit.pairs().collect()
         features = audit.features().collect()
     keep = (pairs["label"] == "chosen") & (pairs["chosen"] != pairs["rejected"]).fill_null(False)
     frame = features.select("row", "group", "c", "r").hstack(pairs.select("chosen", "rejected", "prompt")).filter(keep)
     fields = _fields(frame)
     scale = np.sqrt((_differences(frame, fields) ** 2).mean(0))
-    views = _views(frame, fields, scale, _lexical(frame, 0))
+    views = {**_dense(frame, fields, scale), "words": fitted(frame["chosen"], frame["rejected"])[1]}
     group = np.unique(frame["group"].to_numpy(), return_inverse=True)[1]
-    return Set(dict(views), _side_by_side(views), group, frame.select("prompt", "chosen", "rejected"))
+    return Set(views, _side_by_side(views), group, frame.select("prompt", "chosen", "rejected"))
 
 
 def _side_by_side(views: Any) -> csr_array:
     """Each view at rows of unit length on average; the length is within `text` already."""
     dense = views["text"] / np.sqrt((views["text"] ** 2).sum(1).mean())
-    return hstack([csr_array(dense), views["words"]]).tocsr()
+    return hstack([csr_array(dense), views["words"]]).tocsr().astype(np.float32)

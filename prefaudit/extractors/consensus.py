@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,8 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.core import Apply, Parts
-from prefaudit.models.lexical import Lexical
-from prefaudit.stats.heads import FOLDS, Heads, View, cross_fit
+from prefaudit.extractors._words import Words, fitted
+from prefaudit.stats.heads import FOLDS, Heads, View, cross_fit, scored
 
 CONSENSUS = pl.Struct({"mean": pl.Float64()})
 SAMPLE = 8_000  # pairs on which the heads are fitted
@@ -28,7 +28,7 @@ TEXTS = ["chosen", "rejected"]
 class Consensus:
     """`consensus.mean`: log-odds for the label by heads that saw neither the pair nor any pair of its group.
 
-    Views: a curve of length; length and every number that the text extractors measure; weighted words and pairs of
+    Views: a curve of length; length and every number that the text extractors measure; hashed words and pairs of
     words. Each is a Bradley-Terry head on chosen minus rejected, weighted by what it is worth on rows it did not see
     (`stats.heads`). There is no spread and no agreement: heads of the same data differ by chance alone.
 
@@ -36,7 +36,7 @@ class Consensus:
     """
 
     name: ClassVar[str] = "consensus"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("chosen", "rejected", "label")
     needs: ClassVar[tuple[str, ...]] = ("text", "style", "refusal", "sycophancy", "groups")
@@ -47,26 +47,28 @@ class Consensus:
         return {"consensus": CONSENSUS}
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
-        """A row for each fold and view: `weight`, `share` of the score, `coefficients`; and one for the vocabulary."""
+        """A row for each fold and view: `weight`, `share` of the score, `coefficients`; and one for the words."""
         drawn = _drawn(parts, seed)
-        frame = pl.concat(
-            [f.filter(pl.col("row").is_in(drawn.implode())) for f in parts(["row", "group", "label", *TEXTS, *SIDES])]
-        )
-        fields, scale, lexical, heads, trained = [], np.zeros(0), None, [], 0
+        frame = pl.concat([
+            f[np.flatnonzero(np.isin(f["row"].to_numpy(), drawn, assume_unique=True))]
+            for f in parts(["row", "group", "label", *TEXTS, *SIDES])
+        ])  # fmt: skip
+        fields, scale, words, heads, views = [], np.zeros(0), None, [], {}
         if frame.height:
             fields = _fields(frame)
             difference = _differences(frame, fields)
             scale = np.sqrt((difference**2).mean(0))
-            lexical = _lexical(frame, seed)
-            views = _views(frame, fields, scale, lexical)
+            words, lexical = fitted(frame["chosen"], frame["rejected"])
+            views = {**_dense(frame, fields, scale), "words": lexical}
             y = np.where(frame["label"] == "chosen", 1.0, 0.5)
             group = frame["group"].to_numpy()
-            heads, trained = cross_fit(views, y, fold_of(group, seed), group, seed), frame.height
+            heads = cross_fit(views, y, fold_of(group, seed), group)
+        trained = frame.height if heads else 0
         said = json.dumps({"fields": fields, "scale": scale.tolist(), "seed": seed, "trained": trained})
         rows: list[dict[str, Any]] = [{"fold": -1, "view": said, "weight": float(trained),
-                                       "coefficients": b"" if lexical is None else lexical.to_bytes()}]  # fmt: skip
+                                       "coefficients": b"" if words is None else _packed(words)}]  # fmt: skip
         for k, head in enumerate(heads):
-            size = {name: w * _size(views[name] @ head.coefficients[name]) for name, w in head.weights.items()}
+            size = {name: w * _size(scored(views[name], head.coefficients[name])) for name, w in head.weights.items()}
             for name, weight in head.weights.items():
                 held = head.coefficients[name].astype(np.float64).tobytes()
                 share = size[name] / max(sum(size.values()), 1e-12)
@@ -79,27 +81,39 @@ class Consensus:
         """The function that measures one part."""
         if state is None:
             raise ValueError("the heads are fitted first")
-        head = state.row(0, named=True)
-        said = json.loads(head["view"])
-        lexical = Lexical.from_bytes(head["coefficients"]) if head["coefficients"] else None
+        first = state.row(0, named=True)
+        said = json.loads(first["view"])
         heads = heads_of(state)
         scale = np.array(said["scale"])
+        words = _unpacked(first["coefficients"]) if heads else None
+        lexical = np.array([h.weights["words"] * h.coefficients["words"] for h in heads], np.float32)
+        dense = [Heads(h.coefficients, {n: w for n, w in h.weights.items() if n != "words"}) for h in heads]
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             score = np.full(frame.height, np.nan)
             known = np.flatnonzero((frame["chosen"].is_not_null() & frame["rejected"].is_not_null()).to_numpy())
-            if heads and len(known):
-                inside = frame[known]
+            if words is not None and len(known):
+                inside = frame if len(known) == frame.height else frame[known]
                 fold = fold_of(inside["group"].to_numpy(), said["seed"])
-                views = _views(inside, said["fields"], scale, lexical)
-                for k, one in enumerate(heads):
+                views = _dense(inside, said["fields"], scale)
+                told = words.score(inside["chosen"], inside["rejected"], lexical, fold)
+                for k, one in enumerate(dense):
                     here = np.flatnonzero(fold == k)
-                    if len(here):
-                        score[known[here]] = one.score({name: v[here] for name, v in views.items()})
+                    told[here] += one.score({name: v[here] for name, v in views.items()})
+                score[known] = told
             mean = pl.Series("mean", np.round(score, DIGITS) + 0.0).fill_nan(None)
             return frame.select("row").with_columns(mean.to_frame().to_struct("consensus"))
 
         return apply
+
+
+def _packed(words: Words) -> bytes:
+    return words.bucket.astype("<i4").tobytes() + words.weight.astype("<f4").tobytes()
+
+
+def _unpacked(held: bytes) -> Words:
+    n = len(held) // 8
+    return Words(np.frombuffer(held, "<i4", n), np.frombuffer(held, "<f4", n, 4 * n))
 
 
 def _size(score: NDArray[np.float64]) -> float:
@@ -126,16 +140,15 @@ def fold_of(group: NDArray[np.int64], seed: int) -> NDArray[np.int8]:
     return ((x ^ (x >> np.uint64(31))) % np.uint64(FOLDS)).astype(np.int8)
 
 
-def _drawn(parts: Parts, seed: int) -> pl.Series:
+def _drawn(parts: Parts, seed: int) -> NDArray[np.int64]:
     """Rows of a seeded sample of pairs with two answers that differ, ascending."""
     hashes = ["hash_chosen", "hash_rejected"]
     frames = [f.filter(pl.all_horizontal(pl.col(hashes).is_not_null()) & (pl.col(hashes[0]) != pl.col(hashes[1])))
               .get_column("row") for f in parts(["row", *hashes])]  # fmt: skip
-    rows = pl.concat(frames) if frames else pl.Series("row", [], dtype=pl.Int64)
+    rows = pl.concat(frames).to_numpy() if frames else np.zeros(0, np.int64)
     if len(rows) <= SAMPLE:
         return rows
-    drawn = np.random.default_rng(seed).choice(len(rows), SAMPLE, replace=False)
-    return rows.gather(np.sort(drawn))
+    return np.asarray(rows[np.sort(np.random.default_rng(seed).choice(len(rows), SAMPLE, replace=False))])
 
 
 def _fields(frame: pl.DataFrame) -> list[str]:
@@ -159,18 +172,7 @@ def _length(frame: pl.DataFrame) -> NDArray[np.float32]:
     return np.column_stack([ratio, *bent]).astype(np.float32)
 
 
-def _lexical(frame: pl.DataFrame, seed: int) -> Lexical | None:
-    try:
-        return Lexical.fit(frame["chosen"], frame["rejected"], seed, dim=2)
-    except ValueError:  # no word stands in enough of the texts: there is no such view
-        return None
-
-
-def _views(frame: pl.DataFrame, fields: Sequence[str], scale: NDArray[np.float64],
-           lexical: Lexical | None) -> Mapping[str, View]:  # fmt: skip
+def _dense(frame: pl.DataFrame, fields: Sequence[str], scale: NDArray[np.float64]) -> dict[str, View]:
     length = _length(frame)
     measured = (_differences(frame, fields) / np.where(scale > 0, scale, 1)).astype(np.float32)
-    views: dict[str, View] = {"length": length, "text": np.column_stack([length, measured])}
-    if lexical is not None:
-        views["words"] = (lexical.terms(frame["chosen"]) - lexical.terms(frame["rejected"])).tocsr()
-    return views
+    return {"length": length, "text": np.column_stack([length, measured])}

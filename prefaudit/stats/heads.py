@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.stats.baselines import newton
-from prefaudit.stats.groups import Ints, folds
+from prefaudit.stats.groups import Ints
 from prefaudit.stats.intervals import Floats
 
-FOLDS, INNER = 5, 3
+FOLDS = 5
 PENALTIES = (3.0, 30.0, 300.0, 3000.0)  # of a dense view, on columns of root mean square 1
 SPARSE = (0.3, 1.0, 3.0)  # of a sparse view, on rows of unit length
 STEADY = 1.0  # of the weights of the views: they start from nothing
-EQUAL = 300.0  # of what the weights of the views differ by: as 1,200 pairs that say that all are worth the same
+APART = 0.5  # by which share of their mean the weights of the views differ, as far as is known before
 ENOUGH = 40  # groups below which nothing is fitted
 
 View = Any
-"""n rows of differences, chosen minus rejected: a float32 array (n, d), or a scipy csr array."""
+"""n rows of differences, chosen minus rejected: a float32 array (n, d), or a scipy csr array of float32."""
 
 
 @dataclass(frozen=True)
@@ -33,64 +34,78 @@ class Heads:
 
     def score(self, views: Mapping[str, View]) -> Floats:
         """Log-odds for the first answer, of the views' rows."""
-        some = [w * (views[name] @ self.coefficients[name]) for name, w in self.weights.items() if w]
+        some = [w * scored(views[name], self.coefficients[name]) for name, w in self.weights.items() if w]
         rows = next(iter(views.values())).shape[0]
         return np.asarray(sum(some) if some else np.zeros(rows), np.float64)
 
 
-def cross_fit(views: Mapping[str, View], y: Floats, fold: NDArray[np.integer], group: Ints, seed: int) -> list[Heads]:
+def cross_fit(views: Mapping[str, View], y: Floats, fold: NDArray[np.integer], group: Ints) -> list[Heads]:
     """Heads for every fold, fitted on the rows of all others.
 
     A head is an L2 logit without intercept on the differences (Bradley and Terry 1952), so turning a pair round
-    negates its score. Its penalty, and the weight of each view, are chosen on inner folds of whole groups of the
-    training rows: the weights are a second logit, of no negative weights, on the scores the views give to rows they
-    did not see (stacking, Wolpert 1992; Breiman 1996), drawn towards equal weights, since a thousand rows with faint
-    labels cannot tell what each view is worth. In many rows a view that is worth nothing gets nothing, and the scale
-    of the sum is that which the held-out rows support.
+    negates its score. Its penalty, and the weight of each view, are chosen on the training rows alone: for every two
+    folds a head is fitted that saw neither, and it scores both. So the rows of fold j have, for the heads of fold k,
+    scores that saw neither j nor k. The weights are a second logit, of no negative weights, on these scores (stacking,
+    Wolpert 1992; Breiman 1996), drawn towards equal weights: they are taken to differ by about half of the one weight
+    that suits all views alike. Where labels are faint that weight is small, and so is what a thousand rows are allowed
+    to say of each view; where they are plain a view that is worth nothing gets nothing. The scale of the sum is that
+    which the held-out rows support.
 
     Args:
         views: name to n rows.
         y: n values, 1 where the first answer is preferred, 0 where the second, 1/2 for a tie.
-        fold: n numbers 0..k-1 that keep every group whole.
+        fold: n numbers 0..k-1, three or more, that keep every group whole.
         group: n ids.
-        seed: of the inner folds.
 
     Returns:
         The heads of folds 0..k-1; none where fewer than 40 groups would train one.
     """
-    found = []
-    for k in range(int(fold.max(initial=-1)) + 1):
+    folds = int(fold.max(initial=-1)) + 1
+    rows = [np.flatnonzero(fold == k) for k in range(folds)]
+    if folds < 3 or any(len(np.unique(group[fold != k])) < ENOUGH for k in range(folds)):
+        return []
+    coefficients: list[dict[str, Floats]] = [{} for _ in rows]
+    held: list[list[Floats]] = [[] for _ in rows]
+    for name, x in views.items():
+        for k, (beta, score) in enumerate(_one(x, y, rows)):
+            coefficients[k][name] = beta
+            held[k].append(score)
+    made = []
+    for k in range(folds):
         train = np.flatnonzero(fold != k)
-        if len(np.unique(group[train])) < ENOUGH:
-            return []
-        found.append(_fit({name: v[train] for name, v in views.items()}, y[train], group[train], seed + k))
+        weights = _stacked(np.column_stack(held[k])[train], y[train])
+        made.append(Heads(coefficients[k], dict(zip(views, weights, strict=True))))
+    return made
+
+
+def _one(x: View, y: Floats, rows: list[Ints]) -> list[tuple[Floats, Floats]]:
+    """Of one view, for each fold: its head, and scores (n,) of the other folds by heads that saw neither."""
+    grid = SPARSE if not isinstance(x, np.ndarray) else PENALTIES if x.shape[1] > 4 else PENALTIES[:1]
+    n, folds = len(y), len(rows)
+    scores = np.zeros((folds, len(grid), n))
+    heads: dict[tuple[int, int], Floats] = {}
+    for a, b in combinations(range(folds), 2):
+        train = np.concatenate([rows[k] for k in range(folds) if k not in (a, b)])
+        inside, beta = _Logit(x[train], y[train]), None
+        for at in range(len(grid) - 1, -1, -1):  # from the stiffest, each starting where the last one ended
+            beta = inside.solve(grid[at], beta)
+            for one, other in ((a, b), (b, a)):
+                scores[one, at, rows[other]] = scored(x[rows[other]], beta)
+                heads[one, at] = heads.get((one, at), 0.0) + beta / (folds - 1)
+    found = []
+    for k in range(folds):
+        train = np.concatenate([rows[j] for j in range(folds) if j != k])
+        loss = [_loss(s * _scale(s, y[train]), y[train]) for s in scores[k][:, train]]
+        best = int(np.argmin(loss))
+        beta = _Logit(x[train], y[train]).solve(grid[best], heads[k, best])
+        found.append((beta, scores[k, best]))
     return found
 
 
-def _fit(views: Mapping[str, View], y: Floats, group: Ints, seed: int) -> Heads:
-    inner = folds(np.unique(group, return_inverse=True)[1], INNER, seed)
-    names, held = list(views), []
-    coefficients = {}
-    for name in names:
-        scores, penalty = _held_out(views[name], y, inner)
-        held.append(scores)
-        coefficients[name] = _solve(views[name], y, penalty)
-    return Heads(coefficients, dict(zip(names, _stacked(np.column_stack(held), y), strict=True)))
-
-
-def _held_out(x: View, y: Floats, inner: NDArray[np.int8]) -> tuple[Floats, float]:
-    """The scores of each inner fold by a head of the others, at the penalty whose scores tell most."""
-    grid = SPARSE if not isinstance(x, np.ndarray) else PENALTIES if x.shape[1] > 4 else PENALTIES[:1]
-    scores = np.zeros((len(grid), len(y)))
-    for k in range(INNER):
-        train, test = np.flatnonzero(inner != k), np.flatnonzero(inner == k)
-        start: Floats | None = None
-        for at in range(len(grid) - 1, -1, -1):  # from the stiffest, each starting where the last one ended
-            start = _solve(x[train], y[train], grid[at], start)
-            scores[at, test] = x[test] @ start
-    loss = [_loss(s * _scale(s, y), y) for s in scores]
-    best = int(np.argmin(loss))
-    return scores[best], grid[best]
+def scored(x: View, beta: Floats) -> Floats:
+    """(n,) scores of rows by a head's coefficients."""
+    # scipy copies a matrix of another precision; BLAS rounds a row by how many stand beside it, which 64 bits hide
+    return np.asarray(x @ (beta if isinstance(x, np.ndarray) else beta.astype(np.float32)), np.float64)
 
 
 def _loss(score: Floats, y: Floats) -> float:
@@ -99,41 +114,53 @@ def _loss(score: Floats, y: Floats) -> float:
 
 def _scale(score: Floats, y: Floats) -> float:
     """The factor at which a score says most of y, so that penalties are compared by order and not by size."""
-    return float(_stacked(score[:, None], y)[0])
+    size = max(float(np.sqrt((score**2).mean())), 1e-12)
+    return float(_penalised(score[:, None] / size, y, 0.0)[0] / size)
 
 
 def _stacked(scores: Floats, y: Floats) -> Floats:
-    """Weights >= 0 of the columns by penalised likelihood."""
-    from scipy.optimize import minimize
-
+    """Weights >= 0 of the columns, drawn towards equal ones."""
     size = np.maximum(np.sqrt((scores**2).mean(0)), 1e-12)
     z = scores / size
+    alike = float(_penalised(z.sum(1, keepdims=True), y, 0.0)[0])
+    return _penalised(z, y, 1 / (APART * max(alike, 1e-3)) ** 2) / size
+
+
+def _penalised(z: Floats, y: Floats, equal: float) -> Floats:
+    """Weights >= 0 by likelihood, less STEADY / 2 of their squares and equal / 2 of those of their differences."""
+    from scipy.optimize import minimize
 
     def value(w: Floats) -> tuple[float, Floats]:
         s = z @ w
         rest = 0.5 * (1 + np.tanh(0.5 * s)) - y
         apart = w - w.mean()
-        penalty = 0.5 * (STEADY * (w @ w) + EQUAL * (apart @ apart))
-        return float((np.logaddexp(0, s) - y * s).sum() + penalty), z.T @ rest + STEADY * w + EQUAL * apart
+        penalty = 0.5 * (STEADY * (w @ w) + equal * (apart @ apart))
+        return float((np.logaddexp(0, s) - y * s).sum() + penalty), z.T @ rest + STEADY * w + equal * apart
 
     start = np.full(z.shape[1], 0.1)
     told = minimize(value, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(start))
-    return np.asarray(told.x / size)
+    return np.asarray(told.x)
 
 
-def _solve(x: View, y: Floats, penalty: float, start: Floats | None = None) -> Floats:
-    if isinstance(x, np.ndarray):
-        return newton(x, y, penalty, start)
-    from scipy.optimize import minimize
+class _Logit:
+    """The L2 logit without intercept of some rows, at several penalties."""
 
-    turned = x.T.tocsr()
+    def __init__(self, x: View, y: Floats) -> None:
+        self.x, self.y = x, y
+        self.turned = None if isinstance(x, np.ndarray) else x.T.tocsr()
 
-    def value(beta: Floats) -> tuple[float, Floats]:
-        s = np.asarray(x @ beta, np.float64)
-        rest = 0.5 * (1 + np.tanh(0.5 * s)) - y
-        loss = (np.logaddexp(0, s) - y * s).sum() + 0.5 * penalty * (beta @ beta)
-        return float(loss), np.asarray(turned @ rest, np.float64) + penalty * beta
+    def solve(self, penalty: float, start: Floats | None = None) -> Floats:
+        """The coefficients."""
+        if self.turned is None:
+            return newton(self.x, self.y, penalty, start)
+        from scipy.optimize import minimize
 
-    begin = np.zeros(x.shape[1]) if start is None else start
-    found = minimize(value, begin, jac=True, method="L-BFGS-B", options={"maxiter": 60, "ftol": 1e-6, "gtol": 1e-3})
-    return np.asarray(found.x)
+        def value(beta: Floats) -> tuple[float, Floats]:
+            s = scored(self.x, beta)
+            rest = 0.5 * (1 + np.tanh(0.5 * s)) - self.y
+            loss = (np.logaddexp(0, s) - self.y * s).sum() + 0.5 * penalty * (beta @ beta)
+            return float(loss), scored(self.turned, rest) + penalty * beta
+
+        begin = np.zeros(self.x.shape[1]) if start is None else start
+        found = minimize(value, begin, jac=True, method="L-BFGS-B", options={"maxiter": 40, "ftol": 1e-5, "gtol": 1e-2})
+        return np.asarray(found.x)

@@ -87,6 +87,6 @@ def test_a_view_that_is_worth_nothing_gets_little() -> None:
     y = (told[:, 0] + rng.logistic(size=4000) > 0).astype(float)
     noise = rng.normal(size=(4000, 60)).astype(np.float32)
     views = {"told": told, "noise": noise}
-    for head in cross_fit(views, y, fold_of(group, 0), group, 0):
+    for head in cross_fit(views, y, fold_of(group, 0), group):
         share = {k: head.weights[k] * np.abs(v @ head.coefficients[k]).mean() for k, v in views.items()}
         assert share["told"] > 0.5 and share["noise"] < share["told"] / 2
