@@ -67,7 +67,8 @@ KINDS: dict[str, type] = {
     "severity": dict,
     "max-length": int, "tokenizer": str, "against": tuple, "presidio": tuple, "probe": tuple, "part-rows": int,
     "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str,
-    "principles": tuple, "constitution": str, "embedder": str, "lens-features": int, "lens-active": int, "llm": str, "llm-url": str, "llm-pairs": int,
+    "principles": tuple, "constitution": str,
+    "embedder": str, "lens-features": int, "lens-active": int, "llm": str, "llm-url": str, "llm-pairs": int,
     "llm-price": str, "max-calls": int, "gate": dict, "baseline": str,
 }  # fmt: skip
 
@@ -126,9 +127,7 @@ def load(path: Path | None, command_line: Mapping[str, Any], environment: Mappin
     given = {k: v for k, v in command_line.items() if v is not None and v != () and v != {}}
     origins |= dict.fromkeys(given, COMMAND_LINE)
     try:
-        return replace(checked({**merged, **given}), origins=origins)
-    except gates.GateError as error:
-        raise placed(origins, error.path, error) from error
+        return checked({**merged, **given, "origins": origins})
     except UsageError as error:
         name = next((n for n in origins if error.message.startswith(f"--{n.replace('_', '-')} ")), "")
         raise placed(origins, (name,), error) if name else error from error
@@ -234,7 +233,10 @@ def checked(values: Mapping[str, Any]) -> Options:
         raise UsageError(f"--runner cannot be {options.runner!r}", "choose local, ray or ray:ADDRESS")
     if not MEMORY.fullmatch(options.memory):
         raise UsageError(f"--memory cannot be {options.memory!r}", "a number and a unit, as 500MB or 4GB")
-    _tables(options)
+    try:
+        _tables(options)
+    except gates.GateError as error:
+        raise placed(options.origins, error.path, error) from error
     if options.lens_active and options.lens_active > (options.lens_features or options.lens_active):
         raise UsageError("--lens-active cannot be more than --lens-features", "4 of 32 is usual")
     if options.max_calls is not None and options.max_calls < 0:

@@ -10,7 +10,7 @@ import prefaudit
 LAYERS = [
     {"core"},
     {"duck", "gates", "toml"},
-    {"config", "progress", "sources", "rules", "stats", "store", "models"},
+    {"config", "progress", "sources", "rules", "stats", "store", "models", "runners"},
     {"formats", "lens", "principles"},
     {"extractors", "reports"},
     {"audit"},

@@ -24,7 +24,7 @@ from prefaudit.audit.read import Opened
 from prefaudit.audit.slices import by_source, part, slices
 from prefaudit.audit.strength import metrics as strength_metrics
 from prefaudit.audit.strength import strength
-from prefaudit.config import Options
+from prefaudit.config import Options, half
 from prefaudit.core import EFFECTS, FINDINGS, Progress, Rule, fingerprint
 from prefaudit.rules import Judge
 from prefaudit.store import Store
@@ -44,7 +44,7 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
         The report of docs/architecture.md, FINDINGS, EFFECTS.
     """
     statistics = _statistics(store, measures, options, progress)
-    engine = Judge(rules, memory=options.memory)
+    engine = Judge(rules, memory=half(options.memory))
     found, groups, cuts = [], [], []
     progress.start("judge", store.parts())
     for number in range(store.parts()):

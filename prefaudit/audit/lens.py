@@ -63,6 +63,7 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
     saved = {"embedder": section["embedder"]["name"], "revision": section["embedder"]["revision"],
              "template": section["embedder"]["template"], "input": "chosen minus rejected"}  # fmt: skip
     stored(state).save(measures.store.folder / "lens", saved)
+    measures.store.share("lens")
     return {"lens": section, "effects": both}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,10 @@ from prefaudit.core import (
 )
 from prefaudit.extractors import EXTRACTORS, GROUPS, ON_REQUEST
 from prefaudit.extractors._classified import taken_over
-from prefaudit.store import Store, write_frame
+from prefaudit.store import Store
+
+if TYPE_CHECKING:
+    from prefaudit.audit.crew import Crew
 
 SIDES = ("c", "r")
 
@@ -105,7 +108,8 @@ def hidden(extractor: Extractor) -> bool:
 class Measures:
     """The extractors of one audit and where their columns lie.
 
-    `failed` maps an extractor that broke to what it said: its columns are missing and the audit is incomplete.
+    `failed` maps an extractor that broke to what it said: its columns are missing and the audit is incomplete;
+    `broken` has the part beside it, where it was a part.
     """
 
     store: Store
@@ -113,6 +117,7 @@ class Measures:
     pairs_recipe: str
     seed: int
     failed: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, tuple[int, str]] = field(default_factory=dict)
     _loaded: dict[str, Apply] = field(default_factory=dict)
     _recent: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict)
 
@@ -134,43 +139,73 @@ class Measures:
         """Measure one part with every extractor that needs no fit and has no finished part for it."""
         for extractor in self.extractors:
             if not extractor.learns:
-                self._one(extractor, number, pairs, None)
+                self.one(extractor, number, pairs, None)
 
-    def fit(self, progress: Progress) -> None:
+    def unmeasured(self) -> list[int]:
+        """The parts that `part` has something to do for."""
+        kinds = [self.kind(e) for e in self.extractors if not e.learns and e.name not in self.failed]
+        return sorted({number for kind in kinds for number in self.store.missing(kind, self.store.parts())})
+
+    def heard(self, broken: Mapping[str, tuple[int, str]]) -> None:
+        """Take what failed elsewhere; of two failures of an extractor the one in the earlier part counts."""
+        for name, (number, said) in broken.items():
+            if name not in self.broken or number < self.broken[name][0]:
+                self.broken[name] = (number, said)
+                self.failed[name] = said
+
+    def fit(self, progress: Progress, crew: Crew | None = None) -> None:
         """Fit the extractors that learn from the whole dataset, then measure every part with them."""
         parts = self.store.parts()
         for extractor in self.extractors:
-            if not extractor.learns or not self.store.missing(self.kind(extractor), parts):
+            missing = self.store.missing(self.kind(extractor), parts) if extractor.learns else []
+            if not missing:
                 continue
             if any(need in self.failed for need in extractor.needs):
                 self.failed[extractor.name] = "an extractor it needs failed"
                 continue
-            progress.start(extractor.name, parts)
-            path = self.store.folder / self.kind(extractor) / "fit.parquet"
+            path = f"{self.kind(extractor)}/fit.parquet"
+            state: pl.DataFrame | None = None
             try:
-                if path.exists():
-                    state: pl.DataFrame | None = pl.read_parquet(path)
-                else:
+                if not self.store.has(path):
+                    progress.start(f"{extractor.name}: learn", None)
                     state = extractor.fit(self.given(extractor), self.seed)
                     if state is not None:
-                        write_frame(path, state)
+                        self.store.put_frame(path, state)
+                    progress.done()
             except AuditError:
                 raise
             except Exception as error:
+                progress.done()
                 self.failed[extractor.name] = f"{type(error).__name__}: {error}"
                 continue
-            for number in range(parts):
-                self._one(extractor, number, None, state)
-                progress.step(1)
-            progress.done()
+            self._apply(extractor, missing, progress, crew)
 
-    def _one(self, extractor: Extractor, number: int, pairs: pl.DataFrame | None, state: pl.DataFrame | None) -> None:
+    def _apply(self, extractor: Extractor, missing: list[int], progress: Progress, crew: Crew | None) -> None:
+        """Measure the missing parts with an extractor that has learned; by the crew where texts are read again."""
+        sizes = [self.store.part_pairs(number) for number in range(self.store.parts())]
+        progress.start(extractor.name, sum(sizes))
+        progress.skip(sum(sizes) - sum(sizes[number] for number in missing))
+        if crew is not None and extractor.reads and crew.takes(extractor):
+            crew.apply(extractor, missing, lambda number: progress.step(sizes[number]))
+        else:
+            state = self.learned(extractor)
+            for number in missing:
+                self.one(extractor, number, None, state)
+                progress.step(sizes[number])
+        progress.done()
+
+    def learned(self, extractor: Extractor) -> pl.DataFrame | None:
+        """What its `fit` returned, as it was stored."""
+        path = f"{self.kind(extractor)}/fit.parquet"
+        return self.store.frame(path) if self.store.has(path) else None
+
+    def one(self, extractor: Extractor, number: int, pairs: pl.DataFrame | None, state: pl.DataFrame | None) -> None:
+        """Measure one part with one extractor, unless that is done; an error of its own is kept, not raised."""
         name, kind = extractor.name, self.kind(extractor)
         if name in self.failed or any(need in self.failed for need in extractor.needs):
-            self.failed.setdefault(name, "an extractor it needs failed")
+            self.heard({name: (number, "an extractor it needs failed")} if name not in self.failed else {})
             return
-        path = self.store.part(kind, number)
-        if path.exists():
+        if self.store.has_part(kind, number):
             return
         columns = ["row", *extractor.reads]
         frame = pairs.select(columns) if pairs is not None else self.store.read("pairs", number, columns)
@@ -186,9 +221,9 @@ class Measures:
         except AuditError:
             raise
         except Exception as error:
-            self.failed[name] = f"{type(error).__name__}: {error}"
+            self.heard({name: (number, f"{type(error).__name__}: {error}")})
             return
-        write_frame(path, result)
+        self.store.write(kind, number, result)
         self._recent = {k: v for k, v in self._recent.items() if k[1] == number} | {(name, number): result}
 
     def _result(self, extractor: Extractor, number: int) -> pl.DataFrame:
@@ -198,7 +233,7 @@ class Measures:
 
     def state(self, extractor: Extractor) -> pl.DataFrame:
         """What its `fit` returned."""
-        return pl.read_parquet(self.store.folder / self.kind(extractor) / "fit.parquet")
+        return self.store.frame(f"{self.kind(extractor)}/fit.parquet")
 
     def given(self, extractor: Extractor) -> Parts:
         """What its `fit` is given: also `file`, the name of the row's file, and columns of the extractors it needs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -13,12 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from prefaudit import __version__, formats, sources
-from prefaudit.config import Options
-from prefaudit.core import SKIPPED, Progress, fingerprint, unknown
+from prefaudit.audit.worker import Given, Job
+from prefaudit.config import Options, half, size
+from prefaudit.core import SKIPPED, AuditError, Progress, fingerprint, unknown
 from prefaudit.duck import connect
-from prefaudit.store import Store
+from prefaudit.sources.spans import Span
+from prefaudit.store import Count, Store
+
+if TYPE_CHECKING:
+    from prefaudit.audit.crew import Crew
 
 PAIRS_A_PART = 32_768
+PART_SHARE = 32
+Measure = Callable[[int, pl.DataFrame], None]
 
 
 @dataclass(frozen=True)
@@ -38,14 +45,29 @@ def open_source(data: Any, options: Options) -> Opened:
         SourceError: it cannot be read.
         FormatError: no layout fits, or several do.
     """
-    source = sources.open(data, seed=options.seed, memory=options.memory)
-    detected = formats.detect(dict(source.columns), source.sample(1000), options.format, dict(options.map))
+    source = sources.open(data, seed=options.seed, memory=half(options.memory))
+    some = source.sample(1000)
+    detected = formats.detect(dict(source.columns), some, options.format, dict(options.map))
     detected, added = _with_scores(detected, options)
-    part_rows = options.part_rows or max(512, PAIRS_A_PART // max(1, detected.layout.pairs_per_row))
+    part_rows = options.part_rows or _part_rows(some, detected, size(options.memory))
     sampled = (options.sample, options.seed if options.sample else 0)
     told = (detected.layout.name, detected.mapping, source.fingerprint, sampled, *added)
     recipe = fingerprint("pairs", __version__, *told)
     return Opened(source, detected, part_rows, recipe)
+
+
+def cut_as(opened: Opened, store: Store, options: Options) -> Opened:
+    """With the parts as large as they are in the folder, where it holds the same pairs."""
+    have = store.load("pairs/recipe.json") or {}
+    same = have.get("recipe") == opened.recipe and options.part_rows is None
+    return replace(opened, part_rows=int(have["part_rows"])) if same else opened
+
+
+def _part_rows(some: pa.Table, detected: formats.Detected, memory: int) -> int:
+    """Source rows a part: so many that a part's texts take a thirty-second of the memory, and no more than a limit."""
+    each = max(1.0, some.nbytes / max(some.num_rows, 1))
+    most = PAIRS_A_PART // max(1, detected.layout.pairs_per_row)
+    return int(max(64, min(most, memory / PART_SHARE / each)))
 
 
 def _with_scores(detected: formats.Detected, options: Options) -> tuple[formats.Detected, list[str]]:
@@ -62,27 +84,82 @@ def _with_scores(detected: formats.Detected, options: Options) -> tuple[formats.
     return replace(detected, kept=(*detected.kept, *added)), added
 
 
-def read(opened: Opened, store: Store, options: Options, measure: Callable[[int, pl.DataFrame], None],
-         progress: Progress) -> None:  # fmt: skip
-    """Write the parts that are missing, and hand each to `measure` while it is in memory."""
+def read(opened: Opened, store: Store, options: Options, measure: Measure, progress: Progress,
+         crew: Crew | None = None) -> None:  # fmt: skip
+    """Write the parts that are missing, and hand each to `measure` while it is in memory; or let the crew do both."""
     if store.begin_pairs(opened.recipe, opened.part_rows):
         return
-    done = store.progressed()
-    progress.start("read and measure", opened.source.rows)
-    progress.step(done.rows)
-    con = connect(options.memory, options.workers or os.cpu_count() or 1)
+    have = store.counted()
+    progress.start("read and measure", opened.source.rows if options.sample is None else options.sample)
+    progress.skip(sum(count.rows for count in have.values()))
     wanted, total = _sampled(opened.source, options)
-    number, rows, pairs = done.parts, done.rows, done.pairs
-    for part in _parts(opened, con, done.parts, wanted):
-        frame, skipped = formats.to_pairs(con, opened.detected, part.table, pairs)
-        skipped = pl.concat([part.skipped.cast(SKIPPED), skipped.cast(SKIPPED)]).sort("source_row")  # type: ignore[arg-type]
-        store.write_pairs(number, frame, skipped, part.rows)
-        measure(number, frame)
-        number, rows, pairs = number + 1, rows + part.rows, pairs + frame.height
-        progress.step(part.rows)
-    store.save("pairs/complete.json", {"parts": number, "rows": rows, "pairs": pairs, "of": total,
+    if crew is None:
+        parts, rows, pairs = _alone(opened, store, options, measure, progress, have, wanted)
+    else:
+        spans = None if options.sample or opened.detected.layout.regroups else opened.source.spans(opened.part_rows)
+        jobs = _given(opened, options, have, wanted, crew) if spans is None else _placed(spans, have)
+        parts, rows, pairs = crew.read(jobs, progress.step)
+        opened.source.check()
+    store.save("pairs/complete.json", {"parts": parts, "rows": rows, "pairs": pairs, "of": total,
                                        "files": opened.source.begins, "notes": list(opened.source.notes)})  # fmt: skip
     progress.done()
+
+
+def follows(count: Count, number: int, first: int) -> None:
+    """Raise AuditError where a part that is there does not begin where those before it end."""
+    if count.pairs and count.first != first:
+        raise AuditError(f"part {number} of the pairs does not follow on those before it",
+                         "something else wrote into the folder: run again with --force")  # fmt: skip
+
+
+def _alone(opened: Opened, store: Store, options: Options, measure: Measure, progress: Progress,
+           have: dict[int, Count], wanted: np.ndarray | None) -> tuple[int, int, int]:  # fmt: skip
+    """All of it in this process: parts, source rows, pairs."""
+    con = connect(half(options.memory), options.workers or os.cpu_count() or 1)
+    number, rows, pairs = _unbroken(have)
+    for part in _parts(opened, con, number, wanted):
+        if number in have:
+            follows(have[number], number, pairs)
+            pairs += have[number].pairs
+        else:
+            frame, skipped = formats.to_pairs(con, opened.detected, part.table, pairs)
+            skipped = pl.concat([part.skipped.cast(SKIPPED), skipped.cast(SKIPPED)]).sort("source_row")  # type: ignore[arg-type]
+            opened.source.check()
+            store.write_pairs(number, frame, skipped, part.rows)
+            measure(number, frame)
+            pairs += frame.height
+            progress.step(part.rows)
+        number, rows = number + 1, rows + part.rows
+    return number, rows, pairs
+
+
+def _unbroken(have: dict[int, Count]) -> tuple[int, int, int]:
+    """Parts, source rows and pairs of the run of parts from the first that are there."""
+    number = rows = pairs = 0
+    while number in have:
+        follows(have[number], number, pairs)
+        rows, pairs, number = rows + have[number].rows, pairs + have[number].pairs, number + 1
+    return number, rows, pairs
+
+
+def _placed(spans: Iterator[Span], have: dict[int, Count]) -> Iterator[Job]:
+    """The parts of a source that is read in pieces."""
+    for number, span in enumerate(spans):
+        yield Job(number, span, have=have.get(number))
+
+
+def _given(opened: Opened, options: Options, have: dict[int, Count], wanted: np.ndarray | None,
+           crew: Crew) -> Iterator[Job]:  # fmt: skip
+    """The parts of a source that has to be read from its beginning, which is done here."""
+    con = connect(half(options.memory), options.workers or os.cpu_count() or 1)
+    start = _unbroken(have)[0]
+    for number in range(start):
+        yield Job(number, None, have=have[number])
+    for number, part in enumerate(_parts(opened, con, start, wanted), start):
+        opened.source.check()
+        given = Given(part.skipped, part.rows)
+        table = None if number in have else crew.runner.share(part.table)
+        yield Job(number, given, table, have=have.get(number))
 
 
 def _sampled(source: sources.Source, options: Options) -> tuple[np.ndarray | None, int | None]:

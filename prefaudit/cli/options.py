@@ -107,14 +107,17 @@ SCAN: dict[str, Any] = {
         ),
     ],
     "seed": Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random [default: 0].")],
-    "workers": Annotated[int | None, typer.Option("--workers", metavar="N", help="Threads [default: all cores].")],
+    "workers": Annotated[int | None, typer.Option("--workers", metavar="N", help="Processes [default: all cores].")],
     "memory": Annotated[
-        str | None, typer.Option("--memory", metavar="SIZE", help="Memory for SQL, as 2GB [default: 2GB].")
+        str | None, typer.Option("--memory", metavar="SIZE", help="Memory of all processes [default: 4GB].")
+    ],
+    "runner": Annotated[
+        str | None, typer.Option("--runner", metavar="NAME", help="local, ray or ray:ADDRESS [default: local].")
     ],
 }
 """Every option of a scan, by its field of `config.Options`."""
 
-READ = ("format", "map", "seed", "workers", "memory")
+READ = ("format", "map", "seed", "workers", "memory", "runner")
 """Those that say how the data are read."""
 
 

@@ -82,7 +82,7 @@ def match(before: Store, after: Store, memory: str = "2GB", threads: int = 2) ->
     with tempfile.TemporaryDirectory(prefix="prefaudit-") as folder, duck.connect(memory, threads) as con:
         con.execute("set temp_directory = ?", [folder])
         for name, store in (("a", before), ("b", after)):
-            con.execute(_table(name, [str(store.part("pairs", k)) for k in range(store.parts())]))
+            con.execute(_table(name, [str(store.path(store.part("pairs", k))) for k in range(store.parts())]))
             con.execute(f"create table left_{name} as select * from {name}")
         con.execute("create table matched (a bigint, b bigint)")
         for one in PASSES:

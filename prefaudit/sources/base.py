@@ -46,8 +46,23 @@ class Part:
     rows: int
 
 
+@dataclass(frozen=True)
+class Place:
+    """Rows of one file: `rows` from `first` on; of JSON Lines also the bytes they take and the line they begin on."""
+
+    first: int
+    rows: int
+    bytes: tuple[int, int] = (0, 0)
+    line: int = 1
+
+
 class Reader(Protocol):
-    """One file, or one frame."""
+    """One file, or one frame.
+
+    One that can be read in pieces has more: `divides(part_rows)` says so; `places(part_rows, before)` yields the places
+    of its rows, cut where `before` plus the number of the row is a multiple of part_rows; `piece(columns, place)` reads
+    the chunks of one (and perhaps some rows after it); `told(kinds)` spares it looking for its columns.
+    """
 
     name: str
     notes: list[str]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from prefaudit.core import SourceError
-from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, ask, decoded, large, one_line, skips
+from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, Place, ask, decoded, large, one_line, skips
 from prefaudit.sources.nested import column_without_bytes, holds_bytes, without_bytes
 
 ROWS = 8192  # rows a batch: bounds memory where texts are long
@@ -108,7 +108,7 @@ class ColumnReader:
         schema: The schema of the tables.
         tables: Given columns and a first row, the tables from that row on, each with its first row's number.
         rows: How many rows there are, None where only reading tells.
-        spread: Given columns and n, a table of about n rows from over the whole, where that is cheap.
+        group: How many rows have to be gone through at most to begin at any row; None for all before it.
     """
 
     def __init__(
@@ -118,8 +118,9 @@ class ColumnReader:
         schema: pa.Schema,
         tables: Tables,
         rows: int | None,
+        group: int | None = None,
     ) -> None:
-        self.name, self.con, self.schema, self.rows = name, con, schema, rows
+        self.name, self.con, self.schema, self.rows, self.group = name, con, schema, rows, group
         self.notes: list[str] = []
         self.tables = tables
         self._columns = kinds(schema, self.notes)
@@ -141,6 +142,22 @@ class ColumnReader:
         mine = [c for c in columns if c in self._columns]
         for first, table in self.tables(mine, start):
             yield chunk(self.con, table.select(mine), first, self.name)
+
+    def divides(self, part_rows: int) -> bool:
+        """Whether parts can be read one by one at little more cost than in a row."""
+        return self.group is not None and self.group <= 2 * part_rows
+
+    def places(self, part_rows: int, before: int) -> Iterator[Place]:
+        """Where the rows of each part lie."""
+        first = 0
+        while first < (self.rows or 0):
+            rows = min(part_rows - (before + first) % part_rows, (self.rows or 0) - first)
+            yield Place(first, rows)
+            first += rows
+
+    def piece(self, columns: list[str], place: Place) -> Iterator[Chunk]:
+        """The rows of a place, and those after it."""
+        return self.chunks(columns, place.first)
 
     def sample(self, columns: list[str], n: int, seed: int) -> pa.Table:
         """The first rows, and where the number of rows is known, some from the middle and the end."""
@@ -186,7 +203,7 @@ def parquet(path: Path, con: duckdb.DuckDBPyConnection, name: str) -> ColumnRead
                 f"{name}: Parquet data is damaged near row {first}: {one_line(e)}", "write the file again"
             ) from e
 
-    return ColumnReader(name, con, file.schema_arrow, tables, meta.num_rows)
+    return ColumnReader(name, con, file.schema_arrow, tables, meta.num_rows, int(np.diff(ends).max(initial=0)))
 
 
 def broken_parquet(path: Path, name: str, error: BaseException) -> SourceError:

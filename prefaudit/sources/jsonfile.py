@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from prefaudit.core import SourceError
 from prefaudit.sources import elements, lines
-from prefaudit.sources.base import Chunk, Kind
+from prefaudit.sources.base import Chunk, Kind, Place
 from prefaudit.sources.lines import Texts
 from prefaudit.sources.objects import chunk, keys
-from prefaudit.sources.streams import Stream, head
+from prefaudit.sources.streams import Limited, Stream, compression, head
 
 SAMPLE_BYTES = 4 << 20
 SPREAD, SPREAD_BYTES = 16, 1 << 18
@@ -83,6 +83,27 @@ class JsonReader:
             for texts in self._texts(stream, self.name, start):
                 yield self._chunk(texts, mine, start)
                 start += len(texts)
+
+    def divides(self, part_rows: int) -> bool:
+        """Whether bytes can be read from anywhere: not where they are compressed, or one document."""
+        return self.unit == "line" and not compression(self.path, self.name)
+
+    def places(self, part_rows: int, before: int) -> Iterator[Place]:
+        """Where the rows of each part lie, by going through the bytes for the ends of lines."""
+        with Stream(self.path, self.name) as stream:
+            yield from lines.places(stream, self.name, part_rows, before)
+
+    def piece(self, columns: list[str], place: Place) -> Iterator[Chunk]:
+        """The rows of a place."""
+        mine, first = [c for c in columns if c in self.columns()], place.first
+        with Limited(self.path, place.bytes) as stream:
+            for texts in lines.texts(stream, self.name, line=place.line, begins=not place.bytes[0]):
+                yield self._chunk(texts, mine, first)
+                first += len(texts)
+
+    def told(self, kinds: dict[str, Kind]) -> None:
+        """Take its columns from a reader that has looked."""
+        self._columns = kinds
 
     def sample(self, columns: list[str], n: int, seed: int) -> pa.Table:
         """Rows from the beginning, and from over the file where it is not compressed JSON Lines."""

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from prefaudit.core import SourceError
+from prefaudit.sources.base import Place
 from prefaudit.sources.streams import BLOCK
 
 BOM = b"\xef\xbb\xbf"
@@ -51,10 +52,10 @@ def without_bom(block: bytes, name: str) -> bytes:
     return block[3:] if block.startswith(BOM) else block
 
 
-def whole_lines(stream: Readable, name: str, size: int = BLOCK) -> Iterator[bytes]:
+def whole_lines(stream: Readable, name: str, size: int = BLOCK, begins: bool = True) -> Iterator[bytes]:
     """Blocks that end at a line's end; a line longer than a block is brought together once, at its end."""
     rest: list[bytes] = []
-    first = True
+    first = begins
     while block := stream.read(size):
         if first:
             block, first = without_bom(block, name), False
@@ -69,28 +70,69 @@ def whole_lines(stream: Readable, name: str, size: int = BLOCK) -> Iterator[byte
         yield last
 
 
-def split(block: bytes, first_line: int) -> tuple[Texts, int]:
-    """The lines of a block that are not blank, and how many lines there are with the blank ones."""
+def bounds(block: bytes) -> tuple[np.ndarray, np.ndarray | None]:
+    """Where the lines of a block begin and the last ends (n + 1), and which of them are not blank; None for all."""
     data = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero(data == 10) + 1
     if not len(ends) or ends[-1] != len(data):
         ends = np.append(ends, len(data))
     offsets = np.concatenate([np.zeros(1, np.int64), ends.astype(np.int64)])
-    values = pa.Array.from_buffers(pa.large_binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(block)])
-    line = np.arange(first_line, first_line + len(ends), dtype=np.int64)
     if (data[offsets[:-1]] <= 32).any():
         full = np.logical_or.reduceat(SOLID[data], offsets[:-1])
         if not full.all():
-            values, line = values.filter(pa.array(full)), line[full]
-    return Texts(values, line), len(ends)
+            return offsets, full
+    return offsets, None
 
 
-def texts(stream: Readable, name: str, start: int = 0, size: int = BLOCK) -> Iterator[Texts]:
-    """The lines that are not blank, from the `start`-th of them on."""
-    line = 1
-    for block in whole_lines(stream, name, size):
+def split(block: bytes, first_line: int) -> tuple[Texts, int]:
+    """The lines of a block that are not blank, and how many lines there are with the blank ones."""
+    offsets, full = bounds(block)
+    n = len(offsets) - 1
+    values = pa.Array.from_buffers(pa.large_binary(), n, [None, pa.py_buffer(offsets), pa.py_buffer(block)])
+    line = np.arange(first_line, first_line + n, dtype=np.int64)
+    if full is not None:
+        values, line = values.filter(pa.array(full)), line[full]
+    return Texts(values, line), n
+
+
+def texts(stream: Readable, name: str, start: int = 0, size: int = BLOCK, line: int = 1,
+          begins: bool = True) -> Iterator[Texts]:  # fmt: skip
+    """The lines that are not blank, from the `start`-th of them on.
+
+    Args:
+        stream: gives the bytes.
+        name: what messages call the file.
+        start: rows to leave out.
+        size: bytes read at a time.
+        line: number of the first line.
+        begins: whether the stream begins where the file does, where a byte order mark may stand.
+    """
+    for block in whole_lines(stream, name, size, begins):
         found, n = split(block, line)
         line += n
         if start < len(found):
             yield found.from_row(start)
         start = max(0, start - len(found))
+
+
+def places(stream: Readable, name: str, part_rows: int, before: int) -> Iterator[Place]:
+    """Where runs of rows lie, cut where `before` plus the number of the row is a multiple of part_rows."""
+    first = row = 0  # of the place that is open; that comes next
+    begin, at, line, opened = 0, 0, 1, 1
+    for block in whole_lines(stream, name, begins=False):
+        if not at and block.startswith(BOM):
+            block, at = block[len(BOM) :], len(BOM)
+        offsets, full = bounds(block)
+        filled = np.arange(len(offsets) - 1) if full is None else np.flatnonzero(full)
+        last = row + len(filled)
+        cut = row + (-(before + row)) % part_rows
+        cut = cut + part_rows if cut == first else cut
+        while cut < last:
+            k = int(filled[cut - row])
+            here = at + int(offsets[k])
+            yield Place(first, cut - first, (begin, here), opened)
+            first, begin, opened = cut, here, line + k
+            cut += part_rows
+        row, at, line = last, at + len(block), line + len(offsets) - 1
+    if row > first:
+        yield Place(first, row - first, (begin, at), opened)

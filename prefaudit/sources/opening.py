@@ -45,7 +45,8 @@ def open(data: Any, *, seed: int = 0, memory: str = "2GB") -> Source:
     con = duck.connect(memory)
     table = frames.table(data)
     if table is not None:
-        return Source(["<frame>"], [], "frame", [frame(table, con)], lambda: fingerprints.of_table(table))
+        told = lambda: fingerprints.of_table(table)  # noqa: E731
+        return Source(["<frame>"], [], "frame", [frame(table, con)], told, size=table.nbytes)
     named = [str(d) for d in (data if isinstance(data, list | tuple) else [data])]
     if not named:
         raise SourceError("no data named", "name a file, a folder or -")

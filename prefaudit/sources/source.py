@@ -10,12 +10,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from prefaudit.core import SKIPPED, SourceError
+from prefaudit.core import SourceError
 from prefaudit.sources.base import Chunk, Kind, Part, Reader
 from prefaudit.sources.remote import File
+from prefaudit.sources.spans import OWN, Span, Ticket, changed, complete, part, piece, spans, state
 from prefaudit.sources.streams import head
-
-OWN = ("source_row", "file", "line")
 
 
 class Source:
@@ -36,12 +35,14 @@ class Source:
         readers: list[Reader],
         hashed: Callable[[], str],
         keep: object = None,
+        size: int = 0,
     ) -> None:
-        """See `open`; `hashed` gives the fingerprint, `keep` must live as long as the source."""
+        """See `open`; `hashed` gives the fingerprint, `keep` must live as long as the source, `size` is a frame's."""
+        self._size = size
         self.paths, self.container, self._keep = paths, container, keep
         self.files = [f.name for f in files]
         self._readers, self._hashed, self._fingerprint = readers, hashed, ""
-        self._state = {f: _state(f) for f in files}
+        self._state = {f: state(f) for f in files}
         self._counts: list[int | None] = [r.count() for r in readers]
         kinds = self._unified()
         self._renamed: list[str] = []
@@ -62,6 +63,11 @@ class Source:
     def names(self) -> dict[str, str]:
         """The source's own name of each column to its name here."""
         return dict(self._names)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the files, or of the frame."""
+        return self._size or sum(size for size, _ in self._state.values())
 
     @property
     def fingerprint(self) -> str:
@@ -96,7 +102,7 @@ class Source:
         step = max(1, len(self._readers) // 8)
         some = self._readers[::step][:8]
         each = -(-n // len(some))
-        tables = [self._complete(r.sample(list(self._names), each, seed)) for r in some]
+        tables = [complete(self._names, r.sample(list(self._names), each, seed)) for r in some]
         found = pa.concat_tables(tables).slice(0, max(n, 1))
         if not found.num_rows and not self.count():
             raise SourceError(f"{self.paths[0]}: no rows in it")
@@ -132,13 +138,13 @@ class Source:
             at = 0
             while at < chunk.rows:
                 take = min(chunk.rows - at, part_rows - n)
-                held.append(self._piece(chunk, at, take, offset, name))
+                held.append(piece(self._names, chunk, at, take, offset, name))
                 at, n = at + take, n + take
                 if n == part_rows:
-                    yield _part(held, first, n)
+                    yield part(held, first, n)
                     held, first, n = [], first + n, 0
         if n:
-            yield _part(held, first, n)
+            yield part(held, first, n)
 
     def _chunks(self, start_row: int) -> Iterator[tuple[int, str, Chunk]]:
         offset = 0
@@ -156,33 +162,36 @@ class Source:
                 end = reader.length() if begin else 0
             self._counts[i] = end
             offset += end
-        for file, state in self._state.items():
-            if _state(file) != state:
-                raise SourceError(f"{file.name}: changed while it was read", "run again when nothing writes to it")
+        self.check()
         if not offset:
             raise SourceError(f"{self.paths[0]}: no rows in it")
 
-    def _piece(self, chunk: Chunk, at: int, n: int, offset: int, name: str) -> tuple[pa.Table, pl.DataFrame]:
-        low, high = chunk.first + at, chunk.first + at + n
-        begin, end = np.searchsorted(chunk.row, [low, high])
-        own = [
-            pa.array(chunk.row[begin:end] + offset, pa.int64()),
-            pa.repeat(pa.scalar(name, pa.large_string()), end - begin),
-            pa.array(chunk.line[begin:end], pa.int64()),
-        ]
-        data = self._complete(chunk.table.slice(begin, end - begin))
-        whole = pa.Table.from_arrays([*own, *data.columns], names=[*OWN, *data.column_names])
-        bad = chunk.skipped.filter(pl.col("row").is_between(low, high - 1))
-        told = bad.select(source_row=pl.col("row") + offset, file=pl.lit(name), line="line", reason="reason")
-        return whole, told.cast(SKIPPED)  # type: ignore[arg-type]
+    def check(self) -> None:
+        """Raise SourceError where a file is not what it was when the source was opened."""
+        for file, was in self._state.items():
+            if state(file) != was:
+                raise changed(file)
 
-    def _complete(self, table: pa.Table) -> pa.Table:
-        """The table with every column of the source in order, null where the file has none."""
-        nulls = pa.nulls(table.num_rows, pa.large_string())
-        have = set(table.column_names)
-        columns = [table[c] if c in have else nulls for c in self._names]
-        schema = pa.schema([(n, pa.large_string()) for n in self._names.values()])
-        return pa.Table.from_arrays(columns, schema=schema)
+    def spans(self, part_rows: int) -> Iterator[Span] | None:
+        """The parts of `read` by where they lie; None where the container has to be read from its beginning."""
+        found = spans(self._readers, part_rows) if self.files else None
+        return found if found is None else self._counting(found)
+
+    def _counting(self, found: Iterator[Span]) -> Iterator[Span]:
+        counts = [0] * len(self._readers)
+        for span in found:
+            for number, place in span.pieces:
+                counts[number] += place.rows
+            yield span
+        if not sum(counts):
+            raise SourceError(f"{self.paths[0]}: no rows in it")
+        self._counts = list(counts)
+
+    @property
+    def ticket(self) -> Ticket:
+        """What another process needs to read spans of it."""
+        kinds = tuple(reader.columns() for reader in self._readers)
+        return Ticket(tuple(self._state), self.container, kinds, dict(self._names), tuple(self._state.values()))
 
     def _unified(self) -> dict[str, Kind]:
         kinds: dict[str, Kind] = {}
@@ -219,15 +228,3 @@ def _names(names: list[str], notes: list[str]) -> dict[str, str]:
         taken.add(new.lower())
         given[name] = new
     return given
-
-
-def _part(held: list[tuple[pa.Table, pl.DataFrame]], first: int, rows: int) -> Part:
-    return Part(pa.concat_tables([t for t, _ in held]), pl.concat([s for _, s in held]), first, rows)
-
-
-def _state(file: File) -> tuple[int, int]:
-    try:
-        stat = file.path.stat()
-    except FileNotFoundError:
-        return -1, 0
-    return stat.st_size, stat.st_mtime_ns

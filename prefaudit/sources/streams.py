@@ -84,6 +84,34 @@ class Stream(io.RawIOBase):
         super().close()
 
 
+class Limited:
+    """The bytes from `low` to `high` of a file that is not compressed."""
+
+    def __init__(self, path: Path, bounds: tuple[int, int]) -> None:
+        """Open the file."""
+        self._file = path.open("rb", buffering=0)
+        self._file.seek(bounds[0])
+        self._left = bounds[1] - bounds[0]
+
+    def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes, fewer only at the end."""
+        pieces = []
+        left = self._left if size < 0 else min(size, self._left)
+        while left and (piece := self._file.read(left)):
+            pieces.append(piece)
+            left -= len(piece)
+            self._left -= len(piece)
+        return b"".join(pieces)
+
+    def __enter__(self) -> Limited:
+        """Itself."""
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        """Close the file."""
+        self._file.close()
+
+
 def damaged(name: str, kind: str, error: BaseException) -> SourceError:
     """The error for compressed data that ends early or does not decode."""
     if not kind:

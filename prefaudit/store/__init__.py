@@ -1,0 +1,341 @@
+"""The audit folder: a directory of Parquet parts, each there whole or not at all, on a disk or an object store.
+
+What is finished is a file in its place, so a run that was killed goes on from the missing parts. Parts of pairs carry
+their recipe, the number of their first pair, and the source rows they stand for; `pairs/complete.json` says that the
+source was read to its end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from prefaudit.core import PAIRS, SKIPPED, AuditError
+from prefaudit.store import lock, remote
+from prefaudit.store.files import whole, write_bytes, write_frame
+
+__all__ = ["Count", "Store", "write_bytes", "write_frame"]
+
+OWNED = ("pairs", "skipped", "features", "stats", "lens", "shards", "findings.parquet", "skipped.parquet",
+         "effects.parquet", "report.json", "report.html", "run.json", ".lock")  # fmt: skip
+PART = re.compile(r"part-(\d+)\.parquet")
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a part of pairs holds: the number of its first pair, how many, and the source rows they stand for."""
+
+    first: int
+    pairs: int
+    rows: int
+
+
+class Store:
+    """One audit folder.
+
+    Args:
+        folder: where it is or will be; a path, or a URI that fsspec knows.
+        mirror: of a URI, the local folder of another process of this machine that holds the same one.
+
+    Attributes:
+        name: as messages and commands call it.
+        folder: the local folder; of a URI the one that its objects pass through.
+    """
+
+    def __init__(self, folder: str | Path, mirror: str | Path | None = None) -> None:
+        found = remote.uri(folder)
+        self.remote = remote.Remote(found, mirror) if found else None
+        self.folder = self.remote.mirror if self.remote else Path(folder)
+        self.name = found or str(folder)
+        self._held: lock.Beating | None = None
+        self._root: tuple[int, int] | None = None
+        self._recipe: dict[str, Any] = {}
+        self._parts: dict[str, set[int]] = {}  # of object stores: which are there, by kind
+        self._counts: dict[int, Count] = {}
+        self._total = 0
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def path(self, name: str) -> Path:
+        """A file of the folder, to be read; from an object store it is fetched first.
+
+        Raises:
+            FileNotFoundError: there is none, on an object store.
+        """
+        return self.remote.fetch(name) if self.remote else self.folder / name
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there, whole where it is Parquet."""
+        if self.remote:
+            return self.remote.size(name) is not None
+        path = self.folder / name
+        return whole(path) if name.endswith(".parquet") else path.exists()
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file, whole or not at all."""
+        self._ready()
+        write_bytes(self.folder / name, data)
+        self._pushed(name)
+
+    def put_frame(self, name: str, frame: pl.DataFrame, metadata: Mapping[str, str] | None = None) -> None:
+        """Write a frame as Parquet, whole or not at all; the same frame gives the same bytes."""
+        self._ready()
+        write_frame(self.folder / name, frame, metadata)
+        self._pushed(name)
+
+    def frame(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """A Parquet file of the folder.
+
+        Raises:
+            AuditError: it is missing or damaged.
+        """
+        try:
+            return pl.read_parquet(self.path(name), columns=list(columns) if columns is not None else None)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise self._damaged(name, error) from error
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """A JSON file of the folder; None where there is none or it is damaged."""
+        try:
+            path = self.remote.fetch(name, fresh=True) if self.remote else self.folder / name
+            value = json.loads(path.read_text(encoding="utf8"))
+        except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def save(self, name: str, value: Mapping[str, Any]) -> None:
+        """Write a JSON file of the folder, whole or not at all."""
+        self.put(name, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or a folder with all in it."""
+        self._parts = {kind: parts for kind, parts in self._parts.items() if not f"{kind}/".startswith(f"{name}/")}
+        if name == "pairs":
+            self._counts, self._total = {}, 0
+        if self.remote:
+            self.remote.remove(name)
+        path = self.folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def share(self, name: str) -> None:
+        """Bring what was written into the local folder `name` by other hands where the audit is."""
+        if self.remote:
+            for path in sorted(p for p in (self.folder / name).rglob("*") if p.is_file()):
+                self.remote.push(str(path.relative_to(self.folder)))
+
+    def _ready(self) -> None:
+        """Raise AuditError where the folder is not the one that was locked: a mount that went away, a lock lost."""
+        if self._held:
+            self._held.check()
+        if self._root is not None and self._stat() != self._root:
+            raise AuditError(f"{self.name} is gone, or another folder stands in its place (a mount that vanished?)",
+                             "bring it back and run again: it goes on from the finished parts")  # fmt: skip
+
+    def _stat(self) -> tuple[int, int] | None:
+        try:
+            stat = self.folder.stat()
+        except OSError:
+            return None
+        return stat.st_dev, stat.st_ino
+
+    def _pushed(self, name: str) -> None:
+        if self.remote:
+            self.remote.push(name)
+
+    def _damaged(self, name: str, error: Exception) -> AuditError:
+        return AuditError(f"{self.name}/{name} is damaged: {error}", "delete that file and rerun; the rest is kept")
+
+    # -- the folder itself -----------------------------------------------------------------------------------------
+
+    def claim(self, fingerprint: str, *, force: bool = False) -> None:
+        """Make the folder ours for the data with this fingerprint.
+
+        Raises:
+            AuditError: it holds the audit of other data (without force).
+        """
+        run = self.run()
+        if run and force:
+            self.clear()
+        elif run and run.get("fingerprint") != fingerprint:
+            raise AuditError(f"{self.name} holds the audit of other data", "name another folder with -o, "
+                             "or replace it with --force")  # fmt: skip
+        if not self.run():
+            self.put("run.json", json.dumps({"fingerprint": fingerprint}).encode())
+
+    def clear(self) -> None:
+        """Remove what an audit writes, and nothing else."""
+        for name in OWNED:
+            if name != ".lock":
+                self.remove(name)
+
+    @contextmanager
+    def lock(self, shard: str = "") -> Iterator[None]:
+        """Hold the folder for one scan, or together with the other shards of one (`shard` names this one).
+
+        Raises:
+            AuditError: it is a file or holds something that is no audit, another process holds it (named), or it
+                cannot be made.
+        """
+        self._check_place()
+        if self.remote:
+            self._held = lock.Beating(self.remote, shard)
+            try:
+                yield
+            finally:
+                self._held.release()
+                self._held = None
+            return
+        with lock.on_disk(self.folder, shard):
+            self._root = self._stat()
+            for leftover in [] if shard else self.folder.rglob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
+            yield
+
+    def _check_place(self) -> None:
+        if self.remote:
+            other = [name for name in self.remote.names() if not name.startswith(".lock")]
+            strange = bool(other) and not self.run()
+        else:
+            if self.folder.exists() and not self.folder.is_dir():
+                raise AuditError(f"{self.name} is a file, not a folder", "name another folder with -o")
+            strange = self.folder.is_dir() and not self.run() and any(p.name != ".lock" for p in self.folder.iterdir())
+        if strange:
+            raise AuditError(f"{self.name} is not empty and holds no audit", "name another folder with -o")
+
+    def run(self) -> dict[str, Any]:
+        """What run.json says; empty where there is none."""
+        return self.load("run.json") or {}
+
+    # -- pairs -----------------------------------------------------------------------------------------------------
+
+    def begin_pairs(self, recipe: str, part_rows: int, *, shared: bool = False) -> bool:
+        """Ready the folder for pairs made by this recipe; True where they are all there already.
+
+        Pairs of another recipe, or cut into other parts, go, and what was measured of them too. With `shared`, others
+        are at work in the folder.
+
+        Raises:
+            AuditError: it is shared and holds pairs of another recipe.
+        """
+        want = {"recipe": recipe, "part_rows": part_rows}
+        have = self.load("pairs/recipe.json")
+        if shared and have not in (None, want):
+            raise AuditError(f"{self.name} holds pairs read in another way", "name another folder with -o")
+        if have != want:
+            for name in () if shared else ("features", "stats", "lens", "skipped", "shards", "pairs"):
+                self.remove(name)
+            self.save("pairs/recipe.json", want)
+        self._recipe = want
+        return self.has("pairs/complete.json")
+
+    def join(self, recipe: str, part_rows: int) -> None:
+        """Write parts of pairs that another process began.
+
+        Raises:
+            AuditError: it did not: the folder is not the same one here.
+        """
+        self._recipe = {"recipe": recipe, "part_rows": part_rows}
+        if self.load("pairs/recipe.json") != self._recipe:
+            raise AuditError(f"{self.name} is another folder on {os.uname().nodename}",
+                             "a cluster needs a folder that all its machines share, or a URI")  # fmt: skip
+        self._root = None if self.remote else self._stat()
+
+    def part(self, kind: str, number: int) -> str:
+        """Name of a part: kind is `pairs`, `skipped` or `features/<name>-<fingerprint>`."""
+        return f"{kind}/part-{number:05d}.parquet"
+
+    def write_pairs(self, number: int, pairs: pl.DataFrame, skipped: pl.DataFrame, rows: int) -> None:
+        """Write one part: the skips first, so that the pairs' rename completes it."""
+        first = int(pairs["row"][0]) if pairs.height else 0
+        told = {"recipe": self._recipe.get("recipe", ""), "first": first, "pairs": pairs.height, "rows": rows}
+        self.put_frame(self.part("skipped", number), skipped.select(list(SKIPPED)).cast(SKIPPED))  # type: ignore[arg-type]
+        self.put_frame(self.part("pairs", number), pairs.select(list(PAIRS)), {k: str(v) for k, v in told.items()})
+        self._counts[number] = Count(first, pairs.height, rows)
+
+    def counted(self) -> dict[int, Count]:
+        """The parts of pairs that are there, by number; those of another recipe or without their skips are not."""
+        skips = self.numbers("skipped")
+        found = {number: self._count(number) for number in sorted(self.numbers("pairs") & skips)}
+        return {number: count for number, count in found.items() if count is not None}
+
+    def part_pairs(self, number: int) -> int:
+        """How many pairs a part holds."""
+        count = self._count(number)
+        return count.pairs if count else 0
+
+    def _count(self, number: int) -> Count | None:
+        if number not in self._counts:
+            name = self.part("pairs", number)
+            try:
+                told = self.remote.metadata(name) if self.remote else pl.read_parquet_metadata(self.folder / name)
+            except (OSError, pl.exceptions.PolarsError) as error:
+                raise self._damaged(name, error) from error
+            if self._recipe and told.get("recipe") != self._recipe["recipe"]:
+                return None
+            self._counts[number] = Count(int(told["first"]), int(told["pairs"]), int(told["rows"]))
+        return self._counts[number]
+
+    # -- columns ---------------------------------------------------------------------------------------------------
+
+    def parts(self) -> int:
+        """Number of parts of a completely read source."""
+        if not self._total:
+            self._total = int((self.load("pairs/complete.json") or {}).get("parts", 0))
+        return self._total
+
+    def read(self, kind: str, number: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """One part as a frame.
+
+        Raises:
+            AuditError: the file is missing or damaged.
+        """
+        return self.frame(self.part(kind, number), columns)
+
+    def write(self, kind: str, number: int, frame: pl.DataFrame) -> None:
+        """Write one part."""
+        self.put_frame(self.part(kind, number), frame)
+        self._parts.setdefault(kind, set()).add(number) if kind in self._parts else None
+
+    def schema(self, kind: str) -> list[str]:
+        """Names of the columns of a kind of parts."""
+        return list(pl.read_parquet_schema(self.path(self.part(kind, 0)))) if self.parts() else []
+
+    def numbers(self, kind: str) -> set[int]:
+        """The parts of this kind that are there; one that was cut short is not."""
+        if self.remote:
+            names = [name.rpartition("/")[2] for name in self.remote.names(kind)]
+        else:
+            folder = self.folder / kind
+            names = [p.name for p in folder.iterdir() if whole(p)] if folder.is_dir() else []
+        return {int(found[1]) for found in map(PART.fullmatch, names) if found}
+
+    def has_part(self, kind: str, number: int) -> bool:
+        """Whether a part is there; on an object store as it was when first asked for this kind."""
+        if not self.remote:
+            return whole(self.folder / self.part(kind, number))
+        if kind not in self._parts:
+            self._parts[kind] = self.numbers(kind)
+        return number in self._parts[kind]
+
+    def missing(self, kind: str, parts: int) -> list[int]:
+        """The parts of this kind that are not there yet."""
+        there = self.numbers(kind)
+        return [k for k in range(parts) if k not in there]
+
+    def scan(self, kind: str) -> pl.LazyFrame:
+        """All parts of one kind, in order, as a lazy frame."""
+        if self.remote:
+            self.remote.kept = 1 << 62  # all of them have to be here at once
+        return pl.scan_parquet([self.path(self.part(kind, k)) for k in range(self.parts())])
