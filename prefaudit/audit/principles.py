@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from prefaudit import stats
 from prefaudit.audit.columns import Columns
 from prefaudit.audit.measure import Measures
 from prefaudit.core import Extractor
-from prefaudit.extractors.constitution import VOTED, stored
+from prefaudit.extractors.constitution import ASKED, VOTED, stored
 from prefaudit.lens import probe
 from prefaudit.principles import saved
+from prefaudit.principles.ask import listed, spread
 from prefaudit.principles.constitution import Constitution, Ruled, held, score
+from prefaudit.principles.discover import Found
 from prefaudit.principles.library import Principle
 from prefaudit.principles.path import agreed
 from prefaudit.principles.slices import disagreements, slices
@@ -43,6 +46,9 @@ def principles(measures: Measures, columns: Columns, length: Floats, baselines: 
     extractor = next((e for e in measures.present if e.name == "constitution"), None)
     if extractor is None or not len(columns.y):
         return {"principles": [], "constitution": {}}
+    model = by_model(measures)
+    if model is not None:  # all was chosen on the pairs it was asked about
+        columns, length, baselines = *_among(columns, length, model.ballots.rows), {}
     found, given = stored(measures.state(extractor)), bool(measures.state(extractor)["given"][0])
     known = asked(measures)
     votes = _votes(measures, columns)
@@ -51,6 +57,8 @@ def principles(measures: Measures, columns: Columns, length: Floats, baselines: 
         "rules": _rules(found, known, votes, columns, length, seed),
         "held_out": found.held_out, "curve": found.curve, "fits": found.fits, "file": FILE if found.rules else None,
     }  # fmt: skip
+    if model is not None:
+        section["asked"] = model.facts
     if given:
         section["agreement"] = _agreement(found.rules, votes, columns)
     section["baselines"] = _baselines(found, known, measures, columns, length, baselines, seed)
@@ -59,6 +67,15 @@ def principles(measures: Measures, columns: Columns, length: Floats, baselines: 
         about = {"n": found.n, "groups": found.groups, "seed": seed, "held_out": found.held_out}
         measures.store.save(FILE, saved.written(found.rules, known, about))
     return {"principles": _each(found, known), "constitution": section}
+
+
+def _among(columns: Columns, length: Floats, rows: Sequence[int]) -> tuple[Columns, Floats]:
+    """Those of the pairs that are among these."""
+    here = np.isin(columns.meta["row"].to_numpy(), np.asarray(rows))
+    features = {name: (chosen[here], rejected[here]) for name, (chosen, rejected) in columns.features.items()}
+    meta = columns.meta.filter(pl.Series(here))
+    some = replace(columns, meta=meta, y=columns.y[here], group=columns.group[here], features=features)
+    return some, length[here]
 
 
 def metrics(told: Mapping[str, Any]) -> dict[str, float]:
@@ -73,7 +90,15 @@ def metrics(told: Mapping[str, Any]) -> dict[str, float]:
 
 def asked(measures: Measures) -> dict[str, Principle]:
     """The principles that were voted on, by id."""
-    return {p.id: p for e in measures.present if hasattr(e, "asked") for p in e.asked()}
+    found = {p.id: p for e in measures.present if hasattr(e, "asked") for p in e.asked()}
+    model = by_model(measures)
+    return found | ({p.id: p for p in model.principles} if model else {})
+
+
+def by_model(measures: Measures) -> Found | None:
+    """What a language model was asked, and its votes."""
+    extractor = next((e for e in measures.present if e.name == ASKED), None)
+    return None if extractor is None else Found.from_frame(measures.state(extractor))
 
 
 def _votes(measures: Measures, columns: Columns) -> pl.DataFrame:
@@ -86,7 +111,11 @@ def _votes(measures: Measures, columns: Columns) -> pl.DataFrame:
         here = pl.Series(np.isin(frames[0]["row"].to_numpy(), rows))
         told = [f[e.name].struct.unnest() for f, e in zip(frames, voting, strict=True)]
         parts.append(pl.concat(told, how="horizontal").filter(here))
-    return pl.concat(parts)
+    votes = pl.concat(parts)
+    model = by_model(measures)
+    if model is None:
+        return votes
+    return pl.concat([votes, spread(listed(model.ballots, model.principles, columns.meta["row"]))], how="horizontal")
 
 
 def _each(found: Constitution, known: Mapping[str, Principle]) -> list[dict[str, Any]]:

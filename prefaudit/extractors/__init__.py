@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prefaudit.core import Extractor
+from prefaudit.extractors.asked import Asked
 from prefaudit.extractors.consensus import Consensus
 from prefaudit.extractors.constitution import Constitutional
 from prefaudit.extractors.contamination import Contamination
@@ -56,6 +57,7 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
     Consensus,
     Wording,
     Principles,
+    Asked,
     Constitutional,
 )
 
@@ -74,7 +76,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "consensus": ("consensus",),
     "lens": ("lens",),
     "principles": ("wording", "principles", "constitution"),
+    "asked": ("asked",),
 }
 
 # Groups that run only where --with names them or an option asks for them: they cost more than the rest together.
-ON_REQUEST = frozenset({"consensus", "lens"})
+ON_REQUEST = frozenset({"asked", "consensus", "lens"})

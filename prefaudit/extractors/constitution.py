@@ -13,9 +13,11 @@ import polars as pl
 from prefaudit.core import Apply, Parts, fingerprint
 from prefaudit.principles import constitution as chosen
 from prefaudit.principles import saved
+from prefaudit.principles.ask import spread
 from prefaudit.principles.constitution import Constitution, Ruled
 
 VOTED = ("principles",)  # struct columns of votes
+ASKED = "asked"  # the list column of a language model's
 COLUMNS = pl.Struct({"score": pl.Float64(), "support": pl.Float64(), "opposition": pl.Float64(),
                      "speaking": pl.Int16(), "decides": pl.String()})  # fmt: skip
 DIGITS = 6
@@ -33,10 +35,13 @@ class Constitutional:
     Attributes:
         constitution: a file with a list chosen before; nothing is chosen anew.
         constitution_print: of its content, made where it is not given.
+        llm: a language model votes too, on a sample: the list is then chosen on that sample, and says nothing of pairs
+            outside it where one of its rules is the model's.
     """
 
     constitution: str = ""
     constitution_print: str = ""
+    llm: str | None = None
 
     name: ClassVar[str] = "constitution"
     version: ClassVar[int] = 1
@@ -45,7 +50,9 @@ class Constitutional:
     needs: ClassVar[tuple[str, ...]] = ("groups", *VOTED)
 
     def __post_init__(self) -> None:
-        """Note what the file holds."""
+        """Note what the file holds, and whose votes there are."""
+        if self.llm:
+            object.__setattr__(self, "needs", ("groups", *VOTED, ASKED))
         if self.constitution and not self.constitution_print:
             object.__setattr__(self, "constitution_print", fingerprint(saved.read(self.constitution)))
 
@@ -56,8 +63,11 @@ class Constitutional:
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
         """One row: the constitution as JSON, and whether it was given."""
-        frames = [_voted(f) for f in parts(["row", *self.reads, "group", *VOTED])]
-        frame = pl.concat(frames).filter(pl.col("hash_chosen").is_not_null() & pl.col("hash_rejected").is_not_null())
+        extra = (ASKED,) if self.llm else ()
+        frames = [_voted(f, sampled=True) for f in parts(["row", *self.reads, "group", *VOTED, *extra])]
+        frame = pl.concat(frames, how="diagonal").filter(
+            pl.col("hash_chosen").is_not_null() & pl.col("hash_rejected").is_not_null()
+        )
         y = np.where(frame["label"] == "chosen", 1.0, 0.5)
         votes = frame.drop("row", "group", *self.reads)
         found = chosen.choose(votes, y, frame["group"].to_numpy(), seed)
@@ -76,6 +86,8 @@ class Constitutional:
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             made = said(rules, _voted(frame)).to_struct("constitution")
             known = frame["hash_chosen"].is_not_null() & frame["hash_rejected"].is_not_null()
+            if ASKED in frame.columns and not {rule.id for rule in rules} <= _measured(frame):
+                known &= frame[ASKED].is_not_null()
             return frame.select("row").with_columns(made.set(~known, None) if rules else _nothing(frame.height))
 
         return apply
@@ -112,6 +124,14 @@ def _nothing(n: int) -> pl.Series:
     return pl.Series("constitution", [None] * n, dtype=COLUMNS)
 
 
-def _voted(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with the votes as columns of their own."""
+def _measured(frame: pl.DataFrame) -> set[str]:
+    """The principles that every pair is asked about."""
+    return {name for struct in VOTED for name in frame[struct].struct.fields}
+
+
+def _voted(frame: pl.DataFrame, sampled: bool = False) -> pl.DataFrame:
+    """The frame with the votes as columns of their own; of the pairs a model was asked about alone, if `sampled`."""
+    if ASKED in frame.columns:
+        frame = frame.filter(pl.col(ASKED).is_not_null()) if sampled else frame
+        frame = pl.concat([frame.drop(ASKED), spread(frame[ASKED])], how="horizontal")
     return frame.unnest(*(name for name in VOTED if name in frame.columns)).drop("c", "r", strict=False)

@@ -18,6 +18,7 @@ from prefaudit.principles.library import OPENING, Principle
 from prefaudit.principles.shown import Pair
 
 A_CALL = 40  # principles of one call at most
+VOTES, PILOT = "votes", "votes on proposals"  # purposes in the ledger
 AT_ONCE = 1_000  # pairs whose calls are held in memory
 NONE = np.int8(-128)  # in arrays of ballots: not answered
 SIDES = {"A": 1, "B": -1, "N": 0}
@@ -31,6 +32,7 @@ SYSTEM = (
 )
 
 Votes = NDArray[np.int8]
+LISTED = pl.List(pl.Struct({"id": pl.String, "vote": pl.Int8}))
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,28 @@ class Ballots:
         return pl.DataFrame([pl.Series("row", self.rows, pl.Int64), *columns])
 
 
+def listed(ballots: Ballots, principles: Sequence[Principle], rows: pl.Series) -> pl.Series:
+    """The votes as a column beside any rows: a list of {id, vote} where the pair was asked about, else null."""
+    told = ballots.combined()
+    by_row = {
+        row: [{"id": p.id, "vote": None if v == NONE else int(v)} for p, v in zip(principles, told[k], strict=True)]
+        for k, row in enumerate(ballots.rows)
+    }
+    return pl.Series([by_row.get(row) for row in rows.to_list()], dtype=LISTED)
+
+
+def spread(lists: pl.Series) -> pl.DataFrame:
+    """What `listed` wrote as an Int8 column a principle, in the order asked; none where no row was asked about."""
+    asked = pl.DataFrame({"lists": lists, "at": pl.arange(len(lists), eager=True)}).drop_nulls("lists")
+    if not asked.height:
+        return pl.DataFrame({}, height=len(lists)) if len(lists) else pl.DataFrame()
+    each = asked.explode("lists").unnest("lists")
+    ids = each["id"].unique(maintain_order=True).to_list()
+    wide = each.pivot("id", index="at", values="vote").select("at", *ids)
+    whole = pl.DataFrame({"at": pl.arange(len(lists), eager=True)})
+    return whole.join(wide, on="at", how="left", maintain_order="left").drop("at").cast(pl.Int8)
+
+
 def column(votes: Votes, name: str = "") -> pl.Series:
     """Votes as a column, null where there is none."""
     return pl.Series(name, votes, pl.Int8).set(pl.Series(votes == NONE), None)
@@ -93,7 +117,7 @@ def request(pair: Pair, principles: Sequence[Principle], flipped: bool, seed: in
 
 
 def vote(chat: Chat, pairs: Sequence[Pair], principles: Sequence[Principle], seed: int,
-         purpose: str = "votes") -> Ballots:  # fmt: skip
+         purpose: str = VOTES) -> Ballots:  # fmt: skip
     """Ask about every pair in both orders.
 
     Args:

@@ -28,6 +28,7 @@ from prefaudit.principles.merge import Merged, meaning, merge
 PAIRS, SEEDS = 400, 100  # pairs voted on, pairs proposed from
 MOST = 40  # principles voted on where they are proposed
 APPLIES = 0.03  # share of the pairs to which a proposed principle has to apply, or it is left out
+PURPOSES = (propose.FIRST, propose.MORE, ask.PILOT, ask.VOTES)
 TOLD = 200  # failures that are listed one by one
 
 
@@ -41,7 +42,6 @@ class Plan:
         most: principles.
         fixed: principles to vote on; then none is proposed.
         embedder: tells which proposals mean the same.
-        device: where that runs.
     """
 
     pairs: int = PAIRS
@@ -49,7 +49,6 @@ class Plan:
     most: int = MOST
     fixed: tuple[Principle, ...] = ()
     embedder: str = "lexical"
-    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -128,13 +127,13 @@ def discover(parts: Parts, chat: Chat, seed: int, plan: Plan) -> Found:
 
 def _proposed(chat: Chat, seeds: list[shown.Pair], plan: Plan, seed: int) -> tuple[list[Principle], dict[str, Any]]:
     """Propose, merge, vote on the same pairs, leave out what hardly applies, and ask what explains the rest."""
-    embed, close = meaning(plan.embedder, plan.device, seed)
+    embed, close = meaning(plan.embedder, seed)
     first = propose.propose(chat, seeds, seed)
     _enough(chat)
     merged = merge(first.principles, plan.most, embed, close)
     if not merged:
         raise ModelError(f"{chat.model} proposed no principle")
-    ballots = ask.vote(chat, seeds, [m.principle for m in merged], seed, "votes on proposals")
+    ballots = ask.vote(chat, seeds, [m.principle for m in merged], seed, ask.PILOT)
     _enough(chat)
     votes = np.where(ballots.combined() == ask.NONE, 0, ballots.combined())
     applies = (votes != 0).mean(0) >= APPLIES
@@ -170,8 +169,9 @@ def _missed(votes: np.ndarray[Any, np.dtype[np.int8]]) -> np.ndarray[Any, np.dty
 
 def _enough(chat: Chat) -> None:
     """Whether so much was answered that a result can rest on it."""
-    for purpose, tally in chat.tallies.items():
-        if tally.incomplete:
+    for purpose in PURPOSES:
+        tally = chat.tallies.get(purpose)
+        if tally is not None and tally.incomplete:
             left = f"; {tally.failed['not asked']:,} were not asked" if "not asked" in tally.failed else ""
             failed = ", ".join(f"{reason} {n:,}" for reason, n in sorted(tally.failed.items()) if reason != "not asked")
             raise ModelError(

@@ -88,19 +88,18 @@ def _one(group: NDArray[np.int64], near: NDArray[np.float64], ids: list[str], by
     return Merged(by_id[members[best]], sum(seen[i] for i in members), others)
 
 
-def meaning(name: str, device: str = "auto", seed: int = 0) -> tuple[Callable[[pl.Series], Vectors], float]:
+def meaning(name: str, seed: int = 0) -> tuple[Callable[[pl.Series], Vectors], float]:
     """What gives texts their vectors, and the cosine from which two are one.
 
     Args:
         name: of an embedder; `lexical` weighs the words of the texts themselves.
-        device: where a model runs.
         seed: of the lexical fit.
 
     Raises:
         AuditError: there is no such embedder.
     """
     if name != "lexical":
-        model = embedder(name, device)
+        model = embedder(name)
         return lambda texts: model.embed(texts, pl.Series([""] * len(texts))).values, CLOSE.get(name, CLOSE[""])
 
     def words(texts: pl.Series) -> Vectors:

@@ -17,6 +17,7 @@ from prefaudit.principles.library import OPENING, Principle, named
 from prefaudit.principles.shown import Pair
 
 A_CALL, IDEAS = 4, 5  # pairs and principles of one call
+FIRST, MORE = "principles", "more principles"  # purposes in the ledger
 LIMIT, EXPECTED = 600, 120  # tokens of an answer
 
 SYSTEM = (
@@ -78,7 +79,7 @@ def requests(pairs: Sequence[Pair], seed: int, known: Sequence[Principle] = ()) 
 
 def propose(chat: Chat, pairs: Sequence[Pair], seed: int, known: Sequence[Principle] = ()) -> Proposals:
     """Ask for principles; arguments as of `requests`."""
-    got = chat.ask(requests(pairs, seed, known), "more principles" if known else "principles")
+    got = chat.ask(requests(pairs, seed, known), MORE if known else FIRST)
     found, unusable = [], 0
     for answer in got:
         for text in answer.value if isinstance(answer, Answer) else ():

@@ -1,0 +1,87 @@
+"""`asked`: what a language model says that each principle favours, on a sample of the pairs. docs/principles-llm.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import polars as pl
+
+from prefaudit.core import Apply, Parts, UsageError, fingerprint
+from prefaudit.models.chat import connect
+from prefaudit.models.minilm import installed
+from prefaudit.principles import saved
+from prefaudit.principles.ask import LISTED, listed
+from prefaudit.principles.discover import PAIRS, Found, Plan, discover
+from prefaudit.principles.library import Principle, load
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`asked`: a list of {`id`, `vote`} for a pair of the sample, null for the others: what the constitution reads.
+
+    Principles that stand in the user's files without SQL are voted on; where there is none, the model proposes some.
+
+    Attributes:
+        llm: name of the model.
+        llm_url: where it is.
+        llm_pairs: pairs voted on.
+        principles: files of principles.
+        constitution: a file with a list chosen before.
+        asked_print: of the texts in them, made where it is not given.
+        embedder: tells which proposals mean the same.
+    """
+
+    llm: str | None = None
+    llm_url: str | None = None
+    llm_pairs: int = PAIRS
+    principles: tuple[str, ...] = ()
+    constitution: str = ""
+    asked_print: str = ""
+    embedder: str | None = None
+
+    name: ClassVar[str] = "asked"
+    version: ClassVar[int] = 1
+    learns: ClassVar[bool] = True
+    hidden: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ("label", "prompt", "chosen", "rejected", "hash_chosen", "hash_rejected")
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        """Note what the files hold."""
+        if self.llm and not self.asked_print:
+            object.__setattr__(self, "asked_print", fingerprint([(p.id, p.text) for p in self.fixed()]))
+
+    def fixed(self) -> tuple[Principle, ...]:
+        """The principles of the user's files that only a reader can judge."""
+        found = [p for path in self.principles for p in load(path)]
+        found += saved.read(self.constitution)[1] if self.constitution else ()
+        return tuple({p.id: p for p in found if p.sql is None}.values())
+
+    def settled(self, pairs: int) -> Asked:
+        """With an embedder."""
+        return self if self.embedder else replace(self, embedder="minilm" if installed() else "lexical")
+
+    @property
+    def columns(self) -> dict[str, pl.DataType]:
+        """One list."""
+        return {"asked": LISTED}
+
+    def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
+        """Ask; a row a principle, as `Found.to_frame`.
+
+        Raises:
+            UsageError: no model is named.
+            AuditError, ModelError: as `discover`.
+        """
+        if not self.llm or not self.llm_url:
+            raise UsageError("no language model is named", "--llm MODEL --llm-url http://localhost:8000/v1")
+        plan = Plan(self.llm_pairs, fixed=self.fixed(), embedder=self.embedder or "lexical")
+        return discover(parts, connect(self.llm, self.llm_url), seed, plan).to_frame()
+
+    def load(self, state: pl.DataFrame | None) -> Apply:
+        """The function that puts the votes beside one part."""
+        if state is None:
+            raise ValueError("the model is asked first")
+        found = Found.from_frame(state)
+        return lambda frame: frame.select("row", listed(found.ballots, found.principles, frame["row"]).alias("asked"))
