@@ -1,0 +1,69 @@
+"""What an audit's principles are handed on as: files that people, judges and other tools read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from prefaudit.core import AuditError
+from prefaudit.reports.principles import lines, short
+from prefaudit.reports.words import decimal, percent
+
+if TYPE_CHECKING:
+    from prefaudit.audit import Audit
+
+
+def annotation(audit: Audit) -> bytes:
+    """Parquet, a row a pair: `row`, `source_row`, `label`, the fields of `constitution`, and every vote by its id.
+
+    Raises:
+        AuditError: no principle was asked.
+    """
+    schema = audit.features().collect_schema()
+    if "constitution" not in schema:
+        raise AuditError("the audit holds no principles", "scan with the extractor group principles")
+    votes = [name for name, kind in schema.items() if isinstance(kind, pl.Struct) and name in ("principles", "asked")]
+    told = audit.features().select("row", "constitution", *votes).collect().unnest("constitution", *votes)
+    pairs = audit.pairs().select("source_row", "label").collect()
+    buffer = io.BytesIO()
+    pl.concat([told.select("row"), pairs, told.drop("row")], how="horizontal").write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def markdown(audit: Audit) -> bytes:
+    """The constitution as Markdown: what it is worth, and its rules with how often they speak and are followed."""
+    report = audit.report
+    said = ["# Constitution", "", *(f"{line}." for line in lines(report)), ""]
+    for number, rule in enumerate(_rules(audit), 1):
+        facts = f"weight {decimal(rule['weight'])}; speaks in {percent(rule['applies'])}, followed in "
+        said += [f"{number}. {rule['says']} ({facts}{percent(rule['followed'], rule['interval'])})"]
+    return ("\n".join(said) + "\n").encode()
+
+
+def prompt(audit: Audit) -> bytes:
+    """The rules as the prompt of a judge, the weightiest first."""
+    rules = sorted(_rules(audit), key=lambda r: (-r["weight"], r["id"]))
+    listed = "\n".join(f"{k}. {short(rule['says'])}" for k, rule in enumerate(rules, 1))
+    return (
+        "You compare two responses, A and B, to the same prompt. Prefer the response that fits these principles; "
+        "the first weigh most, and one that does not apply counts for neither.\n\nThe better response:\n"
+        f"{listed}\n\nReply with the single letter A or B.\n"
+    ).encode()
+
+
+def _rules(audit: Audit) -> list[dict[str, object]]:
+    rules = audit.report["constitution"].get("rules") or []
+    if not rules:
+        note = audit.report["constitution"].get("note") or "no principle was asked"
+        raise AuditError(f"there is no constitution: {note}", "name one with --constitution FILE")
+    return list(rules)
+
+
+EXPORTS: Mapping[str, Callable[[Audit], bytes]] = MappingProxyType(
+    {"annotation": annotation, "markdown": markdown, "judge-prompt": prompt}
+)
+"""Name on the command line to the function that gives the file's content."""
