@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from prefaudit.cli import repair, settings
+from prefaudit.cli import principles, repair, settings
 from prefaudit.cli.common import (
     Config,
     Data,
@@ -165,6 +165,7 @@ def _audit(data: list[str], out: Path | None, given: dict[str, Any], config: Pat
     return audit
 
 
+principles.register(app)
 repair.register(app)
 settings.register(app)
 
