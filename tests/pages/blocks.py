@@ -1,0 +1,97 @@
+"""Fenced blocks of the documentation, and how they are run.
+
+What stands in comments before a block decides: `<!-- not run: why -->`, `<!-- heavy: why -->`, `<!-- ci -->` (run by
+the checks of the project), `<!-- exit: N -->` (of its last command), `<!-- part of: PATH -->` (a piece of that file).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from prefaudit.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(
+    r"^(?P<marks>(?:<!-- [^\n]* -->\n)*)```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+SHELL = re.compile(r"[|<>;&`]|\$\(")  # what needs a shell, outside quotes
+ANSWERS = (0, 1)  # of prefaudit, where a block names no exit code: nothing wrong, or the gate failed
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: its page, the number of its first line, its language, text and marks."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    marks: dict[str, str]
+
+
+def blocks(page: Path) -> list[Block]:
+    found = []
+    text = page.read_text("utf-8")
+    for match in FENCE.finditer(text):
+        said = (mark.partition(":") for mark in re.findall(r"<!-- (.*?) -->", match["marks"]))
+        marks = {name.strip(): value.strip() for name, _, value in said}
+        line = text.count("\n", 0, match.start("text")) + 1
+        found.append(Block(page, line, match["language"], match["text"], marks))
+    return found
+
+
+def is_run(block: Block, heavy: bool = False) -> bool:
+    """Whether the block is one of those that run: here, or behind the marker of heavy tests."""
+    if block.language not in ("sh", "python") or {"not run", "ci", "part of"} & set(block.marks):
+        return False
+    return heavy or "heavy" not in block.marks
+
+
+@dataclass
+class Reader:
+    """Somebody who types what a page says, in the current folder, from its first block to its last."""
+
+    names: dict[str, Any] = field(default_factory=dict)
+
+    def type(self, block: Block) -> str:
+        """Run one block and give what it printed; an unexpected exit code is an AssertionError."""
+        if block.language == "python":
+            with contextlib.redirect_stdout(io.StringIO()) as told:
+                exec(compile(block.text, f"{block.page.name}:{block.line}", "exec"), self.names)
+            return told.getvalue()
+        lines = [block.text] if "<<" in block.text else block.text.replace("\\\n", " ").splitlines()
+        lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        said = []
+        for number, line in enumerate(lines, 1):
+            code, text = _command(line)
+            said.append(text)
+            own = line.lstrip().startswith("prefaudit ")
+            wanted = (int(block.marks["exit"]),) if "exit" in block.marks and number == len(lines) else ANSWERS
+            where = f"{block.page.relative_to(ROOT)}:{block.line}: {line}\n{text[-2000:]}"
+            assert code in (wanted if own or "exit" in block.marks else (0,)), f"exit {code}: {where}"
+            assert "Traceback" not in text, where
+        return "".join(said)
+
+
+def _command(line: str) -> tuple[int, str]:
+    words = shlex.split(line, comments=True)
+    if words[0] == "prefaudit" and not SHELL.search(re.sub(r"'[^']*'|\"[^\"]*\"|#.*", "", line)):
+        done = CliRunner().invoke(app, words[1:])
+        assert done.exception is None or isinstance(done.exception, SystemExit), f"{line}: {done.exception!r}"
+        return done.exit_code, done.output
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(["bash", "-euo", "pipefail", "-c", line], capture_output=True, text=True, timeout=600,
+                         env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    return ran.returncode, ran.stdout + ran.stderr

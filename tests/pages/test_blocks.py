@@ -1,0 +1,122 @@
+"""What a page tells its reader to type works: every command and every piece of Python, in order, page by page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from pages.blocks import PAGES, ROOT, Reader, blocks, is_run
+from pages.material import lay_out
+
+RUN = [page for page in PAGES if any(is_run(block) for block in blocks(page))]
+HEAVY = [page for page in PAGES if any("heavy" in b.marks and is_run(b, heavy=True) for b in blocks(page))]
+EVERY = [block for page in PAGES for block in blocks(page)]
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.fixture(scope="session")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the pages name; the main one is audited, as it is by whoever reads a second page."""
+    folder = tmp_path_factory.mktemp("pages") / "folder"
+    folder.mkdir()
+    lay_out(folder)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        import prefaudit
+
+        prefaudit.scan("data.parquet")
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture()
+def desk(laid_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "desk"
+    shutil.copytree(laid_out, folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return folder
+
+
+@pytest.mark.parametrize("page", RUN, ids=name)
+def test_blocks_run(page: Path, desk: Path) -> None:
+    reader = Reader()
+    for block in blocks(page):
+        if is_run(block):
+            reader.type(block)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("page", HEAVY, ids=name)
+def test_heavy_blocks_run(page: Path, desk: Path) -> None:
+    from models.tiny import reward_model
+
+    for folder in ("our-rm", "another-rm"):
+        reward_model(desk / folder, "llama")
+    reader = Reader()
+    for block in blocks(page):
+        if is_run(block, heavy=True):
+            reader.type(block)
+
+
+def test_every_block_says_what_it_is() -> None:
+    """A command in a block without a language would be run by nobody."""
+    hidden = [
+        f"{name(block.page)}:{block.line}"
+        for block in EVERY
+        if block.language not in ("sh", "python")
+        for line in block.text.splitlines()
+        if line.startswith(("prefaudit ", "python ", "pip ", "$ "))
+        and "[" not in line
+        and "output of" not in block.marks
+    ]
+    assert hidden == []
+
+
+def test_no_command_hides_in_an_indented_block() -> None:
+    lines = [
+        f"{name(page)}: {line}"
+        for page in PAGES
+        if page.name != "cli.md"  # its usage lines are generated
+        for line in page.read_text("utf-8").splitlines()
+        if line.startswith("    prefaudit ")
+    ]
+    assert lines == []
+
+
+def test_what_is_not_run_says_why() -> None:
+    for block in EVERY:
+        assert "not run" not in block.marks or len(block.marks["not run"].split()) > 2, f"{block.page}:{block.line}"
+        assert "heavy" not in block.marks or len(block.marks["heavy"].split()) > 1, f"{block.page}:{block.line}"
+
+
+@pytest.mark.parametrize("block", [b for b in EVERY if b.language == "toml"], ids=lambda b: f"{name(b.page)}:{b.line}")
+def test_toml_is_toml(block: object, tmp_path: Path) -> None:
+    """And what is a configuration is one that is read."""
+    values = tomllib.loads(block.text)  # type: ignore[attr-defined]
+    if "code" in values:
+        return  # a rule: tests/test_rules.py
+    from prefaudit import config
+
+    path = tmp_path / ("pyproject.toml" if "tool" in values else "prefaudit.toml")
+    path.write_text(block.text)  # type: ignore[attr-defined]
+    assert config.load(path, {})
+
+
+@pytest.mark.parametrize("block", [b for b in EVERY if b.language == "yaml"], ids=lambda b: f"{name(b.page)}:{b.line}")
+def test_yaml_is_yaml(block: object) -> None:
+    assert yaml.safe_load(block.text)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("block", [b for b in EVERY if "part of" in b.marks], ids=lambda b: f"{name(b.page)}:{b.line}")
+def test_a_quoted_file_says_what_is_quoted(block: object) -> None:
+    assert block.text in (ROOT / block.marks["part of"]).read_text("utf-8")  # type: ignore[attr-defined]
