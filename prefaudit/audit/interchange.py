@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -55,7 +55,7 @@ def prompt(audit: Audit) -> bytes:
     ).encode()
 
 
-def _rules(audit: Audit) -> list[dict[str, object]]:
+def _rules(audit: Audit) -> list[dict[str, Any]]:
     rules = audit.report["constitution"].get("rules") or []
     if not rules:
         note = audit.report["constitution"].get("note") or "no principle was asked"
