@@ -115,7 +115,8 @@ def load(path: Path | None, command_line: Mapping[str, Any], environment: Mappin
     for key, value in table.items():
         origins[keyed(key)] = str(source)
         if key not in KINDS:
-            raise placed(origins, (keyed(key),), unknown("key", key, KINDS))
+            error = unknown("key", key, KINDS)
+            raise UsageError(f"{located(str(source), (key,))}: {error.message}", error.hint)
         try:
             merged[keyed(key)] = _typed(value, KINDS[key])
         except UsageError as error:

@@ -55,13 +55,26 @@ def read_baseline(path: str | Path) -> tuple[dict[str, Any], str]:
     try:
         if schema == REPORT:
             table = written(table)
-        for one in table["found"]:
-            one["slice"].items(), one["on"].upper(), len(one.get("named") or ())
+        _checked(table)
     except UsageError as e:
         raise UsageError(f"--baseline {path}: {e.message}", e.hint) from e
     except (KeyError, TypeError, AttributeError) as e:
         raise UsageError(f"--baseline {path} is damaged: {type(e).__name__} {e}", REMEDY) from e
     return table, fingerprint(json.dumps(table, sort_keys=True))
+
+
+def _checked(table: Mapping[str, Any]) -> None:
+    """Raise what the comparison would stumble over."""
+    kinds = {"on": str, "slice": dict, "scope": str, "severity": str}
+    numbers = ("judged", "found", "rate", "value", "threshold", "effect")
+    int(table["dataset"]["pairs"])
+    for one in table["found"]:
+        wrong = [key for key, kind in kinds.items() if not isinstance(one[key], kind)]
+        wrong += [key for key in numbers if not isinstance(one.get(key), int | float | None)]
+        interval = one.get("interval") or [0, 0]
+        if wrong or len(interval) != 2 or not all(isinstance(end, int | float) for end in interval):
+            raise TypeError(f"in {', '.join(wrong) or 'interval'} of {one['on']}")
+        list(one.get("named") or ())
 
 
 def compared(report: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""Where values come from: file and line, environment, command line; `config show` and `init`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from prefaudit import gates, toml
+from prefaudit.cli import app
+from prefaudit.config import KINDS, checked, keyed, load
+from prefaudit.core import UsageError
+
+FILE = """\
+# a comment
+select = [
+  "SCH",   # with another
+  "DUP",
+]
+
+"fail-on" = "warning"
+params.LEN001 = { ratio = 20.0 }
+[severity]
+DUP001 = "error"
+[gate.SCH001]
+error_if = "rate > 5 %"
+
+[[gate.SCH001.slice]]
+source = "a.b"
+[[gate.SCH001.slice]]
+language = "de"
+warn_if = '''never'''
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def call(*words: str, **environment: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [*words], env=environment)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_places_are_the_lines_on_which_keys_begin() -> None:
+    found = toml.places(FILE)
+    lines = FILE.splitlines()
+    assert lines[found[("select",)] - 1].startswith("select")
+    assert lines[found[("fail-on",)] - 1].startswith('"fail-on"')
+    assert found[("params", "LEN001", "ratio")] == 8
+    assert found[("gate", "SCH001")] == 11
+    assert [found[("gate", "SCH001", "slice", k)] for k in (0, 1)] == [14, 16]
+    assert found[("gate", "SCH001", "slice", 1, "warn_if")] == 18
+    assert toml.places("a = [") == {} and toml.places("x = 1\n" * 2000) == {}
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("fail_on = 'error'", "prefaudit.toml:1: fail_on: unknown key 'fail_on'"),
+    ("\n\nseed = 'x'", "prefaudit.toml:3: seed: has to be a whole number"),
+    ("\nselect = 3", "prefaudit.toml:2: select: has to be a list"),
+    ("[params]\nLEN001 = 3", "prefaudit.toml:2: [params] LEN001: has to be a table"),
+    ("[gate.SCH001]\n# why\nerror_if = 'high'", "prefaudit.toml:3: [gate.SCH001] error_if: 'high' is no condition"),
+    ("[gate.SCH001]\n[[gate.SCH001.slice]]\nsorce = 'x'", ":3: [gate.SCH001.slice] sorce: unknown key"),
+    ("fail-on = 'err'", "prefaudit.toml:1: fail-on: --fail-on cannot be 'err'"),
+    ("select = ['DUPP']", "prefaudit.toml:1: select: unknown rule 'DUPP'"),
+    ("[severity]\nSCH001 = 'bad'", "prefaudit.toml:2: [severity] SCH001: unknown severity 'bad'"),
+    ("[params.LEN001]\nratoi = 3", "prefaudit.toml:1: [params] LEN001: unknown parameter of LEN001 'ratoi'"),
+    ("[gate.SCH999]\nerror_if = 'never'", "prefaudit.toml:1: [gate] SCH999: unknown rule"),
+    ("baseline = 'none.json'", "--baseline none.json cannot be read"),
+])  # fmt: skip
+def test_what_is_wrong_is_named_by_file_line_table_and_key(text: str, said: str) -> None:
+    Path("prefaudit.toml").write_text(text)
+    code, out, err = call("config", "show")
+    assert (code, out) == (2, "")
+    assert said in " ".join(err.split())
+
+
+def test_in_pyproject_the_table_is_named() -> None:
+    Path("pyproject.toml").write_text("[project]\nname = 'x'\n\n[tool.prefaudit.gate.SCH001]\nerror_iff = 'never'\n")
+    with pytest.raises(
+        UsageError, match=re.escape("pyproject.toml:5: [tool.prefaudit.gate.SCH001] error_iff: unknown")
+    ):
+        load(None, {}, {})
+
+
+def test_the_environment_is_named() -> None:
+    assert "PREFAUDIT_FAIL_ON: --fail-on cannot be 'x'" in call("config", "show", PREFAUDIT_FAIL_ON="x")[2]
+
+
+def test_config_show_says_where_each_value_came_from() -> None:
+    Path("prefaudit.toml").write_text(FILE)
+    code, out, err = call("config", "show", "--ignore", "LEN", PREFAUDIT_SEED="3", PREFAUDIT_SELECT="CNF")
+    assert code == 0, err
+    told = {line.partition("  #")[0].strip(): line.partition("  # ")[2] for line in out.splitlines()}
+    assert told['fail-on = "warning"'] == "prefaudit.toml:7"
+    assert told['select = ["CNF"]'] == "PREFAUDIT_SELECT"
+    assert told['ignore = ["LEN"]'] == "command line"
+    assert told["seed = 3"] == "PREFAUDIT_SEED"
+    assert told['device = "auto"'] == "default"
+    assert told["params.LEN001.ratio = 20.0"] == "prefaudit.toml:8, instead of 10.0"
+    assert told['severity.DUP001 = "error"'] == 'prefaudit.toml:10, instead of "warning"'
+    assert told['gate.SCH001.slice[0].source = "a.b"'] == "prefaudit.toml:15"
+    assert "not set: format, with, without" in out
+    named = {key for key in KINDS if re.search(rf"(^|[ ,]){re.escape(key)}\b", out, re.M)}
+    assert set(KINDS) - named <= {"map"}
+
+
+def test_init_writes_every_key_and_keeps_a_file_that_is_there() -> None:
+    assert call("init")[0] == 0
+    text = Path("prefaudit.toml").read_text()
+    assert load(None, {}, {}).fail_on == "error"
+    assert tomllib.loads(text) == {"fail-on": "error"}
+    table = tomllib.loads(re.sub(r"^#(?=\S)", "", text, flags=re.M))
+    assert set(table) == set(KINDS), "init.toml names every key of config.KINDS, and no other"
+    assert len(gates.read(table["gate"])) == 2
+    Path("prefaudit.toml").write_text("mine = 1\n")
+    code, out, err = call("init")
+    assert (code, out) == (2, "") and "--force" in err
+    assert Path("prefaudit.toml").read_text() == "mine = 1\n"
+    assert call("init", "--force")[0] == 0
+    assert Path("prefaudit.toml").read_text() == text
+    assert call("init", "-o", "no/where.toml")[0] == call("init", "-o", "config.yaml")[0] == 2
+
+
+@pytest.mark.parametrize("key", [k for k in KINDS if k not in ("fail-on",)])
+def test_every_key_of_init_is_read(key: str) -> None:
+    """Each on its own, since some exclude each other."""
+    call("init")
+    table = tomllib.loads(re.sub(r"^#(?=\S)", "", Path("prefaudit.toml").read_text(), flags=re.M))
+    together = {"llm": ("llm", "llm-url"), "llm-url": ("llm", "llm-url")}.get(key, (key,))
+    checked({keyed(k): table[k] for k in together})
