@@ -1,4 +1,4 @@
-"""Every pipeline example as it is meant to be run, with its own tool: `python benchmarks/pipelines.py FOLDER [NAME ...]`.
+"""Every pipeline example, run with its own tool: `python benchmarks/pipelines.py FOLDER [NAME ...]`.
 
 FOLDER gets a virtual environment for each tool (pip fetches the tools) and the copies that the examples work in. Each
 runs on examples/pipelines/good.jsonl, which has to pass, and on bad.jsonl, which has to stop at the gate with nothing
