@@ -25,7 +25,7 @@ class Sae:
 
     Attributes:
         encoder: (d, M).
-        decoder: (M, d), rows of unit length.
+        decoder: (M, d), rows of unit length, less where a feature is `weighted`.
         active: K, how many features a pair has; fewer where x is 0.
     """
 
@@ -45,6 +45,13 @@ class Sae:
     def decode(self, z: Floats) -> Floats:
         """(n, d) reconstructions."""
         return np.asarray(z @ self.decoder)
+
+    def weighted(self, gain: Floats) -> Sae:
+        """The same features, of which those with a large gain (M,) are rather among the active ones.
+
+        Values grow by the gain and rows shrink by it: what an active feature says of a pair stays the same.
+        """
+        return Sae(self.encoder * gain, self.decoder / gain[:, None], self.active)
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the folder that `sae_lens.SAE.load_from_disk` opens, as an `abstopk` of which all biases are 0.

@@ -1,9 +1,8 @@
 """Fitting a lens: a signed Matryoshka top-k autoencoder, in the directions in which the pairs differ most.
 
-Bussmann et al. 2025 (arXiv 2503.17547) for the nested prefixes, Gao et al. 2024 (arXiv 2406.04093) for top-k,
-Hyvarinen 1999 for the start. Trained within the leading principal directions and started from the most independent
-ones, it explains more of pairs not seen, and comes back better on other pairs, than from a random start in all of them
-(docs/benchmarks-lens.md).
+Bussmann et al. 2025 (arXiv 2503.17547) for the nested prefixes, Gao et al. 2024 (arXiv 2406.04093) for top-k, Kaiser
+1958 for the start. Trained within the leading principal directions and started from their varimax rotation, which two
+halves of the data share more of than a random start or the components themselves (docs/benchmarks-lens.md).
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from numpy.typing import NDArray
 from prefaudit.lens.sae import Floats, Sae, keep
 
 Doubles = NDArray[np.float64]
-BATCH, STEPS, RATE = 256, 1000, 1e-3
+BATCH, RATE = 256, 1e-3
+STEPS, MOST_STEPS, PER_STEP = 300, 1000, 6  # few pairs are soon learned by heart: a step for every so many pairs
 WARM, COOL = 100, 0.2  # steps in which the rate rises; the last share of the steps in which it falls to 0
-TURNS = 200  # iterations of the fixed point at most
+TURNS = 1000  # of the rotation at most
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,17 @@ def train(x: Floats, want: Shape, seed: int = 0) -> Sae:
     Args:
         x: (n, d) chosen minus rejected.
         want: see Shape.
-        seed: of batches and of features beyond the independent ones.
+        seed: of batches, and of features beyond the principal directions.
 
     Raises:
         ValueError: fewer than two different differences.
     """
     if len(x) < 2 or not x.any():
         raise ValueError("too few pairs differ for a lens")
-    turn, _ = principal(x, 64 if len(x) >= 3000 else max(want.features, 16))
+    turn, squares = principal(x, 64 if len(x) >= 3000 else max(want.features, 16))
     inside = np.asarray(x @ turn.T, np.float32)
     scale = np.float32(np.sqrt((inside**2).sum(1).mean()))
-    decoder = _start(inside / scale, want.features, seed)
+    decoder = _start(turn, squares, want.features, seed)
     encoder, decoder = _adam(inside / scale, decoder, want, seed)
     whole = decoder @ turn
     sign = np.sign(whole[np.arange(len(whole)), np.abs(whole).argmax(1)])[:, None]  # a sign is arbitrary
@@ -82,25 +82,28 @@ def explained(x: Floats, rebuilt: Floats) -> float:
     return float(1 - ((x - rebuilt) ** 2).sum() / max(float((x**2).sum()), 1e-12))
 
 
-def _start(x: Floats, features: int, seed: int) -> Floats:
-    """Unit rows (features, r): mixing directions of the most independent components, the strongest first."""
-    many = min(features, x.shape[1])
-    spread = np.sqrt((x[:, :many].astype(np.float64) ** 2).mean(0))
-    white = x[:, :many] / spread
-    turn = np.eye(many)
-    for _ in range(TURNS):  # symmetric FastICA with tanh; x has no mean to take away: x and -x are both meant
-        bent = np.tanh(white @ turn)
-        left, _, right = np.linalg.svd(white.T @ bent / len(x) - turn * (1 - bent**2).mean(0))
+def _start(turn: Floats, squares: Doubles, features: int, seed: int) -> Floats:
+    """Unit rows (features, r) in principal coordinates: the varimax rotation, the strongest first.
+
+    Rotated so that the loadings of the embedder's dimensions on the directions, which have the length of the root mean
+    square along them, are few and large (Kaiser 1958, by singular vectors). More features than directions are drawn.
+    """
+    many = min(features, len(turn))
+    loads = turn[:many].T.astype(np.float64) * np.sqrt(squares[:many])
+    rotation = np.eye(many)
+    for _ in range(TURNS):
+        now = loads @ rotation
+        left, _, right = np.linalg.svd(loads.T @ (now**3 - now * (now**2).mean(0)))
         new = left @ right
-        done = np.abs(np.abs((turn * new).sum(0)) - 1).max() < 1e-6
-        turn = new
+        done = np.abs(np.abs((rotation * new).sum(0)) - 1).max() < 1e-7
+        rotation = new
         if done:
             break
-    mixing = np.zeros((features, x.shape[1]))
-    mixing[:many, :many] = turn.T * spread
-    mixing[:many] = mixing[:many][np.argsort(-(mixing[:many] ** 2).sum(1), kind="stable")]
-    mixing[many:] = np.random.default_rng(seed).standard_normal((features - many, x.shape[1]))
-    return np.asarray(mixing / np.linalg.norm(mixing, axis=1, keepdims=True), np.float32)
+    rows = np.random.default_rng(seed).standard_normal((features, len(turn)))
+    order = np.argsort(-(squares[:many, None] * rotation**2).sum(0), kind="stable")
+    rows[:many] = 0
+    rows[:many, :many] = rotation.T[order]
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def _adam(x: Floats, decoder: Floats, want: Shape, seed: int) -> tuple[Floats, Floats]:
@@ -109,13 +112,13 @@ def _adam(x: Floats, decoder: Floats, want: Shape, seed: int) -> tuple[Floats, F
     weights = [decoder.copy(), decoder.T.copy()]
     first, second = [np.zeros_like(w) for w in weights], [np.zeros_like(w) for w in weights]
     order, at = rng.permutation(len(x)), 0
-    batch = min(BATCH, len(x))
-    for step in range(1, STEPS + 1):
+    batch, steps = min(BATCH, len(x)), min(max(STEPS, len(x) // PER_STEP), MOST_STEPS)
+    for step in range(1, steps + 1):
         if at + batch > len(x):
             order, at = rng.permutation(len(x)), 0
         slopes = _slopes(x[order[at : at + batch]], weights, want)
         at += batch
-        rate = RATE * min(1, step / WARM) * min(1, (STEPS - step) / (STEPS * COOL))
+        rate = RATE * min(1, step / WARM) * min(1, (steps - step) / (steps * COOL))
         for k, slope in enumerate(slopes):
             first[k] = 0.9 * first[k] + 0.1 * slope
             second[k] = 0.999 * second[k] + 0.001 * slope**2
