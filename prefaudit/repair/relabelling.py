@@ -23,7 +23,11 @@ from prefaudit.repair.result import Repair
 from prefaudit.repair.rewrite import Edits
 from prefaudit.repair.softening import MARGIN, PROBABILITY
 
-UNDECIDED = {"LBL002": "says that nothing supports the label, not that the other side is right"}
+UNDECIDED = {
+    "LBL002": "says that nothing supports the label, not that the other side is right",
+    "PRN002": "says which principle decides, not that the label is wrong",
+    "PRN003": "says that principles are in conflict, not that the label is wrong",
+}
 
 
 @dataclass(frozen=True)
