@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefaudit.reports import strength
+from prefaudit.reports import principles, strength
 from prefaudit.reports.digest import digest
 from prefaudit.reports.findings import SEVERITIES, finding, rank, tendency
-from prefaudit.reports.html import lead, principles, tables
+from prefaudit.reports.html import lead, tables
 from prefaudit.reports.html.charts import charts
 from prefaudit.reports.html.forest import forest
 from prefaudit.reports.html.pairs import Pairs
@@ -109,8 +109,20 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "slices": tables.slices(report),
         "annotators": tables.annotators(report),
         "lens_head": tables.LENS,
-        "principles": principles.section(report),
+        "principles": _principles(report),
     }
+
+
+def _principles(report: dict[str, Any]) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    """The tables of principles, each with its title, head and rows; those without rows are left out."""
+    told = [
+        ("Constitution", principles.RULES, principles.rules(report)),
+        ("Against what else foresees the labels, held out", principles.AGAINST, principles.against(report)),
+        *((f"By {kind}", principles.BY, rows) for kind, rows in principles.by(report)),
+        ("Disagreements", principles.APART, principles.apart(report)),
+        ("Every principle, in the direction that the labels follow", principles.EACH, principles.each(report)),
+    ]
+    return [(title, head, rows[: 3 * LISTED]) for title, head, rows in told if rows]
 
 
 def _with_pairs(report: dict[str, Any], pairs: Pairs) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefaudit.reports import strength
-from prefaudit.reports.words import count, known, number, percent
+from prefaudit.reports.words import count, known, number, pair_of, percent
 
 ENOUGH = 50  # values below which a drawing shows chance and a table would do
 WIDTH, HEIGHT = 300, 130
@@ -40,6 +40,7 @@ def charts(report: dict[str, Any]) -> dict[str, Chart | None]:
         "difference": _difference(shapes.get("length_difference") or {}),
         "strength": _strength(shapes.get("strength") or {}),
         "deciles": _deciles(report),
+        "agreement": _agreement((report.get("constitution") or {}).get("curve") or []),
     }
 
 
@@ -138,6 +139,30 @@ def _deciles(report: dict[str, Any]) -> Chart | None:
         "Bars: evidence against the label. Dashed: the longer answer wins.",
         strength.DECILES,
         strength.deciles(report),
+    )
+
+
+def _agreement(curve: Sequence[dict[str, Any]]) -> Chart | None:
+    """How far a list of so many principles agrees with labels that it was not chosen on."""
+    told = [one for one in curve if known(one.get("agreement")) and pair_of(one.get("interval"))]
+    if len(told) < 2:
+        return None
+    import altair as alt
+
+    data = [{"rules": c["rules"], "share": c["agreement"], "low": c["interval"][0], "high": c["interval"][1]}
+            for c in told]  # fmt: skip
+    base = alt.Chart(_data(data)).encode(
+        x=alt.X("rules:Q", title="principles in the list").axis(format="d", tickMinStep=1, grid=False),
+        y=alt.Y("share:Q", title="labels agreed with").scale(zero=False).axis(format="%", tickCount=4),
+    )
+    band = base.mark_area(color=CHOSEN, opacity=0.15).encode(y=alt.Y("low:Q", title="labels agreed with"), y2="high:Q")
+    line = base.mark_line(color=CHOSEN, strokeWidth=1.5, point={"filled": True, "size": 22, "color": CHOSEN})
+    return Chart(
+        "Agreement with the labels, by number of principles",
+        _svg(band + line),
+        "On groups of pairs that the principles were not chosen on, with the 95 % interval.",
+        ("principles", "agreement"),
+        [(count(c["rules"]), percent(c["agreement"], c["interval"])) for c in told],
     )
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from prefaudit.reports.effects import effect
 from prefaudit.reports.parts import Effect
-from prefaudit.reports.words import clean, known, number
+from prefaudit.reports.words import clean, known
 
 MOST = 400  # rows of all pairs
-AXIS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)  # half widths of the axis, as differences of probabilities
+AXIS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # half widths of the axis, as differences of probabilities
 SHOWN = 0.9  # of the intervals' ends lie on the axis; the others end in an arrow
 ALL = "all pairs"
 KEYS = {"win": "win_rate", "joint": "delta_joint", "n": "n", "differs": "prevalence", "q": "q"}
@@ -36,12 +36,13 @@ class Forest:
     sources: list[str]
     families: list[str]
     half: float
+    whole: int
     left: int
 
     @property
     def ticks(self) -> list[str]:
-        """The axis at its ends, half way and in the middle, in points."""
-        return [f"{100 * self.half * at:+.3g}".replace("+0", "0") for at in (-1, -0.5, 0, 0.5, 1)]
+        """The axis at its ends and in the middle, in points."""
+        return [f"{-100 * self.half:.0f}", "0", f"{100 * self.half:+.0f}"]
 
     @property
     def point(self) -> float:
@@ -65,7 +66,7 @@ def forest(report: dict[str, Any]) -> Forest:
     half = _half([s for _, s, _ in said])
     rows = [_row(source, s, e, half) for source, s, e in said]
     families = sorted({row.told.family for row in rows})
-    return Forest(rows, [ALL, *dict.fromkeys(sources)], families, half, max(0, len(whole) - MOST))
+    return Forest(rows, [ALL, *dict.fromkeys(sources)], families, half, len(whole), max(0, len(whole) - MOST))
 
 
 def _row(source: str, told: Effect, e: dict[str, Any], half: float) -> Row:
@@ -73,7 +74,11 @@ def _row(source: str, told: Effect, e: dict[str, Any], half: float) -> Row:
     numbers = {name: float(e[key]) if known(e.get(key)) else None for name, key in KEYS.items()}
     numbers["held"] = told.estimate
     numbers["joint"] = None if told.estimate is None else numbers["joint"]
-    return Row(told, source, sure, number(e["q"]) if known(e.get("q")) else "", numbers, _drawing(told, half))
+    return Row(told, source, sure, _q(e.get("q")), numbers, _drawing(told, half))
+
+
+def _q(q: Any) -> str:
+    return "" if not known(q) else "<0.001" if q < 0.001 else f"{q:.3f}"
 
 
 def _half(effects: list[Effect]) -> float:

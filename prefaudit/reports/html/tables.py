@@ -172,11 +172,6 @@ def _feature(e: dict[str, Any], pairs: Pairs) -> Feature:
              _value(e.get("stability"))),
         Cell(", ".join(clean(row, 40) for row in e.get("examples") or ())),
     ]  # fmt: skip
-    about = [f"{what}: {', '.join(clean(_word(x), 60) for x in e[what][:8])}" for what in ("terms", "properties")
-             if isinstance(e.get(what), list) and e[what]]  # fmt: skip
+    about = [f"{what}, with their correlations: " + ", ".join(f"{clean(t['words'], 60)} {t['r']:+.2f}" for t in e[what])
+             for what in ("terms", "properties") if e.get(what)]  # fmt: skip
     return Feature(cells, about, pairs.of(e.get("examples") or (), 2))
-
-
-def _word(x: Any) -> Any:
-    """A term, whether it stands alone or with its weight."""
-    return x[0] if isinstance(x, list) and x else x.get("name", "") if isinstance(x, dict) else x
