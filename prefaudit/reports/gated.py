@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from prefaudit import gates
 from prefaudit.reports.words import clean, count, number, percent, points, some
 
+REST = "all other pairs"
 NEW = 5  # findings named as new
 
 
 def lines(report: Mapping[str, Any]) -> list[str]:
     """What failed, what could not be decided, how many passed, and what is new since the baseline; often nothing."""
-    return [*_verdicts(report), *_baseline(report)]
+    return [*_baseline(report), *_verdicts(report)]
 
 
 def _verdicts(report: Mapping[str, Any]) -> Iterator[str]:
     verdicts = report.get("gates") or []
+    parted = {gate["on"] for gate in verdicts if gate["slice"]}
     for gate in verdicts:
         if gate["status"] == gates.FAILED:
-            held = f"{clean(gate['condition'], 80)} holds"
-            yield f"gate {_name(gate)}: {held}, {_measured(gate)} ({clean(gate['severity'], 10)})"
+            held = f"{clean(gate['condition'], 80)}: {clean(gate['severity'], 10)}"
+            yield f"gate {_name(gate, parted)} {held}, {measured(gate)}"
     for gate in verdicts:
         if gate["status"] == "unjudged":
-            yield f"gate {_name(gate)} not decided: {clean(gate['why'])}"
+            yield f"gate {_name(gate, parted)} not decided: {clean(gate['why'])}"
     passed = sum(gate["status"] == "passed" for gate in verdicts)
     if passed:
         yield f"{some(passed, 'other gate' if passed < len(verdicts) else 'gate')} passed"
 
 
-def _name(gate: Mapping[str, Any]) -> str:
+def _name(gate: Mapping[str, Any], parted: Collection[str] = ()) -> str:
     cut = ", ".join(f"{by} {clean(name, 60)}" for by, name in gate["slice"].items())
+    cut = cut or (REST if gate["on"] in parted else "")
     return clean(gate["on"], 60) + (f" ({cut})" if cut else "")
 
 
-def _measured(gate: Mapping[str, Any]) -> str:
+def measured(gate: Mapping[str, Any]) -> str:
+    """The numbers that a gate went by."""
     of = some(gate["judged"], "pair")
     if "effect" in gate:
-        return f"{points(gate['effect'], gate['interval'])} points at equal length, {of}"
+        told = (
+            [f"{points(gate['effect'], gate['interval'])} points at equal length"] if gate["effect"] is not None else []
+        )
+        return ", ".join([*told, f"it wins {percent(gate['win_rate'])}", of])
     if gate["interval"]:
         return f"{count(gate['found'])} of {of}, {percent(gate['rate'], gate['interval'])}"
     return f"value {number(gate['value'])}"

@@ -9,6 +9,7 @@ from prefaudit.reports.items import items
 from prefaudit.reports.words import clean, some
 
 LEVELS = {"error": "error", "warning": "warning", "info": "notice"}
+WORDS = {"error": "error", "warning": "warning", "info": "note"}
 MOST = 10  # of a level: GitHub shows no more of a step
 
 
@@ -29,7 +30,7 @@ def render(report: dict[str, Any], *, width: int = 80, color: bool = False) -> s
         lines += [command(level, item.title, "\n".join(item.lines), file) for item in shown]
         if rest:
             codes = ", ".join(item.code for item in rest)
-            lines.append(command(level, f"prefaudit: {some(len(rest), 'more ' + severity)}", codes, file))
+            lines.append(command(level, f"prefaudit: {some(len(rest), 'more ' + WORDS[severity])}", codes, file))
     lines.append(command("notice", "prefaudit", digest(report).headline))
     return "\n".join(lines) + "\n"
 

@@ -6,13 +6,14 @@ its own format.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from prefaudit import gates
 from prefaudit.gates.decide import RANK
-from prefaudit.reports.words import clean, count, number, percent, points, some
+from prefaudit.reports.gated import REST, measured
+from prefaudit.reports.words import clean, count, number, percent, some
 
 SLICES = 3  # of a kind, in the words of an item
 COUNTED = 20  # of a rule, in the numbers of an item
@@ -60,10 +61,12 @@ def items(report: Mapping[str, Any]) -> list[Item]:
     for gate in verdicts:
         rule = rules.get(gate["on"])
         fails = (gate["on"], gate["slice"]) in failing
-        item = _effect(gate, fails, new) if rule is None else _rule(rule, gate["slice"], gate, fails, new, report)
-        told.append(replace(item, part="all other pairs") if gate["on"] in parted and not gate["slice"] else item)
+        item = (
+            _effect(gate, fails, new) if rule is None else _rule(rule, gate["slice"], gate, fails, new, report, parted)
+        )
+        told.append(replace(item, part=REST) if gate["on"] in parted and not gate["slice"] else item)
     order = {"error": 0, "fired": 1, "unjudged": 2, "ok": 3}
-    return sorted(told, key=lambda i: (order[i.state], RANK[i.severity], i.code, i.part))
+    return sorted(told, key=lambda i: (order[i.state], not i.fails, RANK[i.severity], i.code, i.part))
 
 
 def _failed(extractor: Mapping[str, Any]) -> Item:
@@ -77,13 +80,15 @@ def _part(cut: Mapping[str, str]) -> str:
 
 
 def _rule(rule: Mapping[str, Any], cut: Mapping[str, str], gate: Mapping[str, Any] | None, fails: bool,
-          new: Mapping[tuple[str, str], str] | None, report: Mapping[str, Any]) -> Item:  # fmt: skip
+          new: Mapping[tuple[str, str], str] | None, report: Mapping[str, Any],
+          parted: Collection[str] = ()) -> Item:  # fmt: skip
     numbers = gate or rule
     state = rule["status"] if gate is None else _state(rule, gate)
     part = _part(cut)
     why = (new or {}).get((rule["code"], part), "")
-    rows = tuple(clean(row, 40) for row in rule.get("examples") or ())[:ROWS] if not cut else ()
-    slices = tuple(_slices(report, rule["code"])) if not cut and state == "fired" else ()
+    whole = rule["code"] not in parted  # rows and slices are told of the rule as a whole
+    rows = tuple(clean(row, 40) for row in rule.get("examples") or ())[:ROWS] if whole else ()
+    slices = tuple(_slices(report, rule["code"])) if whole and state == "fired" else ()
     lines = [_sentence(rule, numbers, state)]
     if gate is not None and gate["condition"]:
         lines.append(f"Gate: {_condition(gate)}")
@@ -133,10 +138,7 @@ def _effect(gate: Mapping[str, Any], fails: bool, new: Mapping[tuple[str, str], 
     state = {gates.FAILED: "fired", "unjudged": "unjudged"}.get(gate["status"], "ok")
     why = (new or {}).get((gate["on"], _part(gate["slice"])), "")
     told = [_condition(gate) if state != "unjudged" else f"not judged: {clean(gate['why'])}"]
-    if gate.get("effect") is not None:
-        told.append(
-            f"at equal length {points(gate['effect'], gate['interval'])} points, {some(gate['judged'], 'pair')}"
-        )
+    told += [measured(gate)] if gate["judged"] else []
     told += [f"New since the baseline: {clean(why)}"] if why else []
     fresh = None if new is None or state != "fired" else bool(why)
     return Item(
