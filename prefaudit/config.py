@@ -50,6 +50,8 @@ class Options:
     score_columns: tuple[str, ...] = ()  # CHOSEN:REJECTED, columns of the source with scores of the two answers
     max_tokens: int | None = None  # that a reward model reads
     device: str = "auto"  # where local models run
+    trust_remote_code: bool | None = None  # run what code comes with a reward model that is pinned to a commit
+    votes: str | None = None  # an AnnotatedPairs file: votes on principles that were cast elsewhere
     llm: str | None = None  # name of a language model, and the OpenAI-compatible URL behind which it is
     llm_url: str | None = None
     llm_pairs: int | None = None  # that it is asked about, drawn with the seed
@@ -67,8 +69,10 @@ KINDS: dict[str, type] = {
     "severity": dict,
     "max-length": int, "tokenizer": str, "against": tuple, "presidio": tuple, "probe": tuple, "part-rows": int,
     "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str,
+    "trust-remote-code": bool,
     "principles": tuple, "constitution": str,
-    "embedder": str, "lens-features": int, "lens-active": int, "llm": str, "llm-url": str, "llm-pairs": int,
+    "embedder": str, "lens-features": int, "lens-active": int, "votes": str, "llm": str, "llm-url": str,
+    "llm-pairs": int,
     "llm-price": str, "max-calls": int, "gate": dict, "baseline": str,
 }  # fmt: skip
 
@@ -185,8 +189,8 @@ def _typed(value: Any, kind: type) -> Any:
         if isinstance(values, list) and all(isinstance(v, str) for v in values):
             return tuple(values)
         raise UsageError(f"has to be a list of strings, not {value!r}", 'for example ["LEN", "DUP001"]')
-    if not isinstance(value, kind) or isinstance(value, bool):
-        words = {str: "text in quotes", int: "whole number", dict: "table"}
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        words = {str: "text in quotes", int: "whole number", dict: "table", bool: "true or false"}
         raise UsageError(f"has to be a {words[kind]}, not {value!r}", "see docs/configuration.md")
     return value
 
@@ -194,6 +198,10 @@ def _typed(value: Any, kind: type) -> Any:
 def _from_text(name: str, text: str, kind: type) -> Any:
     if kind is tuple:
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind is bool:
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise UsageError(f"has to be true or false, not {text!r}", "unset it or correct it")
+        return text.lower() in ("true", "1")
     if kind is int:
         try:
             return int(text)
@@ -242,6 +250,8 @@ def checked(values: Mapping[str, Any]) -> Options:
         raise UsageError("--lens-active cannot be more than --lens-features", "4 of 32 is usual")
     if options.max_calls is not None and options.max_calls < 0:
         raise UsageError(f"--max-calls has to be 0 or more, not {options.max_calls}", "0 shows what would be asked")
+    if options.votes and options.llm:
+        raise UsageError("--votes and --llm exclude each other", "votes are read from the file, or the model is asked")
     if bool(options.llm) != bool(options.llm_url):
         raise UsageError("--llm and --llm-url belong together", "--llm MODEL --llm-url http://localhost:8000/v1")
     if re.search(r"[?@]", options.llm_url or ""):

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from prefaudit.audit.annotated import annotated_pairs, icai_csv
 from prefaudit.core import AuditError
+from prefaudit.reports.markdown import escape
 from prefaudit.reports.principles import lines, short
 from prefaudit.reports.words import decimal, percent
 
@@ -40,7 +42,7 @@ def markdown(audit: Audit) -> bytes:
     said = ["# Constitution", "", *(f"{line}." for line in lines(report)), ""]
     for number, rule in enumerate(_rules(audit), 1):
         facts = f"weight {decimal(rule['weight'])}; speaks in {percent(rule['applies'])}, followed in "
-        said += [f"{number}. {rule['says']} ({facts}{percent(rule['followed'], rule['interval'])})"]
+        said += [f"{number}. {escape(rule['says'])} ({facts}{percent(rule['followed'], rule['interval'])})"]
     return ("\n".join(said) + "\n").encode()
 
 
@@ -64,6 +66,12 @@ def _rules(audit: Audit) -> list[dict[str, Any]]:
 
 
 EXPORTS: Mapping[str, Callable[[Audit], bytes]] = MappingProxyType(
-    {"annotation": annotation, "markdown": markdown, "judge-prompt": prompt}
+    {
+        "annotation": annotation,
+        "markdown": markdown,
+        "judge-prompt": prompt,
+        "annotated-pairs": annotated_pairs,
+        "icai-csv": icai_csv,
+    }
 )
 """Name on the command line to the function that gives the file's content."""

@@ -51,7 +51,9 @@ SCAN: dict[str, Any] = {
     ],
     "reward_model": Annotated[
         list[str] | None,
-        typer.Option("--reward-model", metavar="MODEL", help="Folder, hub id or KIND+URL#TOKENIZER; repeatable."),
+        typer.Option(
+            "--reward-model", metavar="MODEL", help="Folder, hub id, server, judge or two models; repeatable."
+        ),
     ],
     "score_columns": Annotated[
         list[str] | None,
@@ -63,8 +65,16 @@ SCAN: dict[str, Any] = {
         int | None,
         typer.Option("--max-tokens", metavar="N", help="Tokens a reward model reads [default: its own limit]."),
     ],
+    "trust_remote_code": Annotated[
+        bool | None,
+        typer.Option("--trust-remote-code", help="Run the code of a reward model named with @COMMIT, if it has any."),
+    ],
     "device": Annotated[
         str | None, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps [default: auto].")
+    ],
+    "votes": Annotated[
+        str | None,
+        typer.Option("--votes", metavar="FILE", help="Votes on principles cast elsewhere: an AnnotatedPairs file."),
     ],
     "llm": Annotated[
         str | None, typer.Option("--llm", metavar="MODEL", help="A language model, for principles, names and verdicts.")

@@ -1,4 +1,4 @@
-"""`asked`: what a language model says that each principle favours, on a sample of the pairs. docs/principles-llm.md."""
+"""`asked`: votes on principles by a reader: a language model, on a sample, or a file. docs/principles-llm.md."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from prefaudit.core import Apply, Parts, UsageError, fingerprint
 from prefaudit.models.chat import connect
 from prefaudit.models.minilm import installed
 from prefaudit.principles import saved
+from prefaudit.principles.annotated import content, read
 from prefaudit.principles.ask import LISTED, listed
 from prefaudit.principles.discover import PAIRS, Found, Plan, discover
 from prefaudit.principles.library import Principle, load
@@ -26,6 +27,7 @@ class Asked:
         llm: name of the model.
         llm_url: where it is.
         llm_pairs: pairs voted on.
+        votes: a file with votes that were cast elsewhere; then no model is asked.
         principles: files of principles.
         constitution: a file with a list chosen before.
         asked_print: of the texts in them, made where it is not given.
@@ -35,6 +37,7 @@ class Asked:
     llm: str | None = None
     llm_url: str | None = None
     llm_pairs: int = PAIRS
+    votes: str | None = None
     principles: tuple[str, ...] = ()
     constitution: str = ""
     asked_print: str = ""
@@ -49,8 +52,9 @@ class Asked:
 
     def __post_init__(self) -> None:
         """Note what the files hold."""
-        if self.llm and not self.asked_print:
-            object.__setattr__(self, "asked_print", fingerprint([(p.id, p.text) for p in self.fixed()]))
+        if (self.llm or self.votes) and not self.asked_print:
+            told = [content(self.votes)] if self.votes else [(p.id, p.text) for p in self.fixed()]
+            object.__setattr__(self, "asked_print", fingerprint(told))
 
     def fixed(self) -> tuple[Principle, ...]:
         """The principles of the user's files that only a reader can judge."""
@@ -72,8 +76,11 @@ class Asked:
 
         Raises:
             UsageError: no model is named.
+            RuleError: the file of votes is wrong, or is of other pairs.
             AuditError, ModelError: as `discover`.
         """
+        if self.votes:
+            return read(self.votes, parts).to_frame()
         if not self.llm or not self.llm_url:
             raise UsageError("no language model is named", "--llm MODEL --llm-url http://localhost:8000/v1")
         plan = Plan(self.llm_pairs, fixed=self.fixed(), embedder=self.embedder or "lexical")

@@ -35,13 +35,14 @@ class Constitutional:
     Attributes:
         constitution: a file with a list chosen before; nothing is chosen anew.
         constitution_print: of its content, made where it is not given.
-        llm: a language model votes too, on a sample: the list is then chosen on that sample, and says nothing of pairs
-            outside it where one of its rules is the model's.
+        llm, votes: a language model or a file votes too, on a sample: the list is then chosen on that sample, and says
+            nothing of pairs outside it where one of its rules is theirs.
     """
 
     constitution: str = ""
     constitution_print: str = ""
     llm: str | None = None
+    votes: str | None = None
 
     name: ClassVar[str] = "constitution"
     version: ClassVar[int] = 1
@@ -51,7 +52,7 @@ class Constitutional:
 
     def __post_init__(self) -> None:
         """Note what the file holds, and whose votes there are."""
-        if self.llm:
+        if self.llm or self.votes:
             object.__setattr__(self, "needs", ("groups", *VOTED, ASKED))
         if self.constitution and not self.constitution_print:
             object.__setattr__(self, "constitution_print", fingerprint(saved.read(self.constitution)))
@@ -63,7 +64,7 @@ class Constitutional:
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
         """One row: the constitution as JSON, and whether it was given."""
-        extra = (ASKED,) if self.llm else ()
+        extra = (ASKED,) if ASKED in self.needs else ()
         frames = [_voted(f, sampled=True) for f in parts(["row", *self.reads, "group", *VOTED, *extra])]
         frame = pl.concat(frames, how="diagonal").filter(
             pl.col("hash_chosen").is_not_null() & pl.col("hash_rejected").is_not_null()

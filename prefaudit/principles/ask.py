@@ -80,7 +80,7 @@ def spread(lists: pl.Series) -> pl.DataFrame:
     """What `listed` wrote as an Int8 column a principle, in the order asked; none where no row was asked about."""
     asked = pl.DataFrame({"lists": lists, "at": pl.arange(len(lists), eager=True)}).drop_nulls("lists")
     if not asked.height:
-        return pl.DataFrame({}, height=len(lists)) if len(lists) else pl.DataFrame()
+        return pl.DataFrame()
     each = asked.explode("lists").unnest("lists")
     ids = each["id"].unique(maintain_order=True).to_list()
     wide = each.pivot("id", index="at", values="vote").select("at", *ids)

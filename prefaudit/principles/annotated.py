@@ -1,0 +1,107 @@
+"""Votes that were cast elsewhere: an AnnotatedPairs file of inverse constitutional AI or Feedback Forensics."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prefaudit.core import Parts, RuleError
+from prefaudit.principles.ask import NONE, Ballots
+from prefaudit.principles.discover import Found
+from prefaudit.principles.library import Principle, named
+
+SILENT = {"not_applicable", "both", "neither"}  # reasons without a preference; any other is no vote
+KINDS = {"principle"}
+
+
+def read(path: str | Path, parts: Parts) -> Found:
+    """The principles of a file, and their votes on the pairs that it has in common with the dataset.
+
+    A comparison belongs to a pair with the same two answers; where several do, each to one, in their order.
+
+    Args:
+        path: a file of version 1 or 2.
+        parts: of the audit; needs row, label, chosen and rejected.
+
+    Raises:
+        RuleError: it cannot be read, holds no principle, or no pair of the dataset.
+    """
+    document = _document(Path(path))
+    people = document.get("annotators")
+    if not isinstance(people, Mapping) or not isinstance(document.get("comparisons"), list):
+        raise RuleError(f"{path}: no AnnotatedPairs", "an object with metadata, annotators and comparisons")
+    principles: dict[str, Principle] = {}
+    for key, one in people.items():
+        if isinstance(one, Mapping) and one.get("type") in KINDS:
+            principles[key] = named(str(one.get("description") or one.get("name") or ""), "file", Path(path).name)
+    if not principles:
+        raise RuleError(f"{path}: no annotator in it is a principle", "their type has to say so")
+    held: dict[frozenset[str], list[Mapping[str, Any]]] = defaultdict(list)
+    for comparison in document["comparisons"]:
+        held[frozenset(_answers(path, comparison))].append(comparison)
+    rows, votes = [], []
+    for frame in parts(["row", "label", "chosen", "rejected"]):
+        for row, label, chosen, rejected in frame.iter_rows():
+            same = held.get(frozenset((chosen, rejected))) if label == "chosen" and chosen != rejected else None
+            if same:
+                rows.append(row)
+                votes.append(_votes(path, same.pop(0), tuple(principles), chosen))
+    if not rows:
+        raise RuleError(f"{path}: no pair of the dataset is in it", "the two answers have to be the same texts")
+    ballots = Ballots(tuple(rows), np.repeat(np.array(votes, np.int8)[:, None], 2, axis=1), ())
+    facts = {"file": Path(path).name, "pairs": len(rows), "comparisons": len(document["comparisons"]),
+             "votes": int((ballots.votes[:, 0] != NONE).sum()), "failed": {}}  # fmt: skip
+    return Found(tuple(principles.values()), ballots, facts)
+
+
+def content(path: str | Path) -> str:
+    """What tells two such files apart.
+
+    Raises:
+        RuleError: it cannot be read.
+    """
+    try:
+        return hashlib.blake2b(Path(path).read_bytes(), digest_size=8).hexdigest()
+    except OSError as error:
+        raise RuleError(f"{path}: {error.strerror}", "votes are an AnnotatedPairs file, JSON") from error
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise RuleError(f"{path}: {error}", "votes are an AnnotatedPairs file, JSON") from error
+    if not isinstance(found, dict):
+        raise RuleError(f"{path}: no AnnotatedPairs", "an object with metadata, annotators and comparisons")
+    return found
+
+
+def _answers(path: str | Path, comparison: Any) -> tuple[str, str]:
+    """The two texts, the first of them A."""
+    try:
+        if "response_a" in comparison:
+            return _text(comparison["response_a"]["text"]), _text(comparison["response_b"]["text"])
+        return _text(comparison["text_a"]), _text(comparison["text_b"])
+    except (KeyError, TypeError, IndexError) as error:
+        raise RuleError(f"{path}: a comparison without two texts: {error}", "response_a and response_b") from error
+
+
+def _text(said: Any) -> str:
+    return str(said[-1]["content"]) if isinstance(said, list) else str(said)
+
+
+def _votes(path: str | Path, comparison: Mapping[str, Any], keys: tuple[str, ...], chosen: str) -> list[int]:
+    own = 1 if _answers(path, comparison)[0] == chosen else -1
+    told = []
+    for key in keys:
+        one = (comparison.get("annotations") or {}).get(key) or {}
+        pref, why = one.get("pref"), one.get("no_pref_reason")
+        side = {"a": own, "text_a": own, "b": -own, "text_b": -own}.get(str(pref).lower())
+        told.append(side if side is not None else 0 if pref is None and why in SILENT else int(NONE))
+    return told
