@@ -200,7 +200,7 @@ def _from_text(name: str, text: str, kind: type) -> Any:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if kind is bool:
         if text.lower() not in ("true", "false", "1", "0"):
-            raise UsageError(f"has to be true or false, not {text!r}", "unset it or correct it")
+            raise UsageError(f"{name} has to be true or false, not {text!r}", "unset it or correct it")
         return text.lower() in ("true", "1")
     if kind is int:
         try:
