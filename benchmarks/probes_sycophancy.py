@@ -12,7 +12,6 @@ import json
 import os
 import resource
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "training" / "sycophancy")
 import fit
 import held
 
-import prefaudit
-from prefaudit.extractors._flattery import HEADS, flatteries, sigmoid
+from prefaudit.extractors._flattery import HEADS, flatteries, joined, model, sigmoid
+from prefaudit.extractors._sides import last_user
 from prefaudit.extractors._stances import read
 from prefaudit.extractors._verdict_words import CLASSES
 from prefaudit.extractors._wording import plain
+from prefaudit.extractors.sycophancy import answered
 
 ROOT = Path(__file__).parent.parent
 GOOD = set(" ".join(CLASSES[k] for k in ("TOP", "GREAT", "GOOD", "VALID", "EVPOS", "LOVE")).split())
@@ -70,14 +70,17 @@ def baselines(replies: pl.Series) -> dict[str, np.ndarray]:
 
 
 def by_folds(design: fit.Design) -> np.ndarray:
-    """Held-out probabilities of the heads: n x 4."""
+    """Held-out probabilities of the heads, the last joined with agreement as `sycophancy` is: n x 4."""
     logits = np.zeros((design.n, len(HEADS)))
     for at, name in enumerate(HEADS):
         known, y = design.label(name)
         out = fit.out_of_fold(design, name)
         slope, offset = fit.scaled(out[known], y[known], design.weight[known])
         logits[:, at] = slope * out + offset
-    return sigmoid(logits)
+    heads = sigmoid(logits)
+    agrees = heads[:, 0] * design.views["stance"].fill_null(False).to_numpy()
+    heads[:, HEADS.index("panders")] = joined(heads[:, HEADS.index("panders")], agrees, model().share)
+    return heads
 
 
 def folds(design: fit.Design, heads: np.ndarray) -> None:
@@ -147,11 +150,8 @@ def by_others() -> dict[str, list[dict[str, object]]]:
     for name, columns in (("stance", ("sycophancy", "agrees")), ("praise", ("sycophancy", "praises"))):
         lines = (ROOT / "training" / "sycophancy" / f"unseen-{name}.jsonl").read_text().splitlines()
         rows = [json.loads(line) for line in lines]
-        turns = [[[{"role": "assistant", "content": text}] for text in (r["reply"], "ok.")] for r in rows]
-        pairs = [{"prompt": r["prompt"], "chosen": a, "rejected": b} for r, (a, b) in zip(rows, turns, strict=True)]
-        with tempfile.TemporaryDirectory() as folder:
-            audit = prefaudit.scan(pl.DataFrame(pairs), f"{folder}/a", with_=("probes",), fail_on="never")
-            told = audit.features().collect()["c"].struct.unnest()
+        prompts = pl.Series([r["prompt"] for r in rows])
+        told = flatteries(pl.Series([r["reply"] for r in rows]), read(last_user(prompts)), answered(prompts))
         y = np.array([bool(r["label"]) for r in rows])
         for column in columns:
             score = told[column].fill_null(0).to_numpy()

@@ -262,7 +262,11 @@ def main() -> None:
         return ",\n".join(f"{json.dumps(name)}: {[rounded(w) for w in weights[at]]}" for at, name in some)
 
     turn = [[rounded(w) for w in row] for row in weights[len(names) : -1]]
-    text = f'{{"heads": {json.dumps(LABELS)},\n"bias": {[rounded(w) for w in weights[-1]]},\n"unread": {unread},\n'
+    (sides, agrees), panders = design.label("agrees"), design.label("panders")[1]
+    mirrored = sides & (agrees == 1) & np.isin(design.source, ["pickside", "whosaid"])
+    share = rounded(panders[mirrored].mean())
+    text = f'{{"heads": {json.dumps(LABELS)},\n"share": {share},\n"unread": {unread},\n'
+    text += f'"bias": {[rounded(w) for w in weights[-1]]},\n'
     text += f'"turn": {turn},\n"runs": {{\n{listed([i for i in told if i[0] < cut])}\n}},\n'
     text += f'"phrases": {{\n{listed([i for i in told if i[0] >= cut])}\n}}}}\n'
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
