@@ -73,8 +73,8 @@ def _layout(said: Digest, room: Room, width: int) -> Iterator[Line]:
     for failure in said.failures[: room.failures]:
         yield from _text(failure, width, INDENT, room.wrapped, "red")
     yield from _more(len(said.failures) - room.failures, "failure", width)
-    for line in said.gates[: room.gates]:
-        yield from _text(line, width, INDENT, room.wrapped)
+    for number, line in enumerate(said.gates[: room.gates]):
+        yield from _text(line, width, INDENT, room.wrapped if number else 2)
     yield from _more(len(said.gates) - room.gates, "gate", width)
     yield []
     yield from _read(said, room, width)

@@ -208,6 +208,21 @@ def test_findings_of_every_row_do_not_lengthen_a_report(tmp_path: Path) -> None:
     assert all(sizes[1][name] - sizes[0][name] < 500 for name in sizes[0]), sizes
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_one_screen_with_gates_and_a_baseline(width: int) -> None:
+    report = failing()
+    gate = {"on": "DUP001", "slice": {"source": TEXTS[0] * 9}, "status": "failed", "severity": "error", "why": "",
+            "condition": "rate > 1 %", "judged": 100, "found": 9, "rate": 0.09, "interval": [0.05, 0.2], "value": 1.0}  # fmt: skip
+    report["gates"] = [gate] * 9
+    new = {"on": "DUP001", "slice": {}, "severity": "error", "why": "9 found, 3 in the baseline"}
+    report["baseline"] = {"file": "known.json", "pairs": 9, "new": [new] * 9, "known": 3, "gone": []}
+    lines = reports.render("terminal", report, width=width).splitlines()
+    assert len(lines) <= 45
+    said = " ".join(" ".join(lines).split())
+    assert "since known.json, 9 pairs: 9 new findings (DUP001: 9 found" in said
+    assert "more gates in the other reports" in said
+
+
 FRONT = "---\nlicense: mit\ntags:\n- preference\nconfigs:\n- config_name: x\n---\n\n# My pairs\n\nWords | of | mine.\n"
 
 
