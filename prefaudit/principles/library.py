@@ -156,14 +156,15 @@ def _toml(path: Path, source: Source) -> list[Principle]:
         rows = table.get("principle")
         if extra or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise RuleError("tables [[principle]] are expected, and nothing else")
-        return [_principle(row, source, path.stem) for row in rows]
+        parser = Parser()
+        return [_principle(row, source, path.stem, parser) for row in rows]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as e:
         raise RuleError(f"{path}: {e}", "a TOML file in UTF-8") from e
     except RuleError as e:
         raise RuleError(f"{path}: {e.message}", e.hint) from e
 
 
-def _principle(row: dict[str, Any], source: Source, family: str) -> Principle:
+def _principle(row: dict[str, Any], source: Source, family: str, parser: Parser) -> Principle:
     for key in row:
         if key not in KEYS:
             raise RuleError(f"unknown key {key!r}", nearest(key, KEYS))
@@ -177,7 +178,7 @@ def _principle(row: dict[str, Any], source: Source, family: str) -> Principle:
         if row.get(key) and (not row[key].startswith(OPENING) or len(row[key]) > LONGEST + len(OPENING)):
             raise RuleError(f"{name}: {key} has to begin with {OPENING!r} and be short")
     try:
-        Parser().parse(row["sql"])
+        parser.parse(row["sql"])
     except RuleError as e:
         raise RuleError(f"{name}: sql: {e.message}", e.hint) from e
     cases = row.get("case", [])

@@ -47,6 +47,8 @@ def read(path: str | Path) -> tuple[tuple[Ruled, ...], tuple[Principle, ...]]:
         pairs = [_rule(rule) for rule in said["rules"]]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as e:
         raise RuleError(f"{path}: {e}", "the constitution.json of an audit folder is one") from e
+    except RuleError as e:
+        raise RuleError(f"{path}: {e.message.removeprefix(f'{path}: ')}", e.hint) from e
     except (KeyError, TypeError, ValueError) as e:
         raise RuleError(f"{path}: a rule is wrong: {type(e).__name__}: {e}", "write it anew by a scan") from e
     if len({rule.id for rule, _ in pairs}) < len(pairs):

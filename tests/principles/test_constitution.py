@@ -1,0 +1,166 @@
+"""The list of rules: found among decoys, worth what it says, one half under permuted labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prefaudit.core import RuleError
+from prefaudit.principles import Principle, builtin, saved
+from prefaudit.principles import constitution as chosen
+from prefaudit.principles.path import agreed, logit, path
+from prefaudit.principles.slices import disagreements, slices
+
+Drawn = tuple[pl.DataFrame, np.ndarray, float]
+
+
+def drawn(n: int, seed: int, decoys: int = 40) -> Drawn:
+    """Votes of five principles that decide the labels and of decoys correlated .6 with them, 15 % of all wrong."""
+    rng = np.random.default_rng(seed)
+    draw = lambda *shape: rng.choice([-1, 0, 1], shape, p=[0.3, 0.4, 0.3])  # noqa: E731
+    true, weight = draw(n, 5), np.array([1.0, 0.9, 0.8, 0.7, 0.6])
+    y = np.where(true @ weight > 0, 1.0, np.where(true @ weight < 0, 0.0, rng.integers(0, 2, n)))
+    near = [np.where(rng.random(n) < 0.6, true[:, k % 5], draw(n)) for k in range(decoys)]
+    votes = np.column_stack([true, *near]).astype(np.int8)
+    wrong = rng.random(votes.shape) < 0.15
+    votes[wrong] = (votes[wrong] + 1 + rng.integers(1, 3, int(wrong.sum()))) % 3 - 1
+    names = [f"true{k}" for k in range(5)] + [f"decoy{k}" for k in range(decoys)]
+    best = float(agreed(votes[:, :5] @ weight, y).mean())
+    return pl.DataFrame(dict(zip(names, votes.T, strict=True))), y, best
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_five_principles_are_found_among_forty_decoys(seed: int) -> None:
+    votes, y, best = drawn(2300, seed)
+    found = chosen.choose(votes, y, np.arange(2300), seed)
+    ids = [rule.id for rule in found.rules]
+    assert {f"true{k}" for k in range(5)} <= set(ids)
+    assert len(ids) <= 6
+    assert found.held_out["agreement"] >= 0.95 * best
+    assert found.held_out["interval"][0] < found.held_out["agreement"] < found.held_out["interval"][1]
+    assert all(found.frequency[f"true{k}"] >= 0.5 for k in range(5))
+    assert found.single["agreement"] < found.held_out["interval"][0]
+
+
+def test_labels_turned_at_random_are_not_foreseen() -> None:
+    votes, _, _ = drawn(800, 0, decoys=20)
+    group = np.arange(800) // 2
+    holds = []
+    for seed in range(10):
+        y = np.random.default_rng(seed).integers(0, 2, 400).astype(float)[group]
+        low, high = chosen.choose(votes, y, group, seed).held_out["interval"]
+        holds.append(low <= 0.5 <= high)
+    assert sum(holds) >= 9
+
+
+def test_exchanging_the_answers_of_any_pair_changes_nothing() -> None:
+    votes, y, _ = drawn(600, 1, decoys=5)
+    turn = np.random.default_rng(5).integers(0, 2, 600) == 1
+    back = votes.select(pl.when(pl.Series(turn)).then(-pl.col(name)).otherwise(pl.col(name)) for name in votes.columns)
+    group = np.arange(600)
+    one, other = chosen.choose(votes, y, group, 0), chosen.choose(back, np.where(turn, 1 - y, y), group, 0)
+    assert one.rules == other.rules
+    assert one.held_out == other.held_out
+    assert np.allclose(other.score(back), np.where(turn, -1, 1) * one.score(votes))
+
+
+def test_a_rule_that_is_there_twice_counts_once_and_a_reverse_is_told() -> None:
+    votes, y, _ = drawn(600, 2, decoys=0)
+    double = votes.with_columns(copy=pl.col("true0"), turned=-pl.col("true1"), none=pl.lit(None, pl.Int8)).drop("true1")
+    found = chosen.choose(double, y, np.arange(600), 0)
+    ids = [rule.id for rule in found.rules]
+    assert ("true0" in ids) + ("copy" in ids) == 1
+    assert next(rule.sign for rule in found.rules if rule.id == "turned") == -1
+    assert next(entry for entry in found.stats if entry["id"] == "none")["n"] == 0
+
+
+def test_silence_counts_one_half_and_ties_are_left_out() -> None:
+    assert agreed(np.array([1.0, -1.0, 0.0, 2.0]), np.array([1.0, 1.0, 1.0, 0.5])).tolist() == [1.0, 0.0, 0.5, 0.5]
+    votes, y, _ = drawn(400, 3, decoys=0)
+    tied = np.concatenate([y, np.full(100, 0.5)])
+    more = pl.concat([votes, votes.head(100)])
+    assert chosen.choose(more, tied, np.arange(500), 0).n == 400
+
+
+def test_too_few_groups_are_told() -> None:
+    votes, y, _ = drawn(400, 3, decoys=0)
+    found = chosen.choose(votes, y, np.arange(400) % 9, 0)
+    assert found.rules == () and "10 groups" in found.note and len(found.stats) == 5
+
+
+def test_the_next_rule_is_what_says_most_beyond_those_that_are_in() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.choice([-1, 1], 2000)
+    near = np.where(rng.random(2000) < 0.9, a, -a)
+    b = rng.choice([-1, 1], 2000)
+    y = (rng.random(2000) < 1 / (1 + np.exp(-1.5 * a - 0.4 * b))).astype(float)
+    x = np.column_stack([near, b, a]).astype(np.float32)
+    steps = path(x, y, np.arange(2000), 3)
+    assert [s.columns for s in steps] == [(), (2,), (2, 1)]
+    assert np.allclose(steps[-1].weights, [1.5, 0.4], atol=0.2)
+    assert np.allclose(logit(x[:, [2]], y), logit(x[:1000, [2]], y[:1000]), atol=0.4)
+
+
+def test_rates_are_those_of_feedback_forensics() -> None:
+    votes = pl.DataFrame({"p": [1, 1, -1, 0, None, 1, 0, 1]}, schema={"p": pl.Int8})
+    y = np.array([1.0, 0, 1, 1, 1, 0.5, 0, 1])
+    (told,) = chosen.rates(votes, y, np.arange(8))
+    assert (told["n"], told["unjudged"], told["speaks"]) == (7, 1, 5)
+    assert told["followed"] == pytest.approx(2 / 4)
+    assert told["strength"] == pytest.approx((2 - 2) / 7)
+
+
+def voices(n: int, seed: int) -> tuple[pl.DataFrame, np.ndarray, pl.Series]:
+    """Two annotators: one follows p, the other goes against it; both follow q."""
+    rng = np.random.default_rng(seed)
+    votes = pl.DataFrame({"p": rng.choice([-1, 1], n), "q": rng.choice([-1, 1], n)}).cast(pl.Int8)
+    who = pl.Series("name", np.where(np.arange(n) % 2 == 0, "ann", "bob"))
+    lean = votes["p"].to_numpy() * np.where(np.arange(n) % 2 == 0, 1, -1) + votes["q"].to_numpy()
+    return votes, (rng.random(n) < 1 / (1 + np.exp(-lean))).astype(float), who
+
+
+def test_what_two_annotators_disagree_on() -> None:
+    votes, y, who = voices(800, 0)
+    rules = (chosen.Ruled("p", 1, 0.5), chosen.Ruled("q", 1, 1.0))
+    ann, bob = slices(votes, y, np.arange(800), who, rules)
+    assert ann["weights"]["p"] > 0.3 > -0.3 > bob["weights"]["p"]
+    assert ann["weights"]["q"] > 0.3 and bob["weights"]["q"] > 0.3
+    (only,) = disagreements(votes, y, np.arange(800), who)
+    assert (only["id"], only["a"], only["b"]) == ("p", "ann", "bob")
+    assert only["a_followed"] > 0.5 > only["b_followed"]
+    mixed = who.sample(fraction=1, shuffle=True, seed=1)
+    assert disagreements(votes, y, np.arange(800), mixed) == []
+    assert slices(votes, y, np.arange(800), pl.Series("name", ["ann"] * 800), rules) == []
+
+
+def test_a_constitution_is_read_as_it_was_written(tmp_path: Path) -> None:
+    by_id = {p.id: p for p in (*builtin(), Principle("kind", "Select the response that is kind", "llm"))}
+    rules = (chosen.Ruled("longer", -1, 0.7), chosen.Ruled("kind", 1, 0.2))
+    at = tmp_path / "c.json"
+    at.write_text(json.dumps(saved.written(rules, by_id, {"n": 3})))
+    again, principles = saved.read(at)
+    assert again == rules
+    assert principles[0].sql == by_id["longer"].sql and principles[1].sql is None
+    assert principles[0].told(-1) == "Select the response that is shorter"
+    assert principles[1].told(-1) == "Do not select the response that is kind"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "x"}, {"rules": []}, {"rules": [{"id": "a"}]}, {"rules": 3},
+        {"rules": [{"id": "a", "sign": 2, "weight": 1, "text": "Select the response that is a"}]},
+        {"rules": [{"id": "a", "sign": 1, "weight": 1, "text": "Select the response that is a", "sql": "1; drop"}]},
+    ],
+)  # fmt: skip
+def test_wrong_constitutions_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    by_id = {p.id: p for p in builtin()}
+    good = saved.written((chosen.Ruled("longer", 1, 1.0),), by_id, {})
+    at = tmp_path / "c.json"
+    at.write_text(json.dumps({**good, **change}))
+    with pytest.raises(RuleError, match=r"c\.json"):
+        saved.read(at)
