@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from prefaudit.cli.stop import Guard
+
 if TYPE_CHECKING:
     from prefaudit.audit import Audit
 
@@ -125,18 +127,21 @@ class errors:
 
     def __init__(self, debug: bool) -> None:
         self.debug = debug
+        self._guard = Guard()
 
     def __enter__(self) -> None:
-        """Nothing to do."""
+        """Watch for ctrl-C."""
+        self._guard.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         """Say what went wrong and exit, unless the exception is an exit of its own."""
+        self._guard.stop()
         if error is None or isinstance(error, typer.Exit | SystemExit) or self.debug:
             return
         if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(2)
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt) or self._guard.interrupted:
             fail("interrupted", "the same command goes on from the finished parts")
         from prefaudit.core import AuditError
 

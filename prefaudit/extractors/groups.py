@@ -115,8 +115,13 @@ def _alike(prompt: Keys, first: Ints, found: list[_Part], parts: Parts) -> tuple
     ordered, index = np.unique(prompt, return_index=True)
     places = index[np.searchsorted(ordered, key)]
     order = np.argsort(places, kind="stable")
-    numbered = places[order]
-    left, right = _near.candidates(np.concatenate([p.sketch for p in found])[at][order])
+    numbered, at = places[order], at[order]
+    sketch = np.empty((len(at), _near.BANDS), np.uint32)
+    for band in range(_near.BANDS):  # one at a time: all of them are most of what is held
+        sketch[:, band] = np.concatenate([p.sketch[:, band] for p in found])[at]
+    found.clear()
+    left, right = _near.candidates(sketch)
+    del sketch
     return _near.verified(left, right, lambda wanted: read_prompts(parts, numbered[wanted])), numbered
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from prefaudit.core import PAIRS, SKIPPED, AuditError
-from prefaudit.store import lock, remote
+from prefaudit.store import files, lock, remote
 from prefaudit.store.files import whole, write_bytes, write_frame
 
 __all__ = ["Count", "Store", "write_bytes", "write_frame"]
@@ -199,9 +199,16 @@ class Store:
             return
         with lock.on_disk(self.folder, shard):
             self._root = self._stat()
-            for leftover in [] if shard else self.folder.rglob(".*.tmp"):
-                leftover.unlink(missing_ok=True)
-            yield
+            if shard:
+                yield
+                return
+            files.HELD.add(self.folder)
+            files.sweep()
+            try:
+                yield
+            finally:
+                files.sweep()  # also what a worker was writing when it was ended
+                files.HELD.discard(self.folder)
 
     def _check_place(self) -> None:
         if self.remote:

@@ -12,6 +12,14 @@ import polars as pl
 from prefaudit.core import AuditError
 
 MAGIC = b"PAR1"
+HELD: set[Path] = set()  # folders that this process has locked: what has a temporary name in them is ours
+
+
+def sweep() -> None:
+    """Remove what was not finished in the folders that this process has locked."""
+    for folder in list(HELD):
+        for leftover in folder.rglob(".*.tmp"):
+            _discard(leftover)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

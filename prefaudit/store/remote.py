@@ -148,7 +148,7 @@ class Remote:
 
     def remove(self, name: str) -> None:
         """Remove an object, or all under a prefix."""
-        for one in self.names(name) or [name]:
+        for one in self.names(name) or ([name] if self.size(name) is not None else []):
             with contextlib.suppress(FileNotFoundError):
                 retried(f"cannot remove {self.uri}/{one}", lambda one=one: self._system.rm_file(self._at(one)))  # type: ignore[misc]
             (self.mirror / one).unlink(missing_ok=True)

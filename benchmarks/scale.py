@@ -1,0 +1,266 @@
+"""How a scan grows: CPU, memory and disk by stage and size, two workers against one, and what it makes of faults.
+
+usage: python benchmarks/scale.py grow FILE... [--with GROUPS] [--workers N] [--out RESULTS.json]
+       python benchmarks/scale.py table RESULTS.json...       exponents, and the slope carried to 15 M and 100 M pairs
+       python benchmarks/scale.py workers FILE [--repeats 3]  wall time of one worker and of two
+       python benchmarks/scale.py kills FILE [--kills 50]     random kills -9 against an undisturbed run
+       python benchmarks/scale.py ray FILE                    a Ray cluster of three nodes that loses one twice
+
+FILE: pairs as shared/bench/make_pairs.py --distinct writes them. Every size runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve()
+TARGETS = (15_000_000, 100_000_000)
+
+
+def used() -> float:
+    """CPU seconds of this process, of children that ended, and of those that run."""
+    known = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    total = sum(u.ru_utime + u.ru_stime for u in known)
+    ticks = os.sysconf("SC_CLK_TCK")
+    for child in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+        try:
+            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += (int(fields[11]) + int(fields[12])) / ticks
+    return total
+
+
+def peak() -> float:
+    """Peak resident MB of this process since `forget`, and of each worker that runs."""
+    found = 0.0
+    for pid in ["self", *Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()]:
+        try:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        except OSError:
+            continue
+        found += next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+    return found
+
+
+def forget() -> None:
+    """Begin a new peak."""
+    for pid in ["self", *Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()]:
+        try:
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+        except OSError:
+            continue
+
+
+def one(path: str, groups: str, workers: int) -> dict[str, Any]:
+    """One scan in this process: by stage CPU seconds, wall seconds, peak MB; MB of the audit folder."""
+    from prefaudit.audit import run
+    from prefaudit.config import Options
+    from prefaudit.core import Progress
+
+    stages: dict[str, dict[str, float]] = {}
+    begun: list[tuple[str, float, float]] = []
+
+    def start(name: str, total: int | None) -> None:
+        forget()
+        begun.append((name.partition(":")[0], used(), time.perf_counter()))
+
+    def done() -> None:
+        name, cpu, wall = begun.pop()
+        stage = stages.setdefault(name, {"cpu": 0.0, "wall": 0.0, "peak": 0.0})
+        stage["cpu"] += used() - cpu
+        stage["wall"] += time.perf_counter() - wall
+        stage["peak"] = max(stage["peak"], peak())
+        forget()
+
+    began, wall = used(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "audit"
+        options = Options(with_=tuple(groups.split(",")) if groups else (), workers=workers)
+        audit = run(path, out, options, progress=Progress(start=start, done=done))
+        disk = {kind: sum(p.stat().st_size for p in (out / kind).rglob("*") if p.is_file()) / 1e6
+                for kind in ("pairs", "features")}  # fmt: skip
+        disk["all"] = sum(p.stat().st_size for p in out.rglob("*") if p.is_file()) / 1e6
+        pairs = audit.report["dataset"]["pairs"]
+    total = {"cpu": used() - began, "wall": time.perf_counter() - wall,
+             "peak": max([stage["peak"] for stage in stages.values()] + [peak()])}  # fmt: skip
+    rest = {"cpu": total["cpu"] - sum(s["cpu"] for s in stages.values()),
+            "wall": total["wall"] - sum(s["wall"] for s in stages.values()), "peak": peak()}  # fmt: skip
+    about = {"file": Path(path).name, "pairs": pairs, "with": groups or "default", "workers": workers}
+    return {**about, "source": Path(path).stat().st_size / 1e6, "disk": disk,
+            "stages": {**stages, "the rest": rest, "all": total}}  # fmt: skip
+
+
+def grow(paths: list[str], groups: str, workers: int, out: Path) -> None:
+    results = []
+    for path in paths:
+        command = [sys.executable, str(HERE), "one", path, "--with", groups, "--workers", str(workers)]
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": str(workers)}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        results.append(json.loads(done.stdout.splitlines()[-1]))
+        out.write_text(json.dumps(results, indent=1))
+        print(json.dumps(results[-1]), file=sys.stderr, flush=True)
+
+
+def table(paths: list[str]) -> None:
+    """A row a stage: CPU seconds and peak MB at each size, the exponent, and both carried on."""
+    runs = sorted((run for path in paths for run in json.loads(Path(path).read_text())), key=lambda r: r["pairs"])
+    sizes = np.array([r["pairs"] for r in runs], float)
+    head = [f"{r['pairs']:,}" for r in runs]
+    print(f"| CPU s | {' | '.join(head)} | exponent | {' | '.join(f'{n:,} (projected)' for n in TARGETS)} |")
+    print("|---" * (len(runs) + 2 + len(TARGETS)) + "|")
+    for stage in runs[-1]["stages"]:
+        cpu = np.array([r["stages"].get(stage, {}).get("cpu", np.nan) for r in runs])
+        slope = np.polyfit(np.log(sizes[1:]), np.log(np.maximum(cpu[1:], 1e-3)), 1)[0] if len(runs) > 2 else np.nan
+        carried = [cpu[-1] * (n / sizes[-1]) ** max(slope, 1.0) for n in TARGETS]
+        told = [f"{c / 3600:.1f} h" for c in carried]
+        print(f"| {stage} | {' | '.join(f'{c:.1f}' for c in cpu)} | {slope:.2f} | {' | '.join(told)} |")
+    print(f"\n| peak MB | {' | '.join(head)} | largest over 300,000 |")
+    print("|---" * (len(runs) + 2) + "|")
+    for stage in runs[-1]["stages"]:
+        top = [r["stages"].get(stage, {}).get("peak", np.nan) for r in runs]
+        base = next((t for t, r in zip(top, runs, strict=True) if r["pairs"] == 300_000), np.nan)
+        print(f"| {stage} | {' | '.join(f'{t:.0f}' for t in top)} | {top[-1] / base:.2f} |")
+    per = runs[-1]["disk"]["all"] / runs[-1]["pairs"]
+    told = ", ".join(f"{n / 1e6:.0f} M: {per * n / 1e3:,.0f} GB" for n in TARGETS)
+    print(f"\naudit folder: {per * 1e3:.2f} KB a pair, projected {told}")
+
+
+def compared(one_folder: Path, other: Path) -> list[str]:
+    """Names of files that differ or are missing, but for run.json and the lock."""
+    files = [{str(p.relative_to(f)): p.read_bytes() for p in f.rglob("*")
+              if p.is_file() and p.name not in ("run.json", ".lock")} for f in (one_folder, other)]  # fmt: skip
+    return sorted(name for name in files[0].keys() | files[1].keys() if files[0].get(name) != files[1].get(name))
+
+
+def command(path: str, out: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "prefaudit", "scan", path, "-o", str(out), "-q", "--fail-on", "never", *more]
+
+
+def workers(path: str, groups: str, repeats: int) -> None:
+    """Wall and CPU seconds of the stage that reads and measures, and of the whole scan."""
+    for count in (1, 2) * repeats:
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": str(count)}
+        call = [sys.executable, str(HERE), "one", path, "--with", groups, "--workers", str(count)]
+        done = subprocess.run(call, capture_output=True, text=True, check=True, env=environment)
+        stages = json.loads(done.stdout.splitlines()[-1])["stages"]
+        print(json.dumps({"workers": count, "load": os.getloadavg()[0], "text stage": stages["read and measure"],
+                          "all": stages["all"]}), flush=True)  # fmt: skip
+
+
+def kills(path: str, groups: str, count: int, seed: int) -> None:
+    """Kill the scan, or one of its workers, at random moments until `count` have fallen; then compare."""
+    rng, done, hit = random.Random(seed), 0, {}
+    environment = {**os.environ, "PREFAUDIT_PART_ROWS": "500"}
+    with tempfile.TemporaryDirectory() as folder:
+        calm, wild = Path(folder) / "calm", Path(folder) / "wild"
+        more = ["--with", groups] if groups else []
+        began = time.perf_counter()
+        subprocess.run(command(path, calm, "--workers", "1", *more), check=True, env=environment)
+        whole = time.perf_counter() - began
+        while done < count:
+            process = subprocess.Popen(command(path, wild, "--workers", "2", *more), env=environment)
+            time.sleep(rng.uniform(0.15, 1.0) * whole)
+            if process.poll() is not None:
+                shutil.rmtree(wild)
+                whole *= 0.95
+                continue
+            victims = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            worker = bool(victims) and rng.random() < 0.5
+            os.kill(int(rng.choice(victims)) if worker else process.pid, signal.SIGKILL)
+            stage = "worker" if worker else _stage(wild)
+            hit[stage] = hit.get(stage, 0) + 1
+            done += 1
+            if worker:
+                time.sleep(rng.uniform(0, 0.3) * whole)
+                process.kill()
+            process.wait()
+        subprocess.run(command(path, wild, "--workers", "2", *more), check=True, env=environment)
+        print(json.dumps({"kills": done, "while": hit, "differ": compared(calm, wild)}))
+
+
+def _stage(folder: Path) -> str:
+    if not (folder / "pairs/complete.json").exists():
+        return "reading and measuring" if (folder / "pairs").exists() else "opening"
+    return "judging" if (folder / "stats").exists() else "learning and effects"
+
+
+def ray(path: str, groups: str) -> None:
+    """A cluster of a head without cores and three nodes of one; one node is lost while parts are under way, twice."""
+    import ray as library
+    from ray.cluster_utils import Cluster
+
+    import prefaudit
+
+    options: dict[str, Any] = {"fail_on": "never", "part_rows": 500}
+    if groups:
+        options["with_"] = groups.split(",")
+    with tempfile.TemporaryDirectory() as folder:
+        calm, wild = Path(folder) / "calm", Path(folder) / "wild"
+        prefaudit.scan(path, calm, workers=1, **options)
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
+        lost: list[int] = []
+
+        def lose() -> None:
+            for after in (3, 12):
+                while len(list((wild / "pairs").glob("part-*"))) < after:
+                    time.sleep(0.05)
+                cluster.remove_node(nodes.pop(), allow_graceful=False)
+                lost.append(len(list((wild / "pairs").glob("part-*"))))
+                nodes.insert(0, cluster.add_node(num_cpus=1))
+
+        thread = threading.Thread(target=lose, daemon=True)
+        thread.start()
+        library.init(address=cluster.address, log_to_driver=False)
+        prefaudit.scan(path, wild, runner="ray", workers=3, **options)
+        thread.join(30)
+        parts = len(list((wild / "pairs").glob("part-*")))
+        print(json.dumps({"parts": parts, "lost at part": lost, "differ": compared(calm, wild)}))
+        library.shutdown()
+        cluster.shutdown()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("grow", "one", "table", "workers", "kills", "ray"))
+    parser.add_argument("files", nargs="+")
+    parser.add_argument("--with", dest="groups", default="text")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("scale.json"))
+    args = parser.parse_args()
+    first = args.files[0]
+    if args.what == "one":
+        print(json.dumps(one(first, args.groups, args.workers)))
+    elif args.what == "grow":
+        grow(args.files, args.groups, args.workers, args.out)
+    elif args.what == "table":
+        table(args.files)
+    elif args.what == "workers":
+        workers(first, args.groups, args.repeats)
+    elif args.what == "kills":
+        kills(first, args.groups, args.kills, args.seed)
+    else:
+        ray(first, args.groups)
+
+
+if __name__ == "__main__":
+    main()

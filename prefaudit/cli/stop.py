@@ -1,0 +1,62 @@
+"""Ctrl-C within two seconds, also in the middle of a long call that lets no Python code run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+
+PATIENCE = 1.2  # seconds that the command has to end by itself
+MESSAGE = "error: interrupted\nhint: the same command goes on from the finished parts\n"
+
+
+class Guard:
+    """From `start` on, a second after ctrl-C the process ends, unless `stop` was called before.
+
+    The system's signal handler writes to a socket whatever the interpreter is doing; a thread waits there. Files are
+    written under temporary names and workers end with this process, so there is nothing else to put in order.
+    """
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._ended = threading.Event()
+        self._before = -1
+        self._ours: socket.socket | None = None
+
+    def start(self) -> None:
+        """Watch; where this is not the main thread, which alone hears signals, do nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        self._ours, self._theirs = ours, theirs
+        self._before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def stop(self) -> None:
+        """The command ends by itself."""
+        self._ended.set()
+        if self._ours is not None:
+            signal.set_wakeup_fd(self._before)
+            self._theirs.close()
+            self._ours = None
+
+    def _watch(self) -> None:
+        assert self._ours is not None, "it was started"
+        ours = self._ours
+        while heard := ours.recv(1):
+            if heard[0] == signal.SIGINT:
+                self.interrupted = True
+                if not self._ended.wait(PATIENCE):
+                    self._leave()
+        ours.close()
+
+    def _leave(self) -> None:
+        if "prefaudit.store" in sys.modules:
+            from prefaudit.store import files
+
+            files.sweep()
+        os.write(2, MESSAGE.encode())
+        os._exit(2)
