@@ -59,11 +59,14 @@ def choose(evidence: Evidence, selection: Selection) -> list[Reason]:
         UsageError: a rule, column or strength that is not there.
     """
     codes = evidence.codes(selection.drop, "--drop")
-    reasons = [_rule(evidence, c, selection.strict) for c in codes if c[:3] not in ("DUP", "CNF")]
+    # A rule that a prefix brought along and that could judge no pair would take all of them.
+    mute = {c for c in codes if c not in selection.drop and not evidence.asked[c]["judged"]}
+    strict = {c: selection.strict and c not in mute for c in codes}
+    reasons = [_rule(evidence, c, strict[c]) for c in codes if c[:3] not in ("DUP", "CNF")]
     # Named whole, the fewest votes that have to go do go; a prefix takes nothing of a conflict.
     fewest = [c for c in codes if c == "CNF004" and c in selection.drop]
-    reasons += [_rule(evidence, c, selection.strict) for c in fewest]
-    reasons += [_conflict(evidence, c, selection.strict) for c in codes if c.startswith("CNF") and c not in fewest]
+    reasons += [_rule(evidence, c, strict[c]) for c in fewest]
+    reasons += [_conflict(evidence, c, strict[c]) for c in codes if c.startswith("CNF") and c not in fewest]
     if selection.keep is not None:
         kept, unknown = evidence.asks(selection.keep, "--keep")
         reasons.append(_reason("KEEP", ~kept & ~unknown, unknown, selection.strict, f"not ({selection.keep})"))
@@ -85,7 +88,7 @@ def choose(evidence: Evidence, selection: Selection) -> list[Reason]:
         gone[reason.rows] = True
     for code in codes:
         if code.startswith("DUP"):
-            reasons.append(_duplicates(evidence, code, gone, selection.strict))
+            reasons.append(_duplicates(evidence, code, gone, strict[code]))
             gone[reasons[-1].rows] = True
     return reasons
 

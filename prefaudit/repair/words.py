@@ -26,11 +26,14 @@ def measured(work: Session, repair: Repair, reasons: Sequence[Reason], gone: Boo
     turned = np.zeros(len(gone), bool) if turned is None else turned
     told = honest.measure(work.evidence, gone, turned, [r.code for r in reasons], work.options.seed)
     said += told.pop("warnings", [])
+    mute = [r["code"] for r in repair.rules if r["unjudged"] == repair.pairs.get("read") and not r["pairs"]]
     for rule in repair.rules:
         said += [f"{rule['code']}: {note}" for note in rule["notes"]]
-        if rule["unjudged"]:
+        if rule["unjudged"] and rule["code"] not in mute:
             said.append(f"{rule['code']} could not judge {rule['unjudged']:,} pairs; without --strict they are kept")
     said += told.pop("words", [])
+    if mute:
+        said.append(f"{', '.join(mute)} could judge no pair of this dataset, and took none")
     if repair.pairs.get("cannot_be_said"):
         said.append(
             f"{repair.pairs['cannot_be_said']:,} pairs stay because their answers have other comparisons in the same "
@@ -67,9 +70,10 @@ def table(repair: Repair, name: str, dry: bool = False) -> str:
     if repair.rules:
         lines.append("")
         lines.append(f"{'by':<9}{'pairs':>10}{'spared':>10}{'unjudged':>10}  what")
-        lines += [
-            f"{r['code']:<9}{r['pairs']:>10,}{r['spared']:>10,}{r['unjudged']:>10,}  {r['words']}" for r in repair.rules
-        ]
+        shown = [r for r in repair.rules if r["pairs"] or r["spared"] or r["unjudged"]]
+        lines += [f"{r['code']:<9}{r['pairs']:>10,}{r['spared']:>10,}{r['unjudged']:>10,}  {r['words']}" for r in shown]
+        if len(shown) < len(repair.rules):
+            lines.append(f"{'others':<9}{0:>10}{0:>10}{0:>10}  {len(repair.rules) - len(shown)} more rules")
     lines += ["", *repair.words[1:]] if len(repair.words) > 1 else []
     if dry:
         lines += ["", "dry run: nothing was written"]

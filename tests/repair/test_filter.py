@@ -146,6 +146,16 @@ def test_a_prefix_leaves_out_rules_in_preview() -> None:
     assert code == 2 and "name them: --drop REF001,REF002,REF003" in err and not Path("c.jsonl").exists()
 
 
+def test_strict_is_not_for_a_rule_that_a_prefix_brought_along_and_that_judged_nothing() -> None:
+    """CNF005 asks of a second label; a dataset without one is no reason to drop it all."""
+    path = str(jsonl(Path("a.jsonl"), rows(10)))
+    made = repair.filter(path, "b.jsonl", drop=["CNF"], strict=True)
+    assert ids("b.jsonl") == [*range(10)]
+    assert "CNF005 could judge no pair of this dataset, and took none" in made.words
+    with pytest.raises(AuditError, match="nothing would be left"):
+        repair.filter(path, "c.jsonl", drop=["CNF005"], strict=True)
+
+
 def test_max_drop_is_a_cap() -> None:
     path = str(jsonl(Path("a.jsonl"), rows(10)))
     made = repair.filter(path, "b.jsonl", keep="row < 5", max_drop=0.4)
