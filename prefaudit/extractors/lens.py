@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prefaudit import lens as lenses
 from prefaudit.core import Apply, Parts
 from prefaudit.models.base import unpacked
-from prefaudit.stats import folds, sample_groups
+from prefaudit.stats import folds, length_ratio, sample_groups
 
 SAMPLE = 30_000  # pairs a lens is fitted on; more change it little and cost much
 NAMED = 6_000  # pairs whose texts give the names
@@ -33,7 +33,9 @@ PROPERTIES = {
 class Lens:
     """`lens.f0`, `lens.f1`, ...: how far chosen is ahead of rejected in a feature, 0 where it is not active.
 
-    Exchanging chosen and rejected negates every value; labels are never looked at. Null where a pair has one answer.
+    Exchanging chosen and rejected negates every value. Null where a pair has one answer. The directions are found
+    without the labels; which K of them are active in a pair goes by their size and by one gain each, which tells how
+    much they say of the choice, either way.
 
     Attributes:
         lens_features: M; 0 goes by the number of pairs.
@@ -44,7 +46,7 @@ class Lens:
     lens_active: int = 0
 
     name: ClassVar[str] = "lens"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("embed", "groups", "text", "style", "refusal")
@@ -72,12 +74,16 @@ class Lens:
         want = lenses.shape(len(x), self.lens_features, self.lens_active)
         lens = lenses.train(x[~held], want, seed)
         again = lenses.stability(lens, x[~held], group[~held], want, seed)
+        y, length = _choices(parts, pairs)
+        gain = lenses.gains(lens, x[~held], y[~held], length[~held], group[~held], seed)
+        lens = lens.weighted(gain)
         z = lens.encode(x)
         told = {
             "n": int((~held).sum()), "held": int(held.sum()), "features": want.features, "active": want.active,
             "prefixes": list(want.prefixes), **_measured(lens, x, held),
             "each": [
-                {"feature": f"f{k}", "stability": float(again[k]), "stable": bool(again[k] >= lenses.STABLE), **said}
+                {"feature": f"f{k}", "gain": float(gain[k]), "stability": float(again[k]),
+                 "stable": bool(again[k] >= lenses.STABLE), **said}
                 for k, said in enumerate(_named(parts, pairs, z, held, seed))
             ],
         }  # fmt: skip
@@ -138,6 +144,17 @@ def _rows(parts: Parts, columns: list[str], rows: pl.Series) -> list[pl.DataFram
 def _differences(parts: Parts, pairs: pl.DataFrame) -> NDArray[np.float32]:
     found = [difference(f["embedding"])[0] for f in _rows(parts, ["embedding"], pairs["row"]) if f.height]
     return np.concatenate(found)
+
+
+def _choices(parts: Parts, pairs: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) 1 where chosen is preferred and 1/2 in a tie, and (n,) log-ratios of lengths."""
+    told = pl.concat([
+        f.select("label", *(pl.col(side).struct.field("chars").alias(side) for side in ("c", "r")))
+        for f in _rows(parts, ["label", "c", "r"], pairs["row"])
+    ])  # fmt: skip
+    y = np.where((told["label"] == "chosen").to_numpy(), 1.0, 0.5)
+    sizes = [told[side].cast(pl.Float64).fill_null(float("nan")).to_numpy() for side in ("c", "r")]
+    return y, length_ratio(*sizes)
 
 
 def _measured(lens: lenses.Sae, x: NDArray[np.float32], held: NDArray[np.bool_]) -> dict[str, Any]:

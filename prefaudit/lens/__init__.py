@@ -1,7 +1,8 @@
-"""The lens: a few sparse directions that say what the two answers of a pair differ in. Labels are never looked at."""
+"""The lens: a few sparse directions that say what the two answers of a pair differ in, found without the labels."""
 
 from prefaudit.lens.match import STABLE, matched, stability
 from prefaudit.lens.names import Name, Terms, names
+from prefaudit.lens.probe import gains
 from prefaudit.lens.sae import Sae
 from prefaudit.lens.train import Shape, explained, principal, shape, train
 
@@ -12,6 +13,7 @@ __all__ = [
     "Shape",
     "Terms",
     "explained",
+    "gains",
     "matched",
     "names",
     "principal",

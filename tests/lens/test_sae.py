@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prefaudit.core import AuditError
-from prefaudit.lens import Sae, Shape, explained, matched, principal, shape, stability, train
+from prefaudit.lens import Sae, Shape, explained, gains, matched, principal, shape, stability, train
 from prefaudit.lens.sae import keep
 
 
@@ -22,7 +22,7 @@ def sparse(n: int, seed: int, d: int = 40, many: int = 12) -> tuple[np.ndarray, 
 
 @pytest.fixture(scope="module")
 def lens() -> Sae:
-    return train(sparse(1500, 0)[0], Shape(16, 3, (4, 16)), 0)
+    return train(sparse(6000, 0)[0], Shape(16, 3, (4, 16)), 0)
 
 
 def test_exchanging_the_answers_negates_every_feature_exactly(lens: Sae) -> None:
@@ -47,24 +47,40 @@ def test_finds_the_directions_the_data_are_made_of(lens: Sae) -> None:
     _, near = matched(directions.astype(np.float32), lens.decoder)
     assert (near > 0.9).sum() >= 10
     x = sparse(600, 2)[0]
-    turn, _ = principal(sparse(1500, 0)[0], 3)
+    turn, _ = principal(sparse(6000, 0)[0], 3)
     assert explained(x, lens.decode(lens.encode(x))) > explained(x, x @ turn.T @ turn) + 0.2
 
 
 def test_labels_are_not_seen(lens: Sae) -> None:
-    x = sparse(1500, 0)[0]
+    x = sparse(6000, 0)[0]
     turned = x * np.random.default_rng(4).choice([-1, 1], len(x)).astype(np.float32)[:, None]
     other = train(turned, Shape(16, 3, (4, 16)), 0)
     assert (matched(lens.decoder, other.decoder)[1] > 0.99).mean() > 0.7
 
 
+def test_gains_prefer_what_tells_of_the_choice_and_know_no_direction(lens: Sae) -> None:
+    x = sparse(3000, 7)[0]
+    rng = np.random.default_rng(0)
+    decides = x @ lens.encoder[:, 5]
+    y = (rng.random(len(x)) < 1 / (1 + np.exp(-3 * decides / decides.std()))) * 1.0
+    length, group = rng.standard_normal(len(x)), np.arange(len(x))
+    gain = gains(lens, x, y, length, group, 0)
+    assert gain.argmax() == 5 and gain[5] > 3 and gain.mean() == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(gains(lens, x, 1 - y, length, group, 0), gain, rtol=1e-4)
+    np.testing.assert_array_equal(gains(lens, x, np.full(len(x), 0.5), length, group, 0), 1)
+    made = lens.weighted(gain)
+    active = [(s.encode(x)[:, 5] != 0).mean() for s in (lens, made)]
+    assert active[1] > active[0] and set((made.encode(x) != 0).sum(1)) == {3}
+    np.testing.assert_allclose(made.encoder @ made.decoder, lens.encoder @ lens.decoder, atol=1e-5)
+
+
 def test_the_same_data_and_seed_give_the_same_lens(lens: Sae) -> None:
-    again = train(sparse(1500, 0)[0], Shape(16, 3, (4, 16)), 0)
+    again = train(sparse(6000, 0)[0], Shape(16, 3, (4, 16)), 0)
     np.testing.assert_array_equal(again.encoder, lens.encoder)
 
 
 def test_stability_is_high_for_what_is_there_and_low_for_noise() -> None:
-    x = sparse(1500, 5)[0]
+    x = sparse(12_000, 5)[0]
     want = Shape(12, 3, (3, 12))
     lens = train(x, want, 0)
     again = stability(lens, x, np.arange(len(x)), want, 0)
