@@ -7,7 +7,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from prefaudit.core import SourceError
+from prefaudit.core import SourceError, UsageError
+from prefaudit.store import write_bytes
 
 
 def demo_path() -> Path:
@@ -17,6 +18,17 @@ def demo_path() -> Path:
         SourceError: neither is there.
     """
     return _file("pairs.jsonl")
+
+
+def copy_to(path: Path, *, force: bool = False) -> None:
+    """Write pairs.jsonl somewhere, to try repairs on.
+
+    Raises:
+        UsageError: something stands there already.
+    """
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists", "name another file, or overwrite it with --force")
+    write_bytes(path, demo_path().read_bytes())
 
 
 def planted() -> dict[str, dict[str, Any]]:

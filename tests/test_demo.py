@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 import prefaudit
-from prefaudit.demo import demo_path, planted
+from prefaudit.core import UsageError
+from prefaudit.demo import copy_to, demo_path, planted
 from prefaudit.rules import builtin
 
 DEFECTS = planted()
@@ -124,3 +125,10 @@ def test_the_docs_list_what_is_planted() -> None:
     table = {kind: (count, rule) for kind, count, rule in re.findall(r"^\| (\w+) \| (\d+|-) \| (\w+) \|", page, re.M)}
     counts = {kind: len(entry.get("rows", entry.get("lines"))) for kind, entry in DEFECTS.items()}
     assert table == {kind: (str(n or "-"), DEFECTS[kind]["rule"] or "none") for kind, n in counts.items()}
+
+
+def test_the_dataset_can_be_had(tmp_path: Path) -> None:
+    copy_to(tmp_path / "pairs.jsonl")
+    assert (tmp_path / "pairs.jsonl").read_bytes() == demo_path().read_bytes()
+    with pytest.raises(UsageError, match="exists"):
+        copy_to(tmp_path / "pairs.jsonl")

@@ -260,7 +260,7 @@ def default_folder(source: Any) -> Path:
     """Where an audit lies when no folder is named: `.prefaudit/<stem>-<fingerprint>`."""
     first = str(source.paths[0]) if source.paths else "frame"
     stem = "stdin" if first == "-" else first.rstrip("/").split("/")[-1].split(".")[0]
-    stem = re.sub(r"[^\w-]+", "_", stem) or "data"
+    stem = re.sub(r"[^\w-]+", "_", stem.strip("<>")) or "data"
     return Path(".prefaudit") / f"{stem}-{source.fingerprint}"
 
 

@@ -72,12 +72,19 @@ def scan(
 
 @app.command()
 def demo(
-    out: Out = None, output: Output = None, force: Force = False, quiet: Quiet = False, debug: Debug = False,
+    out: Out = None, output: Output = None,
+    copy: Annotated[
+        Path | None, typer.Option("--copy", metavar="FILE.jsonl", help="Only write the example dataset there.")
+    ] = None,
+    force: Force = False, quiet: Quiet = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Audit the example dataset that comes with prefaudit; exits 0 when it ran."""
     with errors(debug):
-        from prefaudit.demo import demo_path
+        from prefaudit.demo import copy_to, demo_path
 
+        if copy is not None:
+            copy_to(copy, force=force)
+            return
         audit = _audit([str(demo_path())], out, {"fail_on": "never"}, None, output, force, quiet)
         raise typer.Exit(2 if audit.exit_code == 2 else 0)
 
