@@ -100,10 +100,9 @@ class Tally:
         """Requests without an answer."""
         return sum(self.failed.values())
 
-    @property
-    def incomplete(self) -> bool:
-        """Whether so many failed, or any was not asked, that what rests on the answers is incomplete."""
-        return bool(self.failed.get("not asked")) or self.failures > TOO_MANY * self.requests
+    def incomplete(self, share: float = TOO_MANY) -> bool:
+        """Whether more than this share failed, or any was not asked: what rests on the answers is then incomplete."""
+        return bool(self.failed.get("not asked")) or self.failures > share * self.requests
 
     def ledger(self) -> dict[str, Any]:
         """The counts, for a file."""

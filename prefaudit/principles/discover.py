@@ -21,6 +21,7 @@ import polars as pl
 from prefaudit.core import Parts
 from prefaudit.models.base import ModelError
 from prefaudit.models.chat import Chat
+from prefaudit.models.chat_account import TOO_MANY
 from prefaudit.principles import ask, propose, shown
 from prefaudit.principles.library import OPENING, Principle, named
 from prefaudit.principles.merge import Merged, meaning, merge
@@ -28,7 +29,7 @@ from prefaudit.principles.merge import Merged, meaning, merge
 PAIRS, SEEDS = 400, 100  # pairs voted on, pairs proposed from
 MOST = 40  # principles voted on where they are proposed
 APPLIES = 0.03  # share of the pairs to which a proposed principle has to apply, or it is left out
-PURPOSES = (propose.FIRST, propose.MORE, ask.PILOT, ask.VOTES)
+PURPOSES = {propose.FIRST: 0.5, propose.MORE: 0.5, ask.PILOT: TOO_MANY, ask.VOTES: TOO_MANY}  # share that may fail
 TOLD = 200  # failures that are listed one by one
 
 
@@ -169,9 +170,9 @@ def _missed(votes: np.ndarray[Any, np.dtype[np.int8]]) -> np.ndarray[Any, np.dty
 
 def _enough(chat: Chat) -> None:
     """Whether so much was answered that a result can rest on it."""
-    for purpose in PURPOSES:
+    for purpose, share in PURPOSES.items():
         tally = chat.tallies.get(purpose)
-        if tally is not None and tally.incomplete:
+        if tally is not None and tally.incomplete(share):
             left = f"; {tally.failed['not asked']:,} were not asked" if "not asked" in tally.failed else ""
             failed = ", ".join(f"{reason} {n:,}" for reason, n in sorted(tally.failed.items()) if reason != "not asked")
             raise ModelError(

@@ -192,7 +192,7 @@ def test_the_cap_counts_every_call_and_the_rest_is_asked_later(tmp_path: Path) -
         left = [a for a in got if isinstance(a, Failure)]
         assert {a.reason for a in left} == {"not asked"} and "--max-calls 12" in left[0].said
         tally = model.tallies["votes"]
-        assert tally.incomplete and tally.answered + tally.failures == 30 and tally.calls == 12
+        assert tally.incomplete() and tally.answered + tally.failures == 30 and tally.calls == 12
         again = chat(server, cache=tmp_path / "c").ask([request(k) for k in range(30)])
         assert all(isinstance(a, Answer) for a in again)
         assert len(server.seen.asked) == 12 + len(left)
@@ -248,10 +248,10 @@ def test_a_preview_sends_nothing_and_says_what_will_be_sent(tmp_path: Path) -> N
 
 def test_a_ledger_adds_up() -> None:
     tally = Tally((1.0, 1.0), 100, 10, 85, {"refused": 3, "timeout": 2}, 95, 5, 500_000, 500_000)
-    assert not tally.incomplete and tally.ledger()["cost"] == 1.0
+    assert not tally.incomplete() and tally.ledger()["cost"] == 1.0
     assert "5 failed (refused 3, timeout 2)" in tally.told() and "$1.00" in tally.told()
     tally.failed["timeout"] = 3
-    assert tally.incomplete
+    assert tally.incomplete() and not tally.incomplete(0.5)
 
 
 def test_the_key_goes_out_with_calls_and_nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
