@@ -88,7 +88,7 @@ def _rule(rule: Mapping[str, Any], cut: Mapping[str, str], gate: Mapping[str, An
     why = (new or {}).get((rule["code"], part), "")
     whole = rule["code"] not in parted  # rows and slices are told of the rule as a whole
     rows = tuple(clean(row, 40) for row in rule.get("examples") or ())[:ROWS] if whole else ()
-    slices = tuple(_slices(report, rule["code"])) if whole and state == "fired" else ()
+    slices = tuple(counted(report, rule["code"])) if whole and state == "fired" else ()
     lines = [_sentence(rule, numbers, state)]
     if gate is not None and gate["condition"]:
         lines.append(f"Gate: {_condition(gate)}")
@@ -146,7 +146,7 @@ def _effect(gate: Mapping[str, Any], fails: bool, new: Mapping[tuple[str, str], 
     )
 
 
-def _slices(report: Mapping[str, Any], code: str) -> Iterator[dict[str, Any]]:
+def counted(report: Mapping[str, Any], code: str) -> Iterator[dict[str, Any]]:
     """Where a rule found most, at most COUNTED of them; names are cut to 80 characters."""
     cuts = [
         {"by": cut["by"], "slice": clean(cut["slice"], 80), "found": rule["found"], "judged": rule["judged"]}

@@ -126,6 +126,17 @@ def test_junitparser_reads_the_suite(audit: prefaudit.Audit, tmp_path: Path) -> 
         suites.tests, suites.failures, suites.errors, suites.skipped)  # fmt: skip
 
 
+def test_json_lines_hold_slices_and_gates(audit: prefaudit.Audit) -> None:
+    lines = [json.loads(line) for line in reports.render("jsonl", audit.report).splitlines()]
+    assert [line["code"] for line in lines] == [*(r["code"] for r in audit.report["rules"]), "effects.words"]
+    told = {line["code"]: line for line in lines}
+    empty = told["SCH001"]
+    by = {one["by"] for one in empty["slices"]}
+    assert {"source", "annotator"} <= by
+    assert sum(one["found"] for one in empty["slices"] if one["by"] == "source") == empty["found"]
+    assert [gate["slice"] for gate in told["SCH003"]["gates"]] == [{"source": TEXTS[0]}, {}]
+
+
 def check(log: Any) -> None:
     jsonschema.Draft7Validator.check_schema(LOG)
     jsonschema.Draft7Validator(LOG, format_checker=jsonschema.Draft7Validator.FORMAT_CHECKER).validate(log)
@@ -212,7 +223,8 @@ def test_findings_of_every_row_do_not_lengthen_a_report(tmp_path: Path) -> None:
 def test_one_screen_with_gates_and_a_baseline(width: int) -> None:
     report = failing()
     gate = {"on": "DUP001", "slice": {"source": TEXTS[0] * 9}, "status": "failed", "severity": "error", "why": "",
-            "condition": "rate > 1 %", "judged": 100, "found": 9, "rate": 0.09, "interval": [0.05, 0.2], "value": 1.0}  # fmt: skip
+            "condition": "rate > 1 %", "judged": 100, "found": 9, "rate": 0.09, "interval": [0.05, 0.2],
+            "value": 1.0}  # fmt: skip
     report["gates"] = [gate] * 9
     new = {"on": "DUP001", "slice": {}, "severity": "error", "why": "9 found, 3 in the baseline"}
     report["baseline"] = {"file": "known.json", "pairs": 9, "new": [new] * 9, "known": 3, "gone": []}

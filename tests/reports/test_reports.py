@@ -204,7 +204,8 @@ def test_json_numbers() -> None:
 def test_json_lines() -> None:
     report = hostile()
     lines = reports.render("jsonl", report).splitlines()
-    assert [stdlib_json.loads(line) for line in lines] == canonical(report["rules"])
+    told = [stdlib_json.loads(line) for line in lines]
+    assert [{k: v for k, v in rule.items() if k not in ("slices", "gates")} for rule in told] == canonical(report["rules"])
     assert reports.render("jsonl", {}) == ""
 
 
