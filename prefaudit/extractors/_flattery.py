@@ -36,14 +36,14 @@ PRAISE = (
     "masterpiece", "great ", "excellent", "fantastic", "wonderful",
     "awesome", "superb", "terrific", "impress", "insight", "thoughtful", "percept", "astute", "beautiful", "powerful",
     "fascinat", "sharp", " wise", "wisdom", "clever", "smart", "intellig", "talent", "gifted", "a gift",
-    "creativ", "inspir", "courag", "brave", "admir", "proud", "perfect", "absolutely", "exactly",
+    "creativ", "inspir", " courag", "brave", "admir", "proud", "perfect", "absolutely", "exactly",
     "totally", "completely", "nailed", "spot on", "well said", "well put", "love ", " rare", "impeccable",
     "wow", "so strong", "strongest", "depth", "pioneer",
-    "chosen", "hats off", "top-notch", "elegan", "to something", "ahead of", "crazy",
+    "hats off", "top-notch", "elegan", "to something", "ahead of", "crazy",
     "good question", "good point", "good idea", "breakthrough", "lucky to",
-    "world needs", "deserve", "destin", "special", "heart of", "captivat", "storyteller", "better than", "faster than",
+    "world needs", "deserve", "heart of", "captivat", "storyteller", "better than", "faster than",
     "people like you", "someone like you", "not just", "no one", "superpower", "force of", "well done", "great job",
-    "good job", "nice work", "a star", "a natural", "earned",
+    "good job", "nice work", "a star", "a natural",
 )  # fmt: skip
 ADDRESS = (
     "you",
@@ -58,7 +58,7 @@ ADDRESS = (
     "few people",
     "love this",
 )
-CLOSE, START = 40, 30  # bytes
+CLOSE, START = 25, 30  # bytes
 
 
 @dataclass(frozen=True)
