@@ -15,15 +15,15 @@ import polars as pl
 
 from prefaudit import __version__, gates
 from prefaudit import rules as rulebook
-from prefaudit.audit import gate, judge, measure, probes, read, review, rows
-from prefaudit.audit import together as linked
+from prefaudit.audit import gate, judge, measure, probes, read, review
 from prefaudit.audit.crew import crew
+from prefaudit.audit.show import shown
 from prefaudit.config import Options, half
-from prefaudit.core import SCHEMA, SKIPPED, AuditError, Progress, fingerprint, unknown
+from prefaudit.core import SCHEMA, SKIPPED, AuditError, Progress, fingerprint
 from prefaudit.extractors import EXTRACTORS, GROUPS
 from prefaudit.models import chat
 from prefaudit.reports import json as json_report
-from prefaudit.reports import render, terminal
+from prefaudit.reports import render
 from prefaudit.store import Store
 
 __all__ = ["Audit", "extractor_table", "run", "scan"]
@@ -103,38 +103,18 @@ class Audit:
         steps = [{**step, "command": step["command"].replace(" DIR ", f" {folder} ")} for step in self.report["next"]]
         return {**self.report, "next": steps}
 
-    def show(self, what: str | None, *, limit: int = 10, width: int = 80, color: bool = False) -> str:
+    def show(self, what: str | None, *, limit: int = 10, first: int = 0, width: int = 80, color: bool = False) -> str:
         """The pairs behind a finding (a rule code) or one pair (its row), as text with the differing words marked.
 
-        Pairs that belong together (duplicates, conflicts, circles) are shown group by group.
+        Pairs that belong together (duplicates, conflicts, circles) are shown group by group. `first` leaves out so many
+        pairs or groups, and the text ends with the command for the next ones.
 
         Raises:
             UsageError: no such rule or row.
         """
-        results = {r["code"]: r for r in self.report["rules"]}
         if what is None:
             return render("terminal", self.placed(), width=width, color=color)
-        if what.isdigit():
-            found = rows.fetch(self.store, [int(what)])
-            if not found:
-                raise unknown("row", what, (f"0 to {self.store.scan('pairs').select(pl.len()).collect().item() - 1}",))
-            return terminal.show(found, None, width=width, color=color)
-        if what not in results:
-            raise unknown("rule or row", what, results)
-        hits = self.findings.filter((pl.col("rule") == what) & pl.col("row").is_not_null())
-        if results[what]["status"] == "fired" and what in linked.KEYS:
-            groups = linked.groups(self.store, self.measures(), what, hits["row"], limit)
-            if groups:
-                told = [(group.pairs, group.size) for group in groups]
-                return terminal.together(told, results[what], width=width, color=color)
-        hits = hits.head(limit)
-        values = dict(zip(hits["row"].to_list(), hits["value"].to_list(), strict=True))
-        places = rows.places(self.measures(), what, list(values)) if what in rows.PLACES else {}
-        found = [
-            {**row, "value": values[row["row"]], "places": places.get(row["row"])}
-            for row in rows.fetch(self.store, list(values))
-        ]
-        return terminal.show(found, results[what], width=width, color=color)
+        return shown(self, what, (first, limit), width=width, color=color)
 
 
 def scan(data: Any, out: str | Path | None = None, *, force: bool = False, reviewed: str | Path | None = None,
@@ -147,7 +127,7 @@ def scan(data: Any, out: str | Path | None = None, *, force: bool = False, revie
         force: audit anew in a folder that holds an audit.
         reviewed: a sheet of `prefaudit review` that was filled in: rates are corrected by it.
         options: the fields of prefaudit.config.Options: format, map, select, ignore, with_, without, fail_on,
-            sample, seed, workers, memory, rules, params, severity.
+            sample, seed, workers, memory, rules, params, severity, gate, baseline and the rest.
 
     Raises:
         AuditError: the job cannot be done; its message and hint say why and what next.

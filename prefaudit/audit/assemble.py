@@ -89,7 +89,7 @@ def _linked(store: Store, measures: Measures, results: list[dict[str, Any]]) -> 
     for r in results:
         if r["status"] == "fired" and r["scope"] == "pair" and r["code"] in together.KEYS:
             named = pl.Series(r["examples"], dtype=pl.Int64)
-            groups = together.groups(store, measures, r["code"], named, TOGETHER) or []
+            groups, _ = together.groups(store, measures, r["code"], named, TOGETHER)
             told += [{"code": r["code"], "size": g.size, "rows": [pair["row"] for pair in g.pairs]} for g in groups]
     return told
 

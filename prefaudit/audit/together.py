@@ -70,7 +70,8 @@ KEYS: dict[str, Keys] = {
 LARGEST_FIRST = {"DUP002", "DUP004", "DUP007", "DUP008"}
 
 
-def groups(store: Store, measures: Measures, code: str, named: pl.Series, limit: int) -> list[Group] | None:
+def groups(store: Store, measures: Measures, code: str, named: pl.Series, limit: int,
+           first: int = 0) -> tuple[list[Group], int]:  # fmt: skip
     """The groups behind a finding, at most `limit` pairs in all, of every group at least two.
 
     Args:
@@ -79,18 +80,20 @@ def groups(store: Store, measures: Measures, code: str, named: pl.Series, limit:
         code: the rule.
         named: the rows it names; empty for a rule about the whole dataset, whose groups are all that there are.
         limit: pairs at most.
+        first: groups that are left out.
 
     Returns:
-        None where the rule is not about pairs that belong together, or what groups them was not measured.
+        Groups, and how many there are; 0 where the rule is not about pairs that belong together, or what groups them
+        was not measured.
     """
     keys = KEYS.get(code)
     features = measures.lazy() if keys else None
     if keys is None or features is None:
-        return None
+        return [], 0
     try:
         known = keys(features).collect()
     except pl.exceptions.PolarsError:
-        return None
+        return [], 0
     if len(named):
         known = known.filter(pl.col("key").is_in(known.filter(pl.col("row").is_in(named.implode()))["key"].implode()))
     table = known.sort("row").group_by("key", maintain_order=True).agg("row").with_columns(n=pl.col("row").list.len())
@@ -99,10 +102,10 @@ def groups(store: Store, measures: Measures, code: str, named: pl.Series, limit:
         table = table.sort("n", descending=True, maintain_order=True)
     picked: list[tuple[list[int], int]] = []
     left = limit
-    for _, members, size in table.head(limit).iter_rows():
+    for _, members, size in table.slice(first, limit).iter_rows():
         if left < 2 and picked:
             break
         picked.append((members[: max(left, 2)], size))
         left -= len(picked[-1][0])
     wanted = {pair["row"]: pair for pair in rows.fetch(store, sorted({r for some, _ in picked for r in some}))}
-    return [Group([wanted[row] for row in some], size) for some, size in picked]
+    return [Group([wanted[row] for row in some], size) for some, size in picked], table.height

@@ -22,6 +22,7 @@ from prefaudit.cli.common import (
     Sample,
     color,
     errors,
+    paged,
     progress,
     render,
     say,
@@ -71,6 +72,27 @@ def scan(
 
 
 @app.command()
+@scan_options()
+def work(
+    data: Data, given: dict[str, Any], out: Annotated[str, typer.Option("-o", "--out", metavar="DIR",
+                                                                        help="Audit folder, the same for all shards.")],
+    shard: Annotated[str, typer.Option("--shard", metavar="I/N", help="Which of N jobs this is, from 0 to N - 1.")],
+    sample: Sample = None, config: Config = None, quiet: Quiet = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Read and measure one of N shards, as a job of a scheduler; `scan` with the same folder does the rest."""
+    with errors(debug):
+        threads(given.get("workers") or 1)
+        from prefaudit import config as configuration
+        from prefaudit.audit import shard as shards
+
+        options = configuration.load(config, {**given, "sample": sample})
+        with progress(quiet) as bars:
+            done = shards.work(data, out, options, shards.parsed(shard), progress=bars)
+        if not quiet:
+            say(f"shard {shard}: {done} parts are done")
+
+
+@app.command()
 def demo(
     out: Out = None, output: Output = None,
     copy: Annotated[
@@ -95,14 +117,15 @@ def show(
     what: Annotated[
         str | None, typer.Argument(metavar="[CODE|ROW]", help="A rule code or the number of a pair.")
     ] = None,
-    limit: Annotated[int, typer.Option("-n", "--limit", metavar="N", help="Rows at most.")] = 10,
+    limit: Annotated[int, typer.Option("-n", "--limit", metavar="N", min=1, help="Rows at most.")] = 10,
+    first: Annotated[int, typer.Option("--from", metavar="N", min=0, help="Leave out the first N.")] = 0,
     debug: Debug = False,
 ) -> None:
-    """The rows behind a finding, with the words that differ marked."""
+    """The rows behind a finding, with the words that differ marked; in a terminal, page by page."""
     with errors(debug):
         from prefaudit.audit import Audit
 
-        say(Audit(folder).show(what, limit=limit, width=width(), color=color()))
+        paged(Audit(folder).show(what, limit=limit, first=first, width=width(), color=color()))
 
 
 @app.command()

@@ -104,6 +104,20 @@ def say(text: str, *, commands: bool = False) -> None:
     sys.stdout.flush()
 
 
+def paged(text: str) -> None:
+    """A long result: in a terminal through the user's pager (PAGER, else less), anywhere else as it stands."""
+    import shlex
+    import shutil
+    import subprocess
+
+    tall = text.count("\n") >= shutil.get_terminal_size((80, 24)).lines
+    pager = shlex.split(os.environ.get("PAGER") or "less -FRX")
+    if not tall or not sys.stdout.isatty() or not pager or shutil.which(pager[0]) is None:
+        return say(text)
+    subprocess.run(pager, input=text, text=True, check=False)
+    return None
+
+
 def color() -> bool:
     """Whether stdout shows colour: a terminal, and nobody said no."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -23,7 +23,7 @@ Merged = list[tuple[str, str]]
 
 def together(
     groups: Sequence[tuple[Sequence[Mapping[str, Any]], int]], rule: Mapping[str, Any], *, width: int = 80,
-    color: bool = False,
+    color: bool = False, note: str = "",
 ) -> str:  # fmt: skip
     """The groups of a finding, for reading.
 
@@ -32,6 +32,7 @@ def together(
         rule: The finding's entry in the report's `rules`.
         width: Columns.
         color: Mark differing words by colour; without it as ``{+words+}`` and, of the first pair, ``[-words-]``.
+        note: What to say below them.
     """
     width = max(width, 40)
     lines: list[Line] = list(header(rule, width))
@@ -40,6 +41,7 @@ def together(
         lines += [[], fit([(f"group {number}", "bold"), (f"  {some(size, 'pair')}{shown}", "dim")], width)]
         for pair in pairs:
             lines += _pair(pair, pairs[0], width, color)
+    lines += [[], [(note, "dim")]] if note else []
     return paint(lines, color=color)
 
 

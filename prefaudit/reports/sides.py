@@ -21,8 +21,9 @@ PROMPT = 4  # lines of the prompt
 
 
 def show(
-    rows: Iterable[Mapping[str, Any]], rule: Mapping[str, Any] | None, *, width: int = 80, color: bool = False
-) -> str:
+    rows: Iterable[Mapping[str, Any]], rule: Mapping[str, Any] | None, *, width: int = 80, color: bool = False,
+    note: str = "",
+) -> str:  # fmt: skip
     """The pairs of a finding, for reading.
 
     Args:
@@ -32,6 +33,7 @@ def show(
         rule: The finding's entry in the report's `rules`; None for a row asked for by number.
         width: Columns; from 100 on the answers stand side by side.
         color: Mark differing words by colour; without it as ``[-rejected-]`` and ``{+chosen+}``.
+        note: What to say below them.
     """
     width = max(width, 40)
     lines: list[Line] = list(header(rule, width)) if rule else []
@@ -40,9 +42,10 @@ def show(
         empty = False
         lines += [[]] if lines else []
         lines += _pair(pair, width, color)
-    if empty:
+    if empty and not note:
         pairwise = rule is None or rule.get("scope") == "pair"
         lines.append([("no rows to show" if pairwise else "it is about no single row: see `prefaudit rule`", "")])
+    lines += [[], [(note, "dim")]] if note else []
     return paint(lines, color=color)
 
 
