@@ -113,8 +113,8 @@ def _lines(options: Options) -> dict[tuple[str | int, ...], int]:
     if file is None:
         return {}
     found = places(Path(file).read_text(encoding="utf8"))
-    skip = 2 if Path(file).name == "pyproject.toml" else 0
-    return {path[skip:]: line for path, line in found.items()}
+    head = ("tool", "prefaudit") if Path(file).name == "pyproject.toml" else ()
+    return {path[len(head) :]: line for path, line in found.items() if path[: len(head)] == head}
 
 
 def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:

@@ -109,6 +109,14 @@ def test_config_show_says_where_each_value_came_from() -> None:
     assert set(KINDS) - named <= {"map"}
 
 
+def test_config_show_names_lines_of_pyproject() -> None:
+    text = '[project]\nname = "x"\n[tool.other.seed]\nx = 1\n[tool.prefaudit]\nseed = 4\n'
+    Path("pyproject.toml").write_text(text + '[tool.prefaudit.severity]\nLEN001 = "error"\n')
+    out = call("config", "show")[1]
+    assert re.search(r"^seed = 4 +# pyproject.toml:6$", out, re.M)
+    assert re.search(r'^severity.LEN001 = "error" +# pyproject.toml:8, instead of "info"$', out, re.M)
+
+
 def test_init_writes_every_key_and_keeps_a_file_that_is_there() -> None:
     assert call("init")[0] == 0
     text = Path("prefaudit.toml").read_text()

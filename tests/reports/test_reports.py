@@ -205,7 +205,8 @@ def test_json_lines() -> None:
     report = hostile()
     lines = reports.render("jsonl", report).splitlines()
     told = [stdlib_json.loads(line) for line in lines]
-    assert [{k: v for k, v in rule.items() if k not in ("slices", "gates")} for rule in told] == canonical(report["rules"])
+    assert all(rule.pop("slices") == rule.pop("gates") == [] for rule in told)
+    assert told == canonical(report["rules"])
     assert reports.render("jsonl", {}) == ""
 
 
