@@ -36,7 +36,7 @@ SCALES, NOISES, STRENGTHS = (1.0, 3.0, 8.0), (0.6, 0.8, 1.6), (0.98, 1.26, 1.68)
 def combined(d: np.ndarray) -> np.ndarray:
     """`strength.mean` of margins (m, n), by the extractor itself."""
     n = d.shape[1]
-    rewards = pl.DataFrame({"chosen": d.T.tolist(), "rejected": (0 * d.T).tolist(), "step": (0 * d.T).tolist(),
+    rewards = pl.DataFrame({"chosen": d.T.tolist(), "rejected": (0 * d.T).tolist(), "margin": [[None] * len(d)] * n, "step": (0 * d.T).tolist(),
                             "cut": [[False] * len(d)] * n}).to_struct("rewards").cast(REWARDS)  # fmt: skip
     frame = pl.DataFrame({"row": range(n), "group": range(n), "rewards": rewards}).with_columns(
         [pl.lit("chosen" if name == "label" else None, PAIRS[name]).alias(name) for name in Strength.reads]

@@ -120,8 +120,8 @@ def _cuts(measures: Measures, extractor: Extractor, rows: NDArray[np.int64]) -> 
         part = measures.store.read(measures.kind(extractor), number, ["row", "rewards"])
         here = part["rewards"].filter(pl.Series(np.isin(part["row"].to_numpy(), rows))).struct.unnest()
         for k in range(models):
-            said = here.select(pl.col("chosen", "rejected", "cut").list.get(k, null_on_oob=True))
-            missing = said["chosen"].is_null() | said["rejected"].is_null()
+            said = here.select(pl.col("chosen", "rejected", "margin", "cut").list.get(k, null_on_oob=True))
+            missing = (said["chosen"].is_null() | said["rejected"].is_null()) & said["margin"].is_null()
             unread[k] += int(missing.sum())
             cut[k] += int((said["cut"].fill_null(False) & ~missing).sum())
     return list(zip(cut.tolist(), unread.tolist(), strict=True))

@@ -63,10 +63,12 @@ def scorers(frame: pl.DataFrame, models: tuple[str, ...], columns: list[tuple[st
 
 
 def _model(rewards: pl.Series, k: int, name: str) -> Said:
-    frame = rewards.struct.unnest().select(pl.col("chosen", "rejected", "step").list.get(k))
-    chosen, rejected, step = (_floats(frame[side]) for side in frame.columns)
-    margin = chosen - rejected
+    frame = rewards.struct.unnest().select(pl.col("chosen", "rejected", "margin", "step").list.get(k))
+    chosen, rejected, compared, step = (_floats(frame[side]) for side in frame.columns)
+    margin = np.where(np.isnan(compared), chosen - rejected, compared)
     margin[np.abs(margin) < step] = 0.0
+    if not np.isnan(compared).all():
+        return Said(name, margin)
     return Said(name, margin, chosen, rejected)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.core import AuditError
-from prefaudit.models import shared
+from prefaudit.models import reward_heads, shared
 from prefaudit.models.base import ModelError
 from prefaudit.models.hf import BUDGET, _batches, revision
 from prefaudit.models.reward_config import ENCODERS, RIGHT, checked
@@ -75,7 +75,7 @@ def spacing(values: NDArray[np.float64], precision: str) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class RewardModel:
-    """A sequence classifier with one output; safetensors only, and none of a repository's code runs.
+    """A sequence classifier with one output, or one of the heads in `reward_heads`; safetensors, and no code but ours.
 
     Each trap of the usual loaders has its guard: a head that was not trained is refused, the score is read at the last
     token of the attention mask (not at the last one that differs from padding), the head runs in float32, the chat
@@ -88,6 +88,8 @@ class RewardModel:
         limit: tokens read at most; 0 is the model's own limit.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: auto, float32, bfloat16, float16.
+        objective: which of several outputs is meant; empty is the score.
+        trust: run the code that comes with the model, of a pinned commit, where it needs it.
     """
 
     where: str
@@ -95,12 +97,14 @@ class RewardModel:
     limit: int = 0
     device: str = "auto"
     precision: str = "auto"
+    objective: str = ""
+    trust: bool = False
     _held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
-        """Folder or hub id, with the revision where one was named."""
-        return f"{self.where}@{self.pinned}" if self.pinned else self.where
+        """Folder or hub id, with the revision and the objective where one was named."""
+        return self.where + f"@{self.pinned}" * bool(self.pinned) + f"#{self.objective}" * bool(self.objective)
 
     @cached_property
     def revision(self) -> str:
@@ -127,10 +131,14 @@ class RewardModel:
         return "bfloat16" if fast and self._decoder else "float32"
 
     @cached_property
+    def _about(self) -> tuple[dict[str, Any], str]:
+        return checked(self.where, self.pinned, self.trust)
+
+    @cached_property
     def _decoder(self) -> bool:
         """Whether the score is that of the last token."""
-        said = checked(self.where, self.pinned)
-        return not said.get("is_encoder_decoder") and said.get("model_type") not in ENCODERS
+        said, kind = self._about
+        return kind != "remote" and not said.get("is_encoder_decoder") and said.get("model_type") not in ENCODERS
 
     def score(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> Scores:
         """Scores of n answers; see `Scorer`.
@@ -156,7 +164,7 @@ class RewardModel:
         values = np.full(len(sizes), np.nan)
         budget = BUDGET[self.on.split(":")[0]]
         with torch.inference_mode():
-            if self._decoder and shared.shares(model.config):
+            if self._decoder and shared.shares(model.config) and not getattr(model, "turn", ()):
                 found, order = shared.packs(read.ids, order)
                 order = order[np.argsort(-sizes[order], kind="stable")]
                 found.sort(key=lambda p: p.prefix - sizes[p.first] - sizes[p.second])
@@ -208,6 +216,8 @@ class RewardModel:
         tokens = torch.tensor([i + [pad] * (width - len(i)) for i in ids], device=self.on)
         size = torch.tensor([len(i) for i in ids], device=self.on)
         mask = (torch.arange(width, device=self.on)[None] < size[:, None]).long()
+        if self._about[1] == "remote":
+            return self._remote(model, tokens, mask, size.tolist())
         if not self._decoder:
             read = {"input_ids": tokens, "attention_mask": mask}
             if kinds is not None:  # which of the two texts a token belongs to, for those that were trained with it
@@ -216,8 +226,23 @@ class RewardModel:
             return np.asarray(model(**read).logits[:, 0].double().cpu())
         body = getattr(model, model.base_model_prefix)
         hidden = body(input_ids=tokens, attention_mask=mask).last_hidden_state
-        last = hidden[torch.arange(len(ids), device=self.on), size - 1].float()
-        return np.asarray(model.score(last)[:, 0].double().cpu())
+        row = torch.arange(len(ids), device=self.on)
+        read = [hidden[row, size - 1].float()]
+        if getattr(model, "turn", ()):
+            read.append(hidden[row, torch.tensor([model.place(i) for i in ids], device=self.on)].float())
+        return np.asarray(model.score(*read)[:, 0].double().cpu())
+
+    def _remote(self, model: Any, tokens: Any, mask: Any, sizes: list[int]) -> NDArray[np.float64]:
+        """By the model's own code, one conversation at a time: nothing says how it takes padding."""
+        found = []
+        for row, size in enumerate(sizes):
+            told = model(input_ids=tokens[row : row + 1, :size], attention_mask=mask[row : row + 1, :size])
+            value = told if hasattr(told, "reshape") else getattr(told, "score", None)
+            value = getattr(told, "logits", None) if value is None else value
+            if value is None or value.numel() != 1:
+                raise ModelError(f"{self.name}: its code gives no single score")
+            found.append(float(value.reshape(())))
+        return np.array(found)
 
     def _tokens(self, tokenizer: Any, prompts: Sequence[Conversation], responses: Sequence[str]) -> Tokens:
         """Token ids within the limit, none where the answer alone is over it."""
@@ -231,7 +256,8 @@ class RewardModel:
         else:
             asked = ["\n\n".join(m["content"] for m in p) for p in prompts]
             found = tokenizer(asked, list(responses), **plain)
-        limit, ids = self._limit(tokenizer), list(found["input_ids"])
+        ending = list(getattr(self._held.get("model"), "ending", ()))
+        limit, ids = self._limit(tokenizer) - len(ending), list(found["input_ids"])
         kinds = list(found["token_type_ids"]) if "token_type_ids" in found and not self._decoder else None
         cut = np.fromiter((len(i) > limit for i in ids), bool, len(ids))
         for k in map(int, np.flatnonzero(cut)):
@@ -242,42 +268,59 @@ class RewardModel:
             ids[k] = ids[k][:head] + ids[k][rest:]
             if kinds is not None:
                 kinds[k] = kinds[k][:head] + kinds[k][rest:]
+        ids = [i + ending if i and i[-len(ending) :] != ending else i for i in ids] if ending else ids
         return Tokens(ids, kinds, cut)
 
     def _limit(self, tokenizer: Any) -> int:
-        own = checked(self.where, self.pinned).get("max_position_embeddings") or MOST
+        own = self._about[0].get("max_position_embeddings") or MOST
         most = int(min(own, tokenizer.model_max_length, MOST))
         return min(self.limit, most) if self.limit else most
 
     def _load(self) -> tuple[Any, Any]:
         if not self._held:
             import torch
-            from transformers import AutoModelForSequenceClassification, AutoTokenizer
             from transformers.utils import logging
 
-            checked(self.where, self.pinned)
+            kind = self._about[1]
             logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-            at = {"revision": self.pinned} if self.pinned else {}
-            try:
-                tokenizer = AutoTokenizer.from_pretrained(self.where, trust_remote_code=False, **at)
-                model, told = AutoModelForSequenceClassification.from_pretrained(
-                    self.where, dtype=getattr(torch, self.kind), trust_remote_code=False, use_safetensors=True,
-                    output_loading_info=True, **at,
-                )  # fmt: skip
-            except (OSError, ValueError) as error:
-                raise AuditError(
-                    f"{self.where} cannot be loaded: {str(error).splitlines()[0]}",
-                    "a folder or hub id of a reward model with safetensors weights",
-                ) from error
-            if told["missing_keys"] or told.get("mismatched_keys"):
-                lost = sorted(map(str, told["missing_keys"] or told["mismatched_keys"]))
-                raise AuditError(f"{self.where} has no trained head: {', '.join(lost[:3])} would be random", RIGHT)
-            if self._decoder and tokenizer.chat_template is None:
+            tokenizer = reward_heads.tokenizer_of(self.where, self.pinned, kind)
+            dtype = getattr(torch, self.kind)
+            if kind in ("plain", "remote"):
+                if self.objective:
+                    raise AuditError(f"{self.where} has one output, and no objective {self.objective!r}", "leave out #")
+                model = self._classifier(dtype)
+            else:
+                model = reward_heads.load(kind, self.where, self.pinned, self.objective, dtype, tokenizer)
+                tokenizer.chat_template = tokenizer.chat_template or model.template
+            if (self._decoder or kind == "remote") and tokenizer.chat_template is None:
                 raise AuditError(
                     f"{self.where} has no chat template, so nothing says how it reads a conversation",
                     "put the template it was trained with into its tokenizer_config.json",
                 )
-            if self._decoder:
+            body = model.body if isinstance(model, reward_heads.Head) else model
+            body.eval().to(self.on)
+            if self._decoder and kind == "plain":
                 model.score.float()
-            self._held.update(tokenizer=tokenizer, model=model.eval().to(self.on))
+            self._held.update(tokenizer=tokenizer, model=model)
         return self._held["tokenizer"], self._held["model"]
+
+    def _classifier(self, dtype: Any) -> Any:
+        """A sequence classifier of transformers, or of the model's own code."""
+        from transformers import AutoModelForSequenceClassification
+
+        at = {"revision": self.pinned, "code_revision": self.pinned} if self.pinned else {}
+        at = at if self._about[1] == "remote" else {k: v for k, v in at.items() if k == "revision"}
+        try:
+            model, told = AutoModelForSequenceClassification.from_pretrained(
+                self.where, dtype=dtype, trust_remote_code=self._about[1] == "remote", use_safetensors=True,
+                output_loading_info=True, **at,
+            )  # fmt: skip
+        except (OSError, ValueError) as error:
+            raise AuditError(
+                f"{self.where} cannot be loaded: {str(error).splitlines()[0]}",
+                "a folder or hub id of a reward model with safetensors weights",
+            ) from error
+        if told["missing_keys"] or told.get("mismatched_keys"):
+            lost = sorted(map(str, told["missing_keys"] or told["mismatched_keys"]))
+            raise AuditError(f"{self.where} has no trained head: {', '.join(lost[:3])} would be random", RIGHT)
+        return model

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from prefaudit.core import AuditError, fingerprint
+from prefaudit.core import fingerprint
 from prefaudit.models.cache import folder
-from prefaudit.models.reward import Conversation, RewardModel, Scorer, Scores
-from prefaudit.models.reward_config import checked
+from prefaudit.models.judged import Judge
+from prefaudit.models.likelihood import KINDS, Likelihood, two
+from prefaudit.models.pairwise import PairRM
+from prefaudit.models.reward import Conversation, RewardModel, Scores
+from prefaudit.models.reward_config import checked, config_of, named
 from prefaudit.models.reward_server import RewardServer
 
 SLICE = 512  # conversations between two commits: what a killed run, or a server that fails, loses
@@ -23,9 +26,12 @@ SLICE = 512  # conversations between two commits: what a killed run, or a server
 
 @dataclass(frozen=True)
 class Scored:
-    """A scorer that asks its model for each distinct conversation once, ever; a rerun asks for what is missing."""
+    """A model that is asked about each distinct conversation once, ever; a rerun asks for what is missing.
 
-    inner: Scorer
+    `inner` scores answers (`reward.Scorer`), or, where it is `pairwise`, gives the margin of two answers.
+    """
+
+    inner: RewardModel | RewardServer | Likelihood | PairRM | Judge
 
     @property
     def name(self) -> str:
@@ -38,15 +44,25 @@ class Scored:
         return self.inner.revision
 
     @property
+    def pairwise(self) -> bool:
+        """Whether it reads two answers at once."""
+        return bool(getattr(self.inner, "pairwise", False))
+
+    @property
     def path(self) -> Path:
         """The model's file."""
         e = self.inner
         said = (e.name, e.revision, getattr(e, "limit", 0), getattr(e, "kind", ""))
         return folder() / f"scores-{fingerprint(*said)}.sqlite"
 
-    def score(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> Scores:
-        """As the model's `score`; only conversations it has not read go to it, the longest first."""
-        keys = [_key(p, r) for p, r in zip(prompts, responses, strict=True)]
+    def score(self, prompts: Sequence[Conversation], *texts: Sequence[str]) -> Scores:
+        """As the model's `score`; only conversations it has not read go to it, the longest first.
+
+        Args:
+            prompts: n conversations.
+            texts: n answers; two of them for a model that is pairwise.
+        """
+        keys = [_key(p, *said) for p, *said in zip(prompts, *texts, strict=True)]
         first = {key: k for k, key in reversed(list(enumerate(keys)))}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.path, timeout=60)) as con:
@@ -55,10 +71,10 @@ class Scored:
             )
             known = dict(_get(con, list(first)))
             new = [k for key, k in first.items() if key not in known]
-            new.sort(key=lambda k: (*_longest(prompts[k]), -len(responses[k]), k))
+            new.sort(key=lambda k: (*_longest(prompts[k]), -sum(len(t[k]) for t in texts), k))
             for at in range(0, len(new), SLICE):
                 rows = new[at : at + SLICE]
-                found = self.inner.score([prompts[k] for k in rows], [responses[k] for k in rows])
+                found = self.inner.score([prompts[k] for k in rows], *([t[k] for k in rows] for t in texts))
                 told = [(keys[k], None if np.isnan(x) else float(x), int(c), float(s))
                         for k, x, c, s in zip(rows, *found, strict=True)]  # fmt: skip
                 with con:
@@ -84,28 +100,36 @@ def _longest(prompt: Conversation) -> tuple[int, list[str]]:
     return -sum(map(len, said)), said
 
 
-def _key(prompt: Conversation, response: str) -> bytes:
-    said = json.dumps([[(m["role"], m["content"]) for m in prompt], response], ensure_ascii=True)
+def _key(prompt: Conversation, *texts: str) -> bytes:
+    said = json.dumps([[(m["role"], m["content"]) for m in prompt], *texts], ensure_ascii=True)
     return hashlib.blake2b(said.encode(), digest_size=16).digest()
 
 
-def scorer(name: str, limit: int = 0, device: str = "auto") -> Scored:
-    """The reward model of this name, with its cache; what it is is checked now, its weights load when it is asked.
+def scorer(name: str, limit: int = 0, device: str = "auto", trust: bool = False) -> Scored:
+    """The model of this name, with its cache; what it is is checked now, its weights load when it is asked.
 
     Args:
-        name: a folder, a hub id, HUB_ID@REVISION, or KIND+URL#TOKENIZER.
+        name: a folder, a hub id, HUB_ID@REVISION, one of these with #OBJECTIVE, KIND+URL#TOKENIZER, judge+URL#MODEL,
+            dpo+POLICY|REFERENCE or cdr+STRONG|WEAK.
         limit: tokens read at most; 0 is the model's own limit.
         device: auto, cpu, cuda, cuda:1, mps.
+        trust: run the code that comes with a model, of a pinned commit.
 
     Raises:
         AuditError: there is no such model, or it is no reward model.
     """
+    kind = name.partition("+")[0]
+    if kind in KINDS:
+        for where in two(name)[1:]:
+            config_of(*named(where)[:2])
+        return Scored(Likelihood(name, limit, device))
     if "://" in name:
+        if kind == "judge":
+            return Scored(Judge(name))
         server = RewardServer(name)
         server._tokenizer() if server.kind else None
         return Scored(server)
-    where, _, pinned = (name, "", "") if Path(name).exists() else name.partition("@")
-    if not where:
-        raise AuditError(f"{name!r} names no reward model", "a folder, a hub id, or KIND+URL#TOKENIZER")
-    checked(where, pinned)
-    return Scored(RewardModel(where, pinned, limit, device))
+    where, pinned, objective = named(name)
+    if checked(where, pinned, trust)[1] == "pairrm":
+        return Scored(PairRM(where, pinned, limit, device))
+    return Scored(RewardModel(where, pinned, limit, device, objective=objective, trust=trust))

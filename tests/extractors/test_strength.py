@@ -22,14 +22,16 @@ def frame(n: int, **columns: object) -> pl.DataFrame:
         [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in columns]
     )
     given_ = {name: pl.Series(name, v, dtype=schema.get(name)) for name, v in columns.items() if name != "rewards"}
-    empty = pl.Series("rewards", [{"chosen": [], "rejected": [], "step": [], "cut": []}] * n, dtype=REWARDS)
+    empty = pl.Series(
+        "rewards", [{"chosen": [], "rejected": [], "margin": [], "step": [], "cut": []}] * n, dtype=REWARDS
+    )
     held = columns.get("rewards", empty)
     rows = rows.with_columns(**given_, rewards=held)
     return rows if "label" in columns else rows.with_columns(label=pl.lit("chosen"))
 
 
 def rewards(chosen: np.ndarray, rejected: np.ndarray, step: float = 0.0) -> pl.Series:
-    rows = [{"chosen": c.tolist(), "rejected": r.tolist(), "step": [step] * len(c), "cut": [False] * len(c)}
+    rows = [{"chosen": c.tolist(), "rejected": r.tolist(), "margin": [None] * len(c), "step": [step] * len(c), "cut": [False] * len(c)}
             for c, r in zip(chosen, rejected, strict=True)]  # fmt: skip
     return pl.Series("rewards", rows, dtype=REWARDS)
 
