@@ -128,7 +128,7 @@ def discover(parts: Parts, chat: Chat, seed: int, plan: Plan) -> Found:
 
 def _proposed(chat: Chat, seeds: list[shown.Pair], plan: Plan, seed: int) -> tuple[list[Principle], dict[str, Any]]:
     """Propose, merge, vote on the same pairs, leave out what hardly applies, and ask what explains the rest."""
-    embed, close = meaning(plan.embedder, seed)
+    embed, close = meaning(plan.embedder)
     first = propose.propose(chat, seeds, seed)
     _enough(chat)
     merged = merge(first.principles, plan.most, embed, close)
