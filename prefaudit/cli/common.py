@@ -114,7 +114,8 @@ def paged(text: str) -> None:
     pager = shlex.split(os.environ.get("PAGER") or "less -FRX")
     if not tall or not sys.stdout.isatty() or not pager or shutil.which(pager[0]) is None:
         return say(text)
-    subprocess.run(pager, input=text, text=True, check=False)
+    # -R lets colours through, and the text holds no other escape sequence.
+    subprocess.run(pager, input=text, text=True, check=False, env={"LESS": "-FRX", **os.environ})
     return None
 
 
