@@ -102,6 +102,7 @@ def read(opened: Opened, store: Store, options: Options, measure: Measure, progr
         opened.source.check()
     store.save("pairs/complete.json", {"parts": parts, "rows": rows, "pairs": pairs, "of": total,
                                        "files": opened.source.begins, "notes": list(opened.source.notes)})  # fmt: skip
+    store.remove("shards")
     progress.done()
 
 

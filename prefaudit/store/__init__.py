@@ -217,7 +217,11 @@ class Store:
         else:
             if self.folder.exists() and not self.folder.is_dir():
                 raise AuditError(f"{self.name} is a file, not a folder", "name another folder with -o")
-            strange = self.folder.is_dir() and not self.run() and any(p.name != ".lock" for p in self.folder.iterdir())
+            strange = (
+                self.folder.is_dir()
+                and not self.run()
+                and any(not p.name.startswith(".lock") and p.suffix != ".tmp" for p in self.folder.iterdir())
+            )
         if strange:
             raise AuditError(f"{self.name} is not empty and holds no audit", "name another folder with -o")
 
