@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from prefaudit.core import SourceError
 from prefaudit.sources.base import NO_SKIPS, Chunk, Kind, Place, ask, decoded, large, one_line, skips
+from prefaudit.sources.frames import Rows
 from prefaudit.sources.nested import column_without_bytes, holds_bytes, without_bytes
 
 ROWS = 8192  # rows a batch: bounds memory where texts are long
@@ -217,8 +218,8 @@ def broken_parquet(path: Path, name: str, error: BaseException) -> SourceError:
     return SourceError(f"{name}: not a readable Parquet file: {what}", "download or write it again")
 
 
-def frame(table: pa.Table, con: duckdb.DuckDBPyConnection, name: str = "frame") -> ColumnReader:
-    """An Arrow table in memory."""
+def frame(table: Rows, con: duckdb.DuckDBPyConnection, name: str = "frame") -> ColumnReader:
+    """A frame in memory."""
 
     def tables(columns: list[str], start: int) -> Iterator[tuple[int, pa.Table]]:
         for at in range(start, table.num_rows, ROWS):

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from prefaudit.sources.frames import Rows
+
 WHOLE = 1 << 30
 PIECE, PIECES = 1 << 20, 64
 BATCH = 65536
@@ -51,12 +53,11 @@ class _Sink:
         """Nothing is held."""
 
 
-def of_table(table: pa.Table) -> str:
+def of_table(table: Rows) -> str:
     """Twelve hex digits of a table's names, types and values, however it is cut into batches."""
     sink = _Sink()
-    table = table.replace_schema_metadata(None)
-    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as writer:
+    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema.remove_metadata()) as writer:
         for at in range(0, table.num_rows, BATCH):
-            for batch in table.slice(at, BATCH).combine_chunks().to_batches():
+            for batch in table.slice(at, BATCH).replace_schema_metadata(None).combine_chunks().to_batches():
                 writer.write_batch(batch)
     return sink.hash.hexdigest()

@@ -43,7 +43,7 @@ def open(data: Any, *, seed: int = 0, memory: str = "2GB") -> Source:
         SourceError: it cannot be found or read; the message names the file.
     """
     con = duck.connect(memory)
-    table = frames.table(data)
+    table = frames.rows(data)
     if table is not None:
         told = lambda: fingerprints.of_table(table)  # noqa: E731
         return Source(["<frame>"], [], "frame", [frame(table, con)], told, size=table.nbytes)

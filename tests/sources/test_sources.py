@@ -24,6 +24,8 @@ from hypothesis import strategies as st
 from prefaudit import sources
 from prefaudit.core import SKIPPED, SourceError
 from prefaudit.sources import elements
+from prefaudit.sources.frames import Slices
+from prefaudit.sources.frames import rows as frame_rows
 
 N = 23
 FRAME = pl.DataFrame(
@@ -139,6 +141,24 @@ def test_frames(name: str) -> None:
     assert source.container == "frame" and source.rows == N
     whole = pa.concat_tables([p.table for p in source.read(5)])
     assert values(whole, source.columns) == FRAME.to_dicts()
+
+
+def test_a_frame_is_put_into_arrow_a_slice_at_a_time() -> None:
+    """Whatever its library keeps; and each slice is the same rows, whichever way they are asked for."""
+    import datasets
+
+    long = pl.DataFrame({"prompt": [f"q{i}" for i in range(20_000)], "chosen": "a", "rejected": "b"})
+    mixed = datasets.Dataset.from_polars(long).shuffle(seed=1)
+    order = pl.from_arrow(mixed.with_format("arrow")[:])
+    assert isinstance(order, pl.DataFrame) and order["prompt"].to_list() != long["prompt"].to_list()
+    for data, want in ((long, long), (mixed, order)):
+        found = frame_rows(data)
+        assert isinstance(found, Slices)
+        assert pl.from_arrow(found.slice(9_000, 7)).equals(want[9_000:9_007])  # type: ignore[union-attr]
+        source = sources.open(data)
+        assert values(pa.concat_tables([p.table for p in source.read(6_000)]), source.columns) == want.to_dicts()
+    assert sources.open(order).fingerprint == sources.open(order.to_arrow()).fingerprint
+    assert sources.open(mixed).fingerprint != sources.open(long).fingerprint
 
 
 def test_folders_of_datasets(tmp_path: Path) -> None:
