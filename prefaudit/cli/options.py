@@ -37,6 +37,10 @@ SCAN: dict[str, Any] = {
             "--embedder", metavar="NAME", help="lexical, minilm, a model's id or folder, a URL; adds the lens."
         ),
     ],
+    "lens": Annotated[
+        str | None,
+        typer.Option("--lens", metavar="LENS", help="The lens/ of an audit, an SAE's folder, or sae-lens:RELEASE/ID."),
+    ],
     "lens_features": Annotated[
         int | None, typer.Option("--lens-features", metavar="M", help="Features of the lens [default: by size].")
     ],
@@ -93,7 +97,9 @@ SCAN: dict[str, Any] = {
     ],
     "probe": Annotated[
         list[str] | None,
-        typer.Option("--probe", metavar="FEATURE=MODEL[:LABEL]", help="A classifier of refusal or sycophancy."),
+        typer.Option(
+            "--probe", metavar="FEATURE=MODEL[:LABEL]", help="Classifier or judge+URL#MODEL of refusal or sycophancy."
+        ),
     ],
     "max_length": Annotated[
         int | None,

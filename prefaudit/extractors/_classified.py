@@ -1,4 +1,4 @@
-"""Response features that a classifier measures instead of the built-in probe: same columns, same nulls."""
+"""Response features that a classifier or a language model measures instead of the built-in probe: same columns."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import polars as pl
 from prefaudit.core import Apply, Extractor, Parts, UsageError, unknown
 from prefaudit.extractors._sides import answers, in_english, keys, last_user, twice
 from prefaudit.models.classifier import Classifier, classifier, identity
+from prefaudit.models.opinion import WORDS, Opinion, is_judge
 
 # The features that a classifier can take over, and what its label may be called where none is named.
 LABELS: dict[str, tuple[str, ...]] = {
@@ -19,7 +20,17 @@ LABELS: dict[str, tuple[str, ...]] = {
     "sycophancy": ("sycophancy", "sycophantic", "sycophant"),
 }
 DIGITS = 4  # of a score
-WITH_PROMPT = ("sycophancy",)  # read as a pair of texts, the last user turn first; the others read the reply alone
+WITH_PROMPT = ("sycophancy",)  # a classifier reads these as two texts, the last user turn first; else the reply alone
+
+
+def judge(name: str, model: str) -> Classifier | Opinion:
+    """What measures a feature: a language model for judge+URL#MODEL, else a sequence classifier.
+
+    Raises:
+        AuditError: there is no such model, or the name is not whole.
+        UsageError: the classifier has no such label.
+    """
+    return Opinion(model, name) if is_judge(model) else classifier(model, LABELS[name])
 
 
 def split(probe: Iterable[str]) -> dict[str, str]:
@@ -78,12 +89,12 @@ class Classified:
     def load(self, state: pl.DataFrame | None) -> Apply:
         """The function that measures one part: the inner one's columns, with the classifiers' scores in them."""
         inner = self.inner.load(state)
-        judges = {name: classifier(model, LABELS[name]) for name, model in self.replaced.items()}
+        judges = {name: judge(name, model) for name, model in self.replaced.items()}
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             made = inner(frame)
-            for name, judge in judges.items():
-                scores = in_english(frame, _scores(frame, judge, name))
+            for name, by in judges.items():
+                scores = in_english(frame, _scores(frame, by, name))
                 n = frame.height
                 made = made.with_columns(
                     pl.when(pl.col(side).is_not_null()).then(pl.col(side).struct.with_fields(half.alias(name)))
@@ -94,9 +105,9 @@ class Classified:
         return apply
 
 
-def _scores(frame: pl.DataFrame, judge: Classifier, name: str) -> pl.Series:
+def _scores(frame: pl.DataFrame, by: Classifier | Opinion, name: str) -> pl.Series:
     """The 2n scores of `answers`, null without a text; each distinct text (with its prompt) is read once."""
-    texts, prompted = answers(frame), name in WITH_PROMPT
+    texts, prompted = answers(frame), name in WITH_PROMPT or isinstance(by, Opinion)
     index = np.flatnonzero(texts.is_not_null().to_numpy())
     both = pl.DataFrame({"at": index, "answer": keys(frame).gather(index)})
     asked = None
@@ -107,7 +118,7 @@ def _scores(frame: pl.DataFrame, judge: Classifier, name: str) -> pl.Series:
     if prompted:
         asked = twice(last_user(frame["prompt"])).gather(first)
     # Rounded: what stands beside a text in a batch moves the digits behind.
-    scores = judge.score(texts.gather(first), asked).round(DIGITS)
+    scores = by.score(texts.gather(first), asked).round(DIGITS)
     out = np.full(len(texts), np.nan)
     out[index] = scores[back]
     return pl.Series(name, out).fill_nan(None)
@@ -129,6 +140,6 @@ def taken_over(extractor: Extractor, values: Mapping[str, Any]) -> Extractor:
     if not revisions:
         models = [said.partition("=") for said in own]
         for name, _, model in models:
-            classifier(model, LABELS[name])  # a model or label that does not exist is said before anything is read
-        revisions = tuple(identity(model) for *_, model in models)
+            judge(name, model)  # a model or label that does not exist is said before anything is read
+        revisions = tuple(WORDS if is_judge(model) else identity(model) for *_, model in models)
     return cast(Extractor, Classified(extractor, own, revisions))
