@@ -88,14 +88,15 @@ def built(data: dict[str, Any]) -> Model:
 
 def logits(texts: pl.Series, views: pl.DataFrame, later: npt.NDArray[np.bool_], weights: Model) -> Floats:
     """The logits of the heads: n replies (no null) x heads; `views` as in `read_classes`."""
-    made = turn_features(texts, views, later) @ weights.turn + weights.bias
+    made: Floats = turn_features(texts, views, later) @ weights.turn + weights.bias
     for at in range(0, len(texts), BATCH):
         some = slice(at, at + BATCH)
         words = read_words(cut(texts[some], HEAD, END))
         n = len(texts[some])
         made[some] += weights.runs.weigh(*runs(read_classes(words, views[some])), n)
         made[some] += weights.phrases.weigh(words, n, ENDS)
-    return made - wants_text(views["turn"].fill_null(""))[:, None] * WRITTEN
+    made -= wants_text(views["turn"].fill_null(""))[:, None] * WRITTEN
+    return made
 
 
 def turn_features(texts: pl.Series, views: pl.DataFrame, later: npt.NDArray[np.bool_]) -> Floats:
