@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +38,8 @@ def init(
 ) -> None:
     """Write a commented prefaudit.toml: every key with its default, nothing switched on but the gate."""
     with errors(debug):
+        from importlib import resources
+
         from prefaudit.core import UsageError
         from prefaudit.store import write_bytes
 
