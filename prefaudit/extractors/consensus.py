@@ -16,7 +16,7 @@ from prefaudit.extractors._words import Words, fitted
 from prefaudit.stats.heads import FOLDS, Heads, View, cross_fit, scored
 
 CONSENSUS = pl.Struct({"mean": pl.Float64()})
-SAMPLE = 8_000  # pairs on which the heads are fitted
+SAMPLE = 5_000  # pairs on which the heads are fitted
 KNOTS = (0.1, 0.3, 0.7, 1.5)  # of the log-ratio of lengths, where the curve may bend
 DIGITS = 6
 SIDES = ("c", "r")
