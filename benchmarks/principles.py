@@ -78,7 +78,7 @@ def agreement(name: str, permutations: int) -> None:
     for unit in ("label", "group"):
         holds, rates = [], []
         for seed in range(permutations):
-            rng = np.random.default_rng(seed)
+            rng = np.random.default_rng(10_000 + seed)  # not the seed of the folds
             turn = (rng.integers(0, 2, len(y)) if unit == "label" else rng.integers(0, 2, group.max() + 1)[group]) == 1
             found = chosen.choose(votes, np.where(turn, 1 - y, y), group, seed).held_out
             rates.append(found["agreement"])
@@ -103,8 +103,8 @@ def planted(seeds: int, n: int = 2300) -> None:
         ids = [rule.id for rule in found.rules]
         best = float(agreed(votes[:, :5] @ weight, y).mean())
         rate, right = found.held_out["agreement"], sum(i.startswith("true") for i in ids)
-        print(f"seed {seed}: {right} of 5, {len(ids) - right} decoys; held-out {rate:.3f}, {rate / best:.3f} of what the "
-              "votes allow")  # fmt: skip
+        print(f"seed {seed}: {right} of 5, {len(ids) - right} decoys; held-out {rate:.3f}, {rate / best:.3f} of what "
+              "the votes allow")  # fmt: skip
 
 
 def cpu() -> float:
