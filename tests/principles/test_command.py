@@ -1,0 +1,147 @@
+"""From a dataset to a constitution, to files of it, to another dataset judged by it, and to a repaired one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+import prefaudit
+from prefaudit.cli import app
+from prefaudit.core import RuleError, UsageError
+from prefaudit.reports import render
+from prefaudit.reports.principles import page
+
+PLAIN = "The pump stands behind the house and runs at night."
+MORE = " It was built of brick by hand, and the tank beside it holds rain water for the dry weeks of summer."
+ONLY = ("principles",)
+
+
+def written(path: Path, n: int = 210, seed: int = 0) -> Path:
+    """Pairs in which the longer answer wins, one that says sorry loses, and a tenth of the labels is turned."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for k in range(n):
+        ask = {
+            "prompt": f"Question {k}: where is pump number {rng.integers(10**6)} of village {k}?",
+            "who": "ab"[k % 2],
+        }
+        sorry, long = f"I'm sorry, I was wrong. {PLAIN} {k}", f"{PLAIN}{MORE} {k}"
+        good, poor = (long, f"{PLAIN} {k}") if k % 3 else (f"{PLAIN} Yes. {k}", sorry)
+        good, poor = (poor, good) if rng.random() < 0.1 else (good, poor)
+        rows.append({**ask, "chosen": good, "rejected": poor})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("data") / "pumps.jsonl")
+
+
+@pytest.fixture(scope="module")
+def audit(data: Path) -> prefaudit.Audit:
+    return prefaudit.scan(str(data), data.parent / "audit", with_=ONLY, map={"annotator": "who"})
+
+
+def test_the_report_tells_the_list_and_what_it_is_worth(audit: prefaudit.Audit) -> None:
+    told = audit.report["constitution"]
+    assert told["n"] == 210 and told["note"] == ""
+    says = [rule["says"] for rule in told["rules"]]
+    assert "Select the response that does not apologise" in says
+    assert any("long" in text or "word" in text or "lines" in text for text in says)
+    assert told["held_out"]["agreement"] > 0.85
+    assert told["held_out"]["interval"][0] > told["baselines"][0]["agreement"]
+    assert [b["name"] for b in told["baselines"]][:2] == ["the best single principle", "length, any curve"]
+    assert told["curve"][0]["agreement"] == 0.5 and told["curve"][0]["rules"] == 0
+    for rule in told["rules"]:
+        assert 0.5 < rule["followed"] <= 1 and rule["weight"] > 0 and 0 < rule["fresh"]["n"] <= 210
+    each = {p["id"]: p for p in audit.report["principles"]}
+    assert each["apologises"]["followed"] < 0.5 and each["apologises"]["sign"] == -1
+    assert [s["name"] for s in told["by"]["annotator"]] == ["a", "b"]
+    assert told["disagreements"] == []
+
+
+def test_the_columns_are_the_vote(audit: prefaudit.Audit) -> None:
+    features = audit.features().select("constitution", "principles").collect()
+    votes, said = features["principles"].struct.unnest(), features["constitution"].struct.unnest()
+    rules = audit.report["constitution"]["rules"]
+    score = sum(r["sign"] * r["weight"] * votes[r["id"]].fill_null(0).to_numpy() for r in rules)
+    assert np.allclose(said["score"], score)
+    assert np.allclose(said["support"] - said["opposition"], score)
+    against = said.with_row_index("row").filter(pl.col("score") <= -1)["row"].to_list()
+    assert audit.findings.filter(pl.col("rule") == "PRN001")["row"].to_list() == against
+    assert len(against) > 5
+    alone = said.filter((pl.col("speaking") == 1) & (pl.col("decides") == ""))
+    assert alone.height == 0
+
+
+def test_the_same_input_gives_the_same_report(data: Path, audit: prefaudit.Audit, tmp_path: Path) -> None:
+    again = prefaudit.scan(str(data), tmp_path / "again", with_=ONLY, map={"annotator": "who"}, part_rows=50)
+    assert json.dumps(again.report["constitution"]) == json.dumps(audit.report["constitution"])
+    assert again.report["principles"] == audit.report["principles"]
+
+
+def test_another_dataset_is_judged_by_it(audit: prefaudit.Audit, tmp_path: Path) -> None:
+    other = written(tmp_path / "other.jsonl", 90, seed=7)
+    done = CliRunner().invoke(app, [
+        "principles", str(other), "-o", str(tmp_path / "a"), "--with", "text", "--quiet", "--workers", "1",
+        "--constitution", str(audit.folder / "constitution.json"), "--export", f"annotation={tmp_path / 'n.parquet'}",
+        "--export", f"judge-prompt={tmp_path / 'p.txt'}",
+    ])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    made = prefaudit.Audit(tmp_path / "a")
+    told = made.report["constitution"]
+    assert told["given"] and told["held_out"] == {} and told["agreement"]["agreement"] > 0.8
+    assert [r["weight"] for r in told["rules"]] == [r["weight"] for r in audit.report["constitution"]["rules"]]
+    frame = pl.read_parquet(tmp_path / "n.parquet")
+    assert frame.height == 90 and {"row", "label", "score", "decides", "longer", "apologises"} <= set(frame.columns)
+    assert "does not apologise" in (tmp_path / "p.txt").read_text()
+    assert not (tmp_path / "a" / "constitution.json").exists()
+
+
+def test_labels_against_the_list_are_dropped_or_turned(data: Path, audit: prefaudit.Audit, tmp_path: Path) -> None:
+    against = audit.findings.filter(pl.col("rule") == "PRN001").height
+    where = {"with_": ONLY, "map": {"annotator": "who"}, "audit": audit.folder}
+    kept = prefaudit.filter(str(data), tmp_path / "f.jsonl", drop=["PRN001"], **where)
+    assert kept.dropped == against
+    turned = prefaudit.relabel(str(data), tmp_path / "r.jsonl", flip=["PRN"], **where)
+    assert turned.flipped == against
+    with pytest.raises(UsageError, match="PRN003 says that principles are in conflict"):
+        prefaudit.relabel(str(data), tmp_path / "x.jsonl", flip=["PRN003"], **where)
+
+
+def test_the_command_prints_the_page(data: Path, audit: prefaudit.Audit, tmp_path: Path) -> None:
+    text = page(audit.report, 100)
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert "CONSTITUTION" in text and "does not apologise" in text and "length, any curve" in text
+    assert "constitution of" in render("terminal", audit.report) and "### Principles" in render(
+        "markdown", audit.report
+    )
+    runner = CliRunner()
+    done = runner.invoke(app, ["principles", str(data), "--without", "principles"])
+    assert done.exit_code == 2
+    (tmp_path / "m.md").write_text("mine")
+    done = runner.invoke(app, ["principles", str(data), "--export", f"markdown={tmp_path / 'm.md'}"])
+    assert done.exit_code == 2 and (tmp_path / "m.md").read_text() == "mine"
+
+
+def test_own_principles_are_asked_and_few_pairs_are_told(data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[[principle]]\nid = "brick"\ntext = "Select the response that is wordy"\nsql = "a.words > b.words"\n'
+    )
+    some = tmp_path / "some.jsonl"
+    some.write_text("".join(data.read_text().splitlines(keepends=True)[:6]))
+    audit = prefaudit.scan(str(some), tmp_path / "a", with_=ONLY, principles=[str(own)])
+    assert "brick" in {p["id"] for p in audit.report["principles"]}
+    assert "10 groups" in audit.report["constitution"]["note"] and audit.report["complete"]
+    assert {r["status"] for r in audit.report["rules"] if r["code"].startswith("PRN")} == {"unjudged"}
+    own.unlink()
+    assert "principles" in prefaudit.Audit(tmp_path / "a").features().collect_schema()
+    with pytest.raises(RuleError, match=r"own\.toml"):
+        prefaudit.scan(str(some), tmp_path / "b", with_=ONLY, principles=[str(own)])
