@@ -27,17 +27,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "ba751e7b"  # hash of the sentence that follows
 JUDGE = "Default annotator from original dataset (from column `preferred_text`)"
-TEXTS = [
-    "row",
-    "prompt",
-    "chosen",
-    "rejected",
-    "label",
-    "first",
-    "source",
-    "model_chosen",
-    "model_rejected",
-]
+TEXTS = ["row", "prompt", "chosen", "rejected", "label", "first", "source", "model_chosen", "model_rejected"]
 SIDES = {1: ("chosen", "rejected"), 0: ("rejected", "chosen")}
 COLUMNS = ("index", "text_a", "text_b", "preferred_text", "prompt", "model_a", "model_b")
 
@@ -45,8 +35,8 @@ COLUMNS = ("index", "text_a", "text_b", "preferred_text", "prompt", "model_a", "
 def annotated_pairs(audit: Audit) -> bytes:
     """AnnotatedPairs 2.0: each principle an annotator, a silent one `not_applicable`, an unjudged one `invalid`.
 
-    Pairs with a winner and two answers that are not empty, of the sample where a language model voted; Feedback
-    Forensics reads no others.
+    Pairs with a winner, of the sample where a language model voted. Feedback Forensics reads no others, and passes over
+    empty answers: those are written as a space.
 
     Raises:
         AuditError: no principle was asked, or no pair is left.
@@ -69,7 +59,7 @@ def annotated_pairs(audit: Audit) -> bytes:
             spoken |= told.keys()
             comparisons.append(one)
     if not comparisons:
-        raise AuditError("no pair can be exported", "it needs a winner and two answers that are not empty")
+        raise AuditError("no pair can be exported", "it needs two answers and a winner")
     people: dict[str, Any] = {DEFAULT: {"name": "preferred_text", "description": JUDGE, "type": "unknown"}}
     people |= {keys[name]: {"description": p.text, "type": "principle"} for name, p in known.items() if name in spoken}
     started = (audit.store.load("run.json") or {}).get("started", 0)
@@ -98,10 +88,10 @@ def icai_csv(audit: Audit) -> bytes:
             sides = _order(pair)
             preferred = "text_a" if sides[0] == "chosen" else "text_b"
             models = [pair[f"model_{side}"] for side in sides]
-            lines.writerow([pair["row"], *(pair[side] for side in sides), preferred, _prompt(pair), *models])
+            lines.writerow([pair["row"], *(_shown(pair[side]) for side in sides), preferred, _prompt(pair), *models])
             written += 1
     if not written:
-        raise AuditError("no pair can be exported", "it needs a winner and two answers that are not empty")
+        raise AuditError("no pair can be exported", "it needs two answers and a winner")
     return text.getvalue().encode()
 
 
@@ -125,15 +115,18 @@ def _parts(audit: Audit) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """The pairs that can be exported, and their votes beside them."""
     for number, (rows, votes) in enumerate(voted(audit)):
         pairs = rows.join(audit.store.read("pairs", number, TEXTS), on="row", how="left", maintain_order="left")
-        full = pairs["label"] == "chosen"
-        for side in ("chosen", "rejected"):
-            full &= pairs[side].fill_null("").str.strip_chars() != ""
+        full = (pairs["label"] == "chosen") & pairs["chosen"].is_not_null() & pairs["rejected"].is_not_null()
         yield pairs.filter(full), votes.filter(full) if votes.width else pl.DataFrame({"": full.filter(full)})
 
 
 def _order(pair: Mapping[str, Any]) -> tuple[str, str]:
     """Which answer is A: as the source presented them; else the chosen one in rows with an even number."""
     return SIDES[pair["first"] if pair["first"] is not None else int(pair["row"] % 2 == 0)]
+
+
+def _shown(text: str) -> str:
+    """A text that is not taken for a missing one."""
+    return f"{text} " if text in ("", "nan") else text
 
 
 def _prompt(pair: Mapping[str, Any]) -> str:
@@ -148,7 +141,7 @@ def _comparison(pair: Mapping[str, Any], seen: dict[str, int]) -> dict[str, Any]
     answers = []
     for side in sides:
         model = pair[f"model_{side}"]
-        answers.append({"text": pair[side]} | ({"model": model} if model is not None else {}))
+        answers.append({"text": _shown(pair[side])} | ({"model": model} if model is not None else {}))
     prompt = _prompt(pair)
     told = {"row": str(pair["row"])} | ({"source": pair["source"]} if pair["source"] is not None else {})
     return {
