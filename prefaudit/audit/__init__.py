@@ -194,7 +194,7 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
 
 def _since(report: dict[str, Any], path: str | None, baseline: tuple[dict[str, Any], str] | None) -> None:
     """What is new since the baseline, and the exit code that follows."""
-    report["baseline"] = {} if baseline is None else {"file": path, **gates.compared(report, baseline[0])}
+    report["baseline"] = {} if baseline is None else {"file": str(path), **gates.compared(report, baseline[0])}
     report["options"]["baseline"] = None if baseline is None else baseline[1]
     if report["complete"]:
         report["exit_code"] = int(bool(gates.fails(report)))

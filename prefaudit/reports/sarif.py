@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -67,7 +68,7 @@ def _result(item: Item, index: Mapping[str, int], data: Mapping[str, Any]) -> di
     files = [clean(path, 500) for path in data.get("paths") or ()]
     told: dict[str, Any] = {
         "ruleId": item.code, "ruleIndex": index[item.code], "kind": "fail", "level": LEVELS[item.severity],
-        "message": {"text": "\n".join((item.title, *item.lines))},
+        "message": {"text": _plain("\n".join((item.title, *item.lines)))},
         "locations": _locations(item, data),
         "partialFingerprints": {"prefaudit/v1": fingerprint(item.code, item.part, files)},
         "properties": {"fails": item.fails, "rows": list(item.rows), "slices": list(item.slices)},
@@ -77,6 +78,11 @@ def _result(item: Item, index: Mapping[str, int], data: Mapping[str, Any]) -> di
     if item.new is not None:
         told["baselineState"] = "new" if item.new else "unchanged"
     return told
+
+
+def _plain(text: str) -> str:
+    """Text without what SARIF reads in a message (3.11.5, 3.11.6): no links, no places for arguments."""
+    return re.sub(r"\{(?=\d)", "{ ", text.replace("](", "] ("))
 
 
 def _locations(item: Item, data: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -107,7 +113,7 @@ def _invocation(report: Mapping[str, Any], told: list[Item]) -> dict[str, Any]:
     words = {0: "nothing at or above fail-on", 1: "the gate failed", 2: "incomplete"}
     code = report.get("exit_code", 2)
     notes = [
-        {"level": "error", "message": {"text": f"{item.title}: {item.lines[0]}"}}
+        {"level": "error", "message": {"text": _plain(f"{item.title}: {item.lines[0]}")}}
         for item in told
         if item.state == "error"
     ]

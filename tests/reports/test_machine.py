@@ -40,7 +40,7 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> prefaudit.Audit:
     """The hostile dataset, in a file whose name is hostile too, with gates on slices that are."""
     folder = tmp_path_factory.mktemp("hostile")
     data = write(folder / "a%0A::error::x,y=z <b>\u202e|'.jsonl")
-    gate = {"SCH003": {"error_if": "rate > 99 %", "slice": [{"source": TEXTS[0], "error_if": "found > 0"}]},
+    gate = {"SCH003": {"error_if": "rate > 99 %", "slice": [{"source": TEXTS[k], "error_if": "found >= 0"} for k in (0, 3)]},
             "effects": {"words": {"warn_if": "win_rate > 0", "min_rows": 10}}}  # fmt: skip
     return prefaudit.scan(str(data), folder / "audit", gate=gate)
 
@@ -134,7 +134,7 @@ def test_json_lines_hold_slices_and_gates(audit: prefaudit.Audit) -> None:
     by = {one["by"] for one in empty["slices"]}
     assert {"source", "annotator"} <= by
     assert sum(one["found"] for one in empty["slices"] if one["by"] == "source") == empty["found"]
-    assert [gate["slice"] for gate in told["SCH003"]["gates"]] == [{"source": TEXTS[0]}, {}]
+    assert [gate["slice"] for gate in told["SCH003"]["gates"]] == [{"source": TEXTS[0]}, {"source": TEXTS[3]}, {}]
 
 
 def check(log: Any) -> None:
@@ -155,6 +155,9 @@ def test_sarif_is_valid(audit: prefaudit.Audit) -> None:
     assert whole == {code: n for code, n in counted.items() if code not in gated}
     assert len({r["partialFingerprints"]["prefaudit/v1"] for r in run["results"]}) == len(run["results"])
     assert run["invocations"][0]["exitCode"] == audit.exit_code == 1
+    said = "\n".join(r["message"]["text"] for r in run["results"])
+    assert "[click] (javascript:alert(1))" in said  # the name of a source
+    assert not re.search(r"\]\(|\{\d", said)
 
 
 @pytest.mark.parametrize("change", [
