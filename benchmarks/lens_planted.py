@@ -5,8 +5,8 @@
 Six attributes with a known effect on the label and six decoys with none, each in its own share of the pairs (3 to 20 %)
 added to one of the two answers, drawn. Every attribute has wordings for the pairs the lens is fitted on and others for
 the pairs on which it is tested (two fifths of the groups); the word vectors know the fitted ones alone. Labels are
-drawn from a logit of the attributes and of length. A planted attribute is found where one feature tells the test pairs in which
-one answer has it from all others (AUROC, sign included) with at least .9.
+drawn from a logit of the attributes and of length. A planted attribute is found where one feature tells the test pairs
+in which one answer has it from all others (AUROC, sign included) with at least .9.
 
 Truth is what the same estimator says of the label probabilities themselves. Each redraw draws all labels anew; the
 oracle is the estimator on the planted attribute itself.

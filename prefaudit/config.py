@@ -40,6 +40,7 @@ class Options:
     tokenizer: str | None = None
     probe: tuple[str, ...] = ()  # FEATURE=MODEL[:LABEL]: a classifier in place of a built-in probe
     embedder: str | None = None  # lexical, minilm, a hub id, a folder, a URL; chosen by the number of pairs
+    lens: str | None = None  # a lens or autoencoder that is there already: a folder, or sae-lens:RELEASE/ID
     lens_features: int | None = None  # M and K of the lens; chosen by the number of pairs
     lens_active: int | None = None
     against: tuple[str, ...] = ()  # benchmarks whose texts should not be in the data
@@ -71,7 +72,7 @@ KINDS: dict[str, type] = {
     "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str,
     "trust-remote-code": bool,
     "principles": tuple, "constitution": str,
-    "embedder": str, "lens-features": int, "lens-active": int, "votes": str, "llm": str, "llm-url": str,
+    "embedder": str, "lens": str, "lens-features": int, "lens-active": int, "votes": str, "llm": str, "llm-url": str,
     "llm-pairs": int,
     "llm-price": str, "max-calls": int, "gate": dict, "baseline": str,
 }  # fmt: skip

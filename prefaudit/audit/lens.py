@@ -16,6 +16,7 @@ from prefaudit.audit.measure import Measures
 from prefaudit.core import EFFECTS, Extractor
 from prefaudit.extractors.lens import difference, stored
 from prefaudit.lens import probe
+from prefaudit.lens.saved import save
 from prefaudit.stats.baselines import spline, squash
 
 FAMILY, UNSTABLE = "lens", "lens, unstable"  # rules look at the first
@@ -60,9 +61,11 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
     }
     order = [pl.col("bound").abs(), pl.col("delta_win").abs(), pl.col("feature")]
     both = pl.concat([effects, own]).sort(order, descending=[True, True, False], nulls_last=True)
-    saved = {"embedder": section["embedder"]["name"], "revision": section["embedder"]["revision"],
-             "template": section["embedder"]["template"], "input": "chosen minus rejected"}  # fmt: skip
-    stored(state).save(measures.store.folder / "lens", saved)
+    saved = {name: section["embedder"][name] for name in ("name", "revision", "template")}
+    words = about["held"][0] if section["embedder"]["name"] == "lexical" else b""
+    if not getattr(found["embed"], "pretrained", False):
+        known = [{k: v for k, v in e.items() if k != "feature"} for e in told["each"]]
+        save(measures.store.folder / "lens", stored(state), {"embedder": saved.pop("name"), **saved}, known, words)
     measures.store.share("lens")
     return {"lens": section, "effects": both}
 

@@ -48,7 +48,7 @@ def choose(options: Options) -> tuple[Extractor, ...]:
     for name in (*exact, *added, *options.without):
         if name not in GROUPS:
             raise unknown("extractor group", name, GROUPS)
-    asked = {"lens"} if options.embedder or options.lens_features or options.lens_active else set()
+    asked = {"lens"} if options.embedder or options.lens or options.lens_features or options.lens_active else set()
     wanted = exact or (set(GROUPS) - ON_REQUEST | asked | added) - set(options.without)
     names = {"groups"} | {extractor for group in wanted for extractor in GROUPS[group]}
     return in_order({cls.name: configured(cls, vars(options)) for cls in EXTRACTORS}, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -10,11 +11,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit import models
-from prefaudit.core import Apply, Parts
+from prefaudit.core import Apply, Parts, UsageError
+from prefaudit.lens.saved import kept
 from prefaudit.models.base import both, packed
 
 EMBEDDING = pl.Struct({"chosen": pl.Binary, "rejected": pl.Binary, "cut": pl.Int8})
 SAMPLE = 15_000  # pairs on which the lexical embedder is fitted
+FEW, MOST = 500, 64  # pairs that choose the features of a pretrained autoencoder, and how many are chosen
 HASHES = ["hash_prompt", "hash_chosen", "hash_rejected"]
 
 
@@ -29,10 +32,14 @@ class Embed:
     Attributes:
         embedder: lexical, minilm, a hub id, a folder, or the URL of a server; empty chooses when the pairs are counted.
         embedder_revision: what tells two versions of it apart beforehand, where something does.
+        lens: a lens that is there already: it brings its embedder with it.
+        lens_features: how many features of a pretrained autoencoder; of no meaning otherwise.
     """
 
     embedder: str = ""
     embedder_revision: str = ""
+    lens: str = ""
+    lens_features: int = 0
 
     name: ClassVar[str] = "embed"
     version: ClassVar[int] = 1
@@ -48,16 +55,49 @@ class Embed:
 
     def settled(self, pairs: int) -> Embed:
         """The same with its embedder chosen for so many pairs."""
-        name = self.embedder or models.default(pairs)[0]
-        return replace(self, embedder=name, embedder_revision=models.identity(name))
+        if not self.lens:
+            name = self.embedder or models.default(pairs)[0]
+            return replace(self, embedder=name, embedder_revision=models.identity(name), lens_features=0)
+        saved = kept(self.lens)
+        same = models.identity(self.lens.partition("#")[0])
+        if saved is None:
+            return replace(self, embedder=self.lens, embedder_revision=same, lens_features=self.lens_features or MOST)
+        if self.embedder not in ("", saved.embedder):
+            raise UsageError(f"--lens {self.lens} reads the vectors of {saved.embedder}", "leave --embedder out")
+        return replace(self, embedder=saved.embedder, embedder_revision=same, lens_features=0)
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
-        """One row: what the embedder is; for `lexical` the fit itself, on a seeded sample of pairs."""
+        """One row: what the embedder is; for `lexical` the fit itself, on a seeded sample of pairs.
+
+        Of a pretrained autoencoder: the features that differ most between the answers of a seeded sample of pairs.
+        """
+        saved = kept(self.lens) if self.lens else None
+        if saved is not None and saved.words:
+            known = models.Lexical.from_bytes(saved.words)
+            return _described(known).with_columns(held=pl.lit(saved.words), fitted=pl.lit(0))
+        if self.pretrained:
+            *sides, prompts = sample(parts, seed, FEW, "prompt")
+            whole = models.Pretrained(self.embedder)
+            features = models.varied([whole.embed(side, said(prompts)).values for side in sides], self.lens_features)
+            told = json.dumps(features).encode()
+            return _described(models.Pretrained(self.embedder, features)).with_columns(
+                held=pl.lit(told), fitted=pl.lit(len(prompts))
+            )
         if self.embedder == "lexical":
             chosen, rejected = sample(parts, seed, SAMPLE)
             lexical = models.Lexical.fit(chosen, rejected, seed)
             return _described(lexical).with_columns(held=pl.lit(lexical.to_bytes()), fitted=pl.lit(len(chosen)))
         return _described(models.embedder(self.embedder)).with_columns(held=pl.lit(b""), fitted=pl.lit(0))
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the vectors are activations of a pretrained autoencoder."""
+        return bool(self.lens) and self.embedder == self.lens
+
+    def _embedder(self, held: bytes) -> models.Embedder:
+        if self.pretrained:
+            return models.Cached(models.Pretrained(self.embedder, tuple(json.loads(held))))
+        return models.Lexical.from_bytes(held) if self.embedder == "lexical" else models.embedder(self.embedder)
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """The function that measures one part.
@@ -67,8 +107,7 @@ class Embed:
         """
         if state is None:
             raise ValueError("the embedder is what fit returned")
-        lexical = self.embedder == "lexical"
-        embedder = models.Lexical.from_bytes(state["held"][0]) if lexical else models.embedder(self.embedder)
+        embedder = self._embedder(state["held"][0])
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             both_sides = pl.concat([frame["chosen"], frame["rejected"]])
@@ -113,8 +152,8 @@ def _distinct(keys: pl.DataFrame, known: NDArray[np.bool_]) -> tuple[NDArray[np.
     return places, back
 
 
-def sample(parts: Parts, seed: int, most: int) -> tuple[pl.Series, pl.Series]:
-    """Chosen and rejected texts of a seeded sample of distinct pairs, in the order of the draw.
+def sample(parts: Parts, seed: int, most: int, *more: str) -> tuple[pl.Series, ...]:
+    """Chosen and rejected texts of a seeded sample of distinct pairs, and `more` columns, in the order of the draw.
 
     The draw goes by the texts' hashes, so that neither the parts nor their order changes it.
     """
@@ -124,9 +163,9 @@ def sample(parts: Parts, seed: int, most: int) -> tuple[pl.Series, pl.Series]:
     mixed = _mixed(rows["a"].to_numpy() ^ (rows["b"].to_numpy() * np.uint64(0x9E3779B97F4A7C15)), seed)
     order = np.argsort(mixed, kind="stable")[:most]
     drawn = pl.DataFrame({"row": rows["row"].gather(order), "place": np.arange(len(order))})
-    texts = [f.join(drawn, on="row") for f in parts(["row", "chosen", "rejected"])]
+    texts = [f.join(drawn, on="row") for f in parts(["row", "chosen", "rejected", *more])]
     told = pl.concat(texts).sort("place")
-    return told["chosen"], told["rejected"]
+    return told["chosen"], told["rejected"], *(told[name] for name in more)
 
 
 def _mixed(keys: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prefaudit import lens as lenses
 from prefaudit.core import Apply, Parts
+from prefaudit.lens.saved import kept
 from prefaudit.models.base import unpacked
 from prefaudit.stats import folds, length_ratio, sample_groups
 
@@ -40,10 +41,12 @@ class Lens:
     Attributes:
         lens_features: M; 0 goes by the number of pairs.
         lens_active: K, features active in a pair; 0 goes by M.
+        lens: a lens that is there already, applied as it is.
     """
 
     lens_features: int = 0
     lens_active: int = 0
+    lens: str = ""
 
     name: ClassVar[str] = "lens"
     version: ClassVar[int] = 2
@@ -58,6 +61,11 @@ class Lens:
 
     def settled(self, pairs: int) -> Lens:
         """The same with M and K chosen for so many pairs."""
+        if self.lens:
+            saved = kept(self.lens)
+            many = self.lens_features or MOST
+            features, active = (many, many) if saved is None else (saved.lens.features, saved.lens.active)
+            return replace(self, lens_features=features, lens_active=active)
         want = lenses.shape(pairs, self.lens_features or None, self.lens_active or None)
         return replace(self, lens_features=want.features, lens_active=want.active)
 
@@ -71,24 +79,31 @@ class Lens:
         x = _differences(parts, pairs)
         group = pairs["group"].to_numpy()
         held = folds(group, HELD, seed) == 0
-        want = lenses.shape(len(x), self.lens_features, self.lens_active)
-        lens = lenses.train(x[~held], want, seed)
-        again = lenses.stability(lens, x[~held], group[~held], want, seed)
-        y, length = _choices(parts, pairs)
-        gain = lenses.gains(lens, x[~held], y[~held], length[~held], group[~held], seed)
-        lens = lens.weighted(gain)
-        z = lens.encode(x)
+        if self.lens:
+            lens, each = _given(self.lens, x, self.lens_features)
+            prefixes = []
+        else:
+            want = lenses.shape(len(x), self.lens_features, self.lens_active)
+            prefixes = list(want.prefixes)
+            lens = lenses.train(x[~held], want, seed)
+            again = lenses.stability(lens, x[~held], group[~held], want, seed)
+            y, length = _choices(parts, pairs)
+            gain = lenses.gains(lens, x[~held], y[~held], length[~held], group[~held], seed)
+            lens = lens.weighted(gain)
+            each = [
+                {"gain": float(gain[k]), "stability": float(again[k]), "stable": bool(again[k] >= lenses.STABLE)}
+                for k in range(want.features)
+            ]
+        if not all("name" in e for e in each):
+            said = _named(parts, pairs, lens.encode(x), held, seed)
+            each = [{**e, **s} for e, s in zip(each, said, strict=True)]
         told = {
-            "n": int((~held).sum()), "held": int(held.sum()), "features": want.features, "active": want.active,
-            "prefixes": list(want.prefixes), **_measured(lens, x, held),
-            "each": [
-                {"feature": f"f{k}", "gain": float(gain[k]), "stability": float(again[k]),
-                 "stable": bool(again[k] >= lenses.STABLE), **said}
-                for k, said in enumerate(_named(parts, pairs, z, held, seed))
-            ],
+            "n": 0 if self.lens else int((~held).sum()), "held": int(held.sum()), "features": lens.features,
+            "active": lens.active, "prefixes": prefixes, **_measured(lens, x, held),
+            "each": [{"feature": f"f{k}", **e} for k, e in enumerate(each)],
         }  # fmt: skip
         return pl.DataFrame({"encoder": [lens.encoder.tobytes()], "decoder": [lens.decoder.tobytes()],
-                             "active": [want.active], "told": [json.dumps(told, ensure_ascii=False)]})  # fmt: skip
+                             "active": [lens.active], "told": [json.dumps(told, ensure_ascii=False)]})  # fmt: skip
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """The function that measures one part."""
@@ -104,6 +119,25 @@ class Lens:
             return frame.select("row").with_columns(struct.set(~pl.Series(known), None))
 
         return apply
+
+
+def _given(name: str, x: NDArray[np.float32], features: int) -> tuple[lenses.Sae, list[dict[str, Any]]]:
+    """A lens that is there already, and what is known of its features.
+
+    One of another audit is taken as it is, with its names. Of a pretrained autoencoder the differences are the
+    features themselves, each in units of its root mean square here; all of them may be active.
+    """
+    saved = kept(name)
+    if saved is not None:
+        if saved.lens.encoder.shape[0] != x.shape[1]:
+            raise ValueError(f"the lens reads {saved.lens.encoder.shape[0]} dimensions, here are {x.shape[1]}")
+        return saved.lens, [{n: v for n, v in e.items() if n != "feature"} for e in saved.each]
+    size = np.sqrt((x.astype(np.float64) ** 2).mean(0)).astype(np.float32)
+    encoder, decoder = (np.zeros((x.shape[1], features), np.float32) for _ in range(2))
+    own = np.arange(x.shape[1])
+    encoder[own, own], decoder[own, own] = 1 / np.maximum(size, np.float32(1e-12)), size
+    each = [{"stability": 1.0, "stable": k < x.shape[1], "pretrained": True} for k in range(features)]
+    return lenses.Sae(encoder, decoder.T.copy(), features), each
 
 
 def stored(state: pl.DataFrame) -> lenses.Sae:

@@ -13,10 +13,11 @@ from prefaudit.models.cache import Cached
 from prefaudit.models.hf import HF, hf, revision
 from prefaudit.models.lexical import Lexical
 from prefaudit.models.minilm import installed, minilm
+from prefaudit.models.pretrained import Pretrained, varied
 from prefaudit.models.server import Server
 
-__all__ = ["HF", "AuditError", "Cached", "Embedder", "Lexical", "ModelError", "Server", "Vectors", "both", "default",
-           "embedder", "identity", "minilm"]  # fmt: skip
+__all__ = ["HF", "AuditError", "Cached", "Embedder", "Lexical", "ModelError", "Pretrained", "Server", "Vectors", "both",
+           "default", "embedder", "identity", "minilm", "varied"]  # fmt: skip
 
 FEW = 20_000  # pairs up to which a default may cost minutes on a CPU
 

@@ -100,7 +100,7 @@ def test_no_lens_unless_asked() -> None:
 def test_a_second_audit_of_the_folder_reads_what_is_there(audit: Audit) -> None:
     again = Audit(audit.folder)
     assert again.features().select("lens").collect().height == again.pairs().select(pl.len()).collect().item()
-    assert again.report["options"]["measured"]["lens"] == {"lens_features": 8, "lens_active": 2}
+    assert again.report["options"]["measured"]["lens"] == {"lens_features": 8, "lens_active": 2, "lens": ""}
 
 
 def test_an_embedder_that_fails_is_a_failure_of_the_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def test_the_same_data_and_seed_give_the_same_lens(lens: Sae) -> None:
 
 
 def test_stability_is_high_for_what_is_there_and_low_for_noise() -> None:
-    x = sparse(12_000, 5)[0]
+    x = sparse(10_000, 5)[0]
     want = Shape(12, 3, (3, 12))
     lens = train(x, want, 0)
     again = stability(lens, x, np.arange(len(x)), want, 0)

@@ -1,0 +1,61 @@
+"""A lens of one audit applied to another dataset."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import prefaudit
+from prefaudit.audit import Audit
+from prefaudit.core import AuditError
+from prefaudit.demo import demo_path
+
+OPTIONS = {"embedder": "lexical", "lens_features": 6, "lens_active": 2, "fail_on": "never", "with_": ("lens",)}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    return prefaudit.scan(str(demo_path()), tmp_path_factory.mktemp("first") / "audit", **OPTIONS)
+
+
+def values(audit: Audit) -> pl.DataFrame:
+    return audit.features().select("lens").collect()["lens"].struct.unnest()
+
+
+def test_the_same_features_on_other_data(first: Audit, tmp_path: Path) -> None:
+    lens = str(first.folder / "lens")
+    pairs = first.pairs().select("prompt", "chosen", "rejected", "label").collect()
+    texts = pairs.filter(pl.col("label") == "chosen").drop_nulls(["chosen", "rejected"])
+    some = texts.select(
+        pl.col("prompt").list.last().struct.field("content").alias("prompt"), chosen="rejected", rejected="chosen"
+    )
+    some.write_parquet(tmp_path / "turned.parquet")
+    other = prefaudit.scan(str(tmp_path / "turned.parquet"), tmp_path / "audit", lens=lens, fail_on="never",
+                           with_=("lens",))  # fmt: skip
+    there = other.report["lens"]
+    assert there["embedder"]["name"] == "lexical" and (there["features"], there["active"], there["n"]) == (6, 2, 0)
+    assert [e["name"] for e in there["each"]] == [e["name"] for e in first.report["lens"]["each"]]
+    assert [e["stability"] for e in there["each"]] == [e["stability"] for e in first.report["lens"]["each"]]
+    here = values(first).filter(
+        (pairs["label"] == "chosen") & pairs["chosen"].is_not_null() & pairs["rejected"].is_not_null()
+    )
+    for k in range(6):
+        assert (here[f"f{k}"] + values(other)[f"f{k}"]).abs().max() == 0
+    effects = [{e["feature"]: e["delta_win"] for e in a.report["effects"]} for a in (first, other)]
+    told = [name for name, value in effects[1].items() if value is not None]
+    assert told and all(effects[0][n] * effects[1][n] <= 0 for n in told if effects[0][n] is not None)
+
+
+def test_what_is_no_lens_is_said(first: Audit, tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="no lens"):
+        prefaudit.scan(str(demo_path()), tmp_path / "a", lens=str(tmp_path), with_=("lens",))
+    shutil.copytree(first.folder / "lens", tmp_path / "lens")
+    (tmp_path / "lens" / "lexical.npz").unlink()
+    with pytest.raises(AuditError, match=r"lexical\.npz"):
+        prefaudit.scan(str(demo_path()), tmp_path / "b", lens=str(tmp_path / "lens"), with_=("lens",))
+    with pytest.raises(AuditError, match="reads the vectors of lexical"):
+        prefaudit.scan(str(demo_path()), tmp_path / "c", lens=str(first.folder / "lens"), embedder="minilm",
+                       with_=("lens",))  # fmt: skip
