@@ -14,6 +14,8 @@ from prefaudit.audit.columns import Columns
 from prefaudit.audit.measure import Measures
 from prefaudit.core import Extractor
 from prefaudit.stats.baselines import auc
+from prefaudit.stats.noise import evidence
+from prefaudit.stats.parties import parties
 
 Floats = NDArray[np.float64]
 DECILES = 10
@@ -22,6 +24,7 @@ SLICES = 10  # sources told, the largest
 LEVELS = (0.0, -1.0)  # of consensus
 CUT_AT = 0.2  # the --min-consensus whose cost is told
 BINS = 10  # of the calibration error
+BUDGETS = (50, 100, 200, 500, 1000)  # pairs that people may look at
 
 
 def strength(measures: Measures, columns: Columns, length: Floats) -> dict[str, Any]:
@@ -78,19 +81,22 @@ def _strength(measures: Measures, found: dict[str, Extractor], state: pl.DataFra
     pairs = _Pairs(columns.y, columns.group, length, columns.meta["source"].cast(pl.String))
     cuts = _cuts(measures, found["rewards"], rows)
     names = state["scorer"].to_list()
-    models = measures.state(found["rewards"])["name"].to_list()
+    about_models = measures.state(found["rewards"])
+    models = about_models["name"].to_list()
     scorers = []
     for k, row in enumerate(state.iter_rows(named=True)):
         margin = frame["margins"].list.get(k, null_on_oob=True).fill_null(float("nan")).to_numpy()
         about = {"name": row["scorer"], "n": row["n"], "scale": row["scale"], "weight": row["weight"]}
         ece = _ece(margin * row["scale"], pairs.y) if row["scorer"] in models else None
         cut = cuts[models.index(row["scorer"])] if row["scorer"] in models else (None, None)
-        scorers.append({**about, **_scorer(margin, pairs), "ece": ece, **_shares(cut, len(rows))})
+        swapped = json.loads(about_models["swapped"][models.index(row["scorer"])]) if row["scorer"] in models else None
+        scorers.append({**about, **_scorer(margin, pairs), "ece": ece, **_shares(cut, len(rows)), "swapped": swapped})
     rho = [json.loads(text) for text in state["rho"]]
     correlations = [[a, b, rho[i][b]] for i, a in enumerate(names) for b in names[i + 1 :] if b in rho[i]]
     mean = frame["mean"].fill_null(float("nan")).to_numpy()
     agree = frame["agree"].fill_null(float("nan")).to_numpy()
     known = ~np.isnan(mean)
+    told_noise = json.loads(state["noise"][0])
     below = np.where(known, (mean < 0).astype(float), np.nan)
     rate = stats.cluster_rate(below, pairs.group)
     return {
@@ -99,8 +105,36 @@ def _strength(measures: Measures, found: dict[str, Extractor], state: pl.DataFra
         "correlations": correlations,
         "below": {"n": int(np.nansum(below)), "rate": rate[0], "interval": list(rate[1:])} if known.any() else {},
         "deciles": _deciles(mean, agree, length),
-        "noise": json.loads(state["noise"][0]) or None,
+        "noise": told_noise or None,
+        "parties": _parties(columns, frame, mean, told_noise, names),
+        "budget": _budget(frame["p_correct"].fill_null(float("nan")).to_numpy()),
     }
+
+
+def _parties(columns: Columns, frame: pl.DataFrame, mean: Floats, noise: dict[str, Any],
+             names: list[str]) -> list[dict[str, Any]]:  # fmt: skip
+    """Annotators and sources, each with what the scorers say of its labels; ties are nobody's mistake."""
+    calibrated = None
+    if noise.get("rate") is not None:
+        at = [names.index(name) for name in noise["scorers"]]
+        margins = [frame["margins"].list.get(k, null_on_oob=True).fill_null(float("nan")).to_numpy() for k in at]
+        calibrated = evidence(noise, np.sign(np.array(margins)))
+    margin = np.where(columns.y == 1, mean, np.nan)
+    told = []
+    for kind in ("annotator", "source"):
+        if kind in columns.meta.columns:
+            column = columns.meta[kind].cast(pl.String).to_list()
+            each = parties(column, margin, calibrated, noise.get("rate"), columns.group)
+            told += [{"kind": kind, **one} for one in each]
+    return told
+
+
+def _budget(correct: Floats) -> list[dict[str, Any]]:
+    """Wrong labels that a person who looks at so many pairs should find: those least probably right first, and by
+    chance. Empty where no probability is calibrated."""
+    wrong = np.sort(1 - correct[~np.isnan(correct)])[::-1]
+    return [{"review": k, "corrections": float(wrong[:k].sum()), "random": float(k * wrong.mean())}
+            for k in BUDGETS if k < len(wrong)]  # fmt: skip
 
 
 def _field(measures: Measures, extractor: Extractor, column: str, rows: NDArray[np.int64]) -> pl.Series:
@@ -212,6 +246,7 @@ def _consensus(measures: Measures, extractor: Extractor, columns: Columns, lengt
         return {**told, "note": "too few groups to fit a head"}
     shares = state.filter(pl.col("fold") >= 0).group_by("view", maintain_order=True).agg(pl.col("share").mean())
     told["views"] = dict(shares.rows())
+    told["prompt"] = json.loads(about["view"]).get("prompt")
     told["below"] = []
     for level in LEVELS:
         rate = stats.cluster_rate(np.where(known, (mean < level).astype(float), np.nan), columns.group)

@@ -12,12 +12,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.core import Apply, Parts
+from prefaudit.extractors._asks import properties
 from prefaudit.extractors._words import Words, fitted
 from prefaudit.stats.heads import FOLDS, Heads, View, cross_fit, scored
+from prefaudit.stats.interaction import prompt_gain
 
 CONSENSUS = pl.Struct({"mean": pl.Float64()})
 SAMPLE = 5_000  # pairs on which the heads are fitted
 KNOTS = (0.1, 0.3, 0.7, 1.5)  # of the log-ratio of lengths, where the curve may bend
+CROSSED = 8  # measured differences that are looked at together with the prompt
 DIGITS = 6
 SIDES = ("c", "r")
 NO_FEATURE = {"language"}
@@ -36,7 +39,7 @@ class Consensus:
     """
 
     name: ClassVar[str] = "consensus"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("chosen", "rejected", "label")
     needs: ClassVar[tuple[str, ...]] = ("text", "style", "refusal", "sycophancy", "groups")
@@ -51,7 +54,7 @@ class Consensus:
         drawn = _drawn(parts, seed)
         frame = pl.concat([
             f[np.flatnonzero(np.isin(f["row"].to_numpy(), drawn, assume_unique=True))]
-            for f in parts(["row", "group", "label", *TEXTS, *SIDES])
+            for f in parts(["row", "group", "label", "prompt", *TEXTS, *SIDES])
         ])  # fmt: skip
         fields, scale, words, heads, views = [], np.zeros(0), None, [], {}
         if frame.height:
@@ -64,7 +67,8 @@ class Consensus:
             group = frame["group"].to_numpy()
             heads = cross_fit(views, y, fold_of(group, seed), group)
         trained = frame.height if heads else 0
-        said = json.dumps({"fields": fields, "scale": scale.tolist(), "seed": seed, "trained": trained})
+        gain = _gain(frame, heads, views, y, fold_of(group, seed), seed) if heads else None
+        said = json.dumps({"fields": fields, "scale": scale.tolist(), "seed": seed, "trained": trained, "prompt": gain})
         rows: list[dict[str, Any]] = [{"fold": -1, "view": said, "weight": float(trained),
                                        "coefficients": b"" if words is None else _packed(words)}]  # fmt: skip
         for k, head in enumerate(heads):
@@ -105,6 +109,20 @@ class Consensus:
             return frame.select("row").with_columns(mean.to_frame().to_struct("consensus"))
 
         return apply
+
+
+def _gain(frame: pl.DataFrame, heads: list[Heads], views: dict[str, View], y: NDArray[np.float64],
+          fold: NDArray[np.int8], seed: int) -> dict[str, Any]:  # fmt: skip
+    """What the prompt adds (`stats.interaction`): to the views' scores, and to the measured differences most in use."""
+    told = np.zeros((frame.height, len(views)))
+    for k, head in enumerate(heads):
+        here = np.flatnonzero(fold == k)
+        told[here] = np.column_stack([scored(v[here], head.coefficients[name]) for name, v in views.items()])
+    dense = views["text"]
+    first = views["length"].shape[1]
+    used = first + np.argsort(-(dense[:, first:] != 0).mean(0), kind="stable")[:CROSSED]
+    differences = np.asarray(dense[:, [0, *used]], np.float64)
+    return prompt_gain(heads, told, differences, properties(frame, seed), y, fold, frame["group"].to_numpy())
 
 
 def _packed(words: Words) -> bytes:

@@ -47,7 +47,26 @@ def _strength(told: dict[str, Any]) -> list[str]:
         if scorer.get("cut") or scorer.get("unread"):
             said.append(f"{clean(scorer.get('name', ''), 80)}: the prompt cut in {some(scorer.get('cut'), 'pair')}, "
                         f"too long to be read in {count(scorer.get('unread'))}")  # fmt: skip
+        said += _swapped(scorer)
+    if told.get("budget"):
+        each = "; ".join(f"{number(b['corrections'])} in {count(b['review'])} ({number(b['random'])} by chance)"
+                         for b in told["budget"][:3])  # fmt: skip
+        said.append(f"wrong labels to be found by looking, the least probable first: {each}")
+    worst = [p for p in told.get("parties") or () if known(p.get("wrong"))]
+    if worst:
+        p = max(worst, key=lambda p: p["wrong"])
+        said.append(f"most wrong labels: those of {p['kind']} {clean(p['name'], 80)}, "
+                    f"{percent(p['wrong'], p['interval'])} of {some(p['n'], 'pair')}")  # fmt: skip
     return said
+
+
+def _swapped(scorer: dict[str, Any]) -> list[str]:
+    told = scorer.get("swapped") or {}
+    if not known(told.get("kept")):
+        return []
+    word = "it hardly reads the prompt" if told["kept"] > 0.9 else "the rest is read from the prompt"
+    return [f"{clean(scorer.get('name', ''), 80)}: under another prompt {percent(told['kept'])} of "
+            f"{some(told.get('n'), 'margin')} keep their sign: {word}"]  # fmt: skip
 
 
 def _noise(noise: dict[str, Any]) -> str:
@@ -65,6 +84,12 @@ def _consensus(told: dict[str, Any]) -> list[str]:
     said = [f"consensus, no evidence: the rest of the data predicts the other answer in "
             f"{percent(whole.get('rate'), whole.get('interval'))} of {count(told.get('n'))} pairs; in "
             f"{count(last.get('n'))} at odds over 2.7"]  # fmt: skip
+    prompt = told.get("prompt") or {}
+    if known(prompt.get("gain")):
+        low = prompt["interval"][0]
+        word = "the label depends on the prompt" if low > 0 else "the prompt is not seen to matter"
+        said.append(f"{word}: an interaction with it takes {decimal(prompt['gain'], prompt['interval'])} of "
+                    f"{decimal(prompt['loss'])} nats a pair, on {some(prompt.get('n'), 'pair')}")  # fmt: skip
     cost = told.get("min_consensus") or {}
     if known(cost.get("length_auc")) and known(cost.get("length_auc_kept")):
         said.append(f"--min-consensus {number(cost.get('at'))} would drop {percent(cost.get('drops'))}, and take the "

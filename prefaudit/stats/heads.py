@@ -28,10 +28,14 @@ View = Any
 
 @dataclass(frozen=True)
 class Heads:
-    """The heads of one fold: for each view its coefficients, and what the view is worth."""
+    """The heads of one fold: for each view its coefficients, and what the view is worth.
+
+    `held`, (n, views), are scores of the rows of the other folds by heads that saw neither fold; 0 in its own.
+    """
 
     coefficients: dict[str, Floats]
     weights: dict[str, float]
+    held: Floats | None = None
 
     def score(self, views: Mapping[str, View]) -> Floats:
         """Log-odds for the first answer, of the views' rows."""
@@ -74,8 +78,9 @@ def cross_fit(views: Mapping[str, View], y: Floats, fold: NDArray[np.integer], g
     made = []
     for k in range(folds):
         train = np.flatnonzero(fold != k)
-        weights = _stacked(np.column_stack(held[k])[train], y[train])
-        made.append(Heads(coefficients[k], dict(zip(views, weights, strict=True))))
+        scores = np.column_stack(held[k])
+        weights = _stacked(scores[train], y[train])
+        made.append(Heads(coefficients[k], dict(zip(views, weights, strict=True)), scores))
     return made
 
 

@@ -147,7 +147,11 @@ def log_odds(told: dict[str, Any], votes: Floats) -> Floats:
         told: what `noise` returned, with a rate.
         votes: (m, n) signs of the margins; NaN and 0 say nothing.
     """
-    accuracy = np.clip(np.array(told["accuracy"]), 0.5, 1 - 1e-6)
     rate = min(max(told["rate"], 1e-6), 1 - 1e-6)
-    weight = np.log(accuracy / (1 - accuracy))
-    return np.asarray(np.log((1 - rate) / rate) + weight @ np.nan_to_num(votes))
+    return np.asarray(np.log((1 - rate) / rate) + evidence(told, votes))
+
+
+def evidence(told: dict[str, Any], votes: Floats) -> Floats:
+    """The votes' log-likelihood ratio that the label is right: `log_odds` without the rate of wrong labels."""
+    accuracy = np.clip(np.array(told["accuracy"]), 0.5, 1 - 1e-6)
+    return np.asarray(np.log(accuracy / (1 - accuracy)) @ np.nan_to_num(votes))

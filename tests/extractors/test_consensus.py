@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -22,7 +24,8 @@ def made(n: int, seed: int = 0, per_group: int = 2) -> pl.DataFrame:
     sides = [pl.DataFrame({"lists": rng.integers(0, 5, n), "words": [len(t.split()) for t in side]}).to_struct("s")
              for side in (chosen, rejected)]  # fmt: skip
     return pl.DataFrame({
-        "row": np.arange(n), "group": np.arange(n) // per_group, "label": ["chosen"] * n, "chosen": chosen,
+        "row": np.arange(n), "prompt": [[{"role": "user", "content": f"question {k % 7}"}] for k in range(n)],
+        "group": np.arange(n) // per_group, "label": ["chosen"] * n, "chosen": chosen,
         "rejected": rejected, "hash_chosen": pl.Series(np.arange(n), dtype=pl.UInt64),
         "hash_rejected": pl.Series(np.arange(n) + n, dtype=pl.UInt64), "c": sides[0], "r": sides[1],
     })  # fmt: skip
@@ -90,3 +93,23 @@ def test_a_view_that_is_worth_nothing_gets_little() -> None:
     for head in cross_fit(views, y, fold_of(group, 0), group):
         share = {k: head.weights[k] * np.abs(v @ head.coefficients[k]).mean() for k, v in views.items()}
         assert share["told"] > 0.5 and share["noise"] < share["told"] / 2
+
+
+@pytest.mark.parametrize("matters", [True, False])
+def test_the_label_depends_on_the_prompt_where_it_does(matters: bool) -> None:
+    rng = np.random.default_rng(3)
+    n = 1200
+    data = made(n, seed=3, per_group=1)
+    brief = rng.random(n) < 0.5
+    asked = [[{"role": "user", "content": "be brief" if b else "tell me all"}] for b in brief]
+    longer = data["chosen"].str.len_chars().to_numpy() > data["rejected"].str.len_chars().to_numpy()
+    wanted = ~brief if matters else rng.random(n) < 0.5
+    follows = rng.random(n) < 0.8
+    data = turned(data, np.flatnonzero((longer != wanted) & follows))
+    data = data.with_columns(prompt=pl.Series(asked))
+    state = Consensus().fit(lambda names: [data.select(names)], 0)
+    told = json.loads(state.row(0, named=True)["view"])["prompt"]
+    assert told["n"] == n and told["groups"] == n
+    low, high = told["interval"]
+    assert (low > 0.01) if matters else (low < 0.002 and told["gain"] < 0.005)
+    assert low < told["gain"] < high
