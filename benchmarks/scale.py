@@ -201,7 +201,7 @@ def _stage(folder: Path) -> str:
 
 
 def ray(path: str, groups: str) -> None:
-    """A cluster of a head without cores and three nodes of one; one node is lost while parts are under way, twice."""
+    """A cluster of a head without cores and four nodes of one; a node is lost while parts are under way, twice."""
     import ray as library
     from ray.cluster_utils import Cluster
 
@@ -214,7 +214,7 @@ def ray(path: str, groups: str) -> None:
         calm, wild = Path(folder) / "calm", Path(folder) / "wild"
         prefaudit.scan(path, calm, workers=1, **options)
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-        nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(4)]
         lost: list[int] = []
 
         def lose() -> None:
@@ -223,12 +223,11 @@ def ray(path: str, groups: str) -> None:
                     time.sleep(0.05)
                 cluster.remove_node(nodes.pop(), allow_graceful=False)
                 lost.append(len(list((wild / "pairs").glob("part-*"))))
-                nodes.insert(0, cluster.add_node(num_cpus=1))
 
         thread = threading.Thread(target=lose, daemon=True)
         thread.start()
         library.init(address=cluster.address, log_to_driver=False)
-        prefaudit.scan(path, wild, runner="ray", workers=3, **options)
+        prefaudit.scan(path, wild, runner="ray", workers=4, **options)
         thread.join(30)
         parts = len(list((wild / "pairs").glob("part-*")))
         print(json.dumps({"parts": parts, "lost at part": lost, "differ": compared(calm, wild)}))

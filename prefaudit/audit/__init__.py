@@ -16,7 +16,7 @@ import polars as pl
 from prefaudit import __version__, gates
 from prefaudit import rules as rulebook
 from prefaudit.audit import gate, judge, measure, probes, read, review
-from prefaudit.audit.crew import crew
+from prefaudit.audit.crew import hired
 from prefaudit.audit.show import shown
 from prefaudit.config import Options, half
 from prefaudit.core import SCHEMA, SKIPPED, AuditError, Progress, fingerprint
@@ -203,7 +203,7 @@ def _since(report: dict[str, Any], path: str | None, baseline: tuple[dict[str, A
 def _measured(opened: read.Opened, store: Store, measures: measure.Measures, options: Options,
               progress: Progress) -> None:  # fmt: skip
     """Read what is not read yet, and measure what is not measured yet; by as many workers as there may be."""
-    with crew(opened, store, measures, options) as workers:
+    with hired(opened, store, measures, options) as workers:
         read.read(opened, store, options, measures.part, progress, workers)
         rest = measures.unmeasured()
         if workers is None:

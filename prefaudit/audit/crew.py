@@ -142,6 +142,10 @@ class Crew:
                 if event.lost:
                     _again(event, tries[number], number)
                     waiting.append(number)
+                    if event.gone:
+                        idle.remove(event.worker)
+                    if not idle and not busy:
+                        raise _nobody(event)
                     continue
                 self.measures.heard(_value(event))
                 step(number)
@@ -159,6 +163,10 @@ def _again(event: Event, tries: int, number: int) -> None:
                          "too little memory for a part? give --memory, or fewer --workers")  # fmt: skip
 
 
+def _nobody(event: Event) -> AuditError:
+    return AuditError(f"every worker is lost: {event.lost}", "bring the cluster back and run again: it goes on")
+
+
 class _Reading:
     """The parts of a source on their way through the workers."""
 
@@ -173,11 +181,12 @@ class _Reading:
         self._at = self._rows = self._pairs = 0  # parts in a row that are counted
         self._next: Job | None = None
         self._more = True
+        self._returned: list[Job] = []
 
     def run(self) -> tuple[int, int, int]:
         while True:
             self._hand_out()
-            if not self._busy and not self._more:
+            if not self._busy and not self._more and not self._returned:
                 return self._at, self._rows, self._pairs
             for event in self._runner.wait(0 if self._more and self._next is None else None):
                 self._hear(event)
@@ -196,6 +205,8 @@ class _Reading:
         self._more = False
 
     def _hand_out(self) -> None:
+        while self._idle and self._returned:
+            self._begin(self._idle.pop(), self._returned.pop())
         while self._idle and self._more:
             if self._next is None:
                 self._fetch()
@@ -215,7 +226,13 @@ class _Reading:
         if event.lost:
             self._asked.pop(event.worker, None)
             _again(event, job.tries, job.number)
-            self._begin(event.worker, job)
+            if not event.gone:
+                self._begin(event.worker, job)
+                return
+            self._returned.append(job)
+            del self._busy[event.worker]
+            if not self._busy and not self._idle:
+                raise _nobody(event)
         elif counted:
             self._measures.heard(_value(event))
             self._step(self._counts[job.number][0])
@@ -245,7 +262,7 @@ class _Reading:
 
 
 @contextmanager
-def crew(opened: Opened, store: Store, measures: Measures, options: Options) -> Iterator[Crew | None]:
+def hired(opened: Opened, store: Store, measures: Measures, options: Options) -> Iterator[Crew | None]:
     """Workers for an audit, None where this process does it alone; ended with the block."""
     count = workers(options, opened.source.bytes)
     if options.runner == "local" and count < 2:

@@ -23,12 +23,16 @@ class Task:
 
 
 class Event(NamedTuple):
-    """What came of a worker's call: its value, its error, or why the worker is gone."""
+    """What came of a worker's call: its value, its error, or why the worker was lost.
+
+    A worker that was lost is replaced at its next call, unless it is `gone`: there is no room for it any more.
+    """
 
     worker: int
     value: Any = None
     error: Exception | None = None
     lost: str = ""
+    gone: bool = False
 
 
 class Runner(Protocol):

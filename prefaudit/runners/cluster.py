@@ -56,9 +56,8 @@ class Actors:
                          ignore_reinit_error=True)  # fmt: skip
             except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
                 raise AuditError(f"no Ray cluster at {address}: {error}", "start one: ray start --head") from error
-        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
         self._kind = "GPU" if gpu else "CPU"
-        room = int(resources.get(self._kind, 0))
+        room = self._room()
         if not room:
             self.close()
             raise AuditError(f"the Ray cluster has no {self._kind}", "add a node: ray start --address=HEAD")
@@ -96,6 +95,11 @@ class Actors:
         if self._ours:
             self._ray.shutdown()
 
+    def _room(self) -> int:
+        """The cores or GPUs of the nodes that live."""
+        alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        return int(sum(resources.get(self._kind, 0) for resources in alive))
+
     def _event(self, one: Any, worker: int) -> Event:
         try:
             value, error = self._ray.get(one)
@@ -105,5 +109,5 @@ class Actors:
             actor = self._actors.pop(worker, None)
             if actor is not None:
                 self._ray.kill(actor)
-            return Event(worker, lost=" ".join(str(gone).split())[:200])
+            return Event(worker, lost=" ".join(str(gone).split())[:200], gone=self._room() <= len(self._actors))
         return Event(worker, value, error)
