@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
+
 import duckdb
 
 BASE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
 
 def connect(memory: str = "2GB", threads: int = 2) -> duckdb.DuckDBPyConnection:
-    """An in-memory database for our own statements. No extension is ever fetched; no progress bar of its own."""
-    con = duckdb.connect(config={"memory_limit": memory, "threads": str(threads), **BASE})
+    """An in-memory database for our own statements, which spills into the system's temporary folder.
+
+    No extension is ever fetched; no progress bar of its own.
+    """
+    spill = str(Path(tempfile.gettempdir()) / f"prefaudit-duckdb-{os.getpid()}")
+    con = duckdb.connect(config={"memory_limit": memory, "threads": str(threads), "temp_directory": spill, **BASE})
     con.execute("set enable_progress_bar = false")
     return con
 

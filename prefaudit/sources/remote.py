@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ PACKAGES = {
     "http": "aiohttp", "https": "aiohttp",
 }  # fmt: skip
 COPY = 1 << 20
+WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before each new attempt, times .5 to 1.5
 
 
 class File(NamedTuple):
@@ -72,7 +75,7 @@ def fetch(uri: str, into: Path, is_data: Any) -> list[File]:
         for i, one in enumerate(found):
             local = into / str(i) / (Path(urlsplit(one).path).name or "data")
             local.parent.mkdir()
-            system.get_file(one, str(local))
+            _copied(system, one, local)
             files.append(_settled(local, uri if one == path else f"{protocol}://{one.lstrip('/')}"))
     except FileNotFoundError as e:
         raise SourceError(f"{uri}: not found") from e
@@ -81,6 +84,27 @@ def fetch(uri: str, into: Path, is_data: Any) -> list[File]:
     if not files:
         raise SourceError(f"{uri}: no data file there")
     return files
+
+
+def _copied(system: Any, one: str, local: Path) -> None:
+    """Copy a file, tried again where the store fails or fewer bytes come than it has.
+
+    Raises:
+        OSError: it still fails, or is cut short, after the last attempt.
+    """
+    for wait in (*WAITS, None):
+        try:
+            system.get_file(one, str(local))
+            size = system.info(one).get("size")
+            if size is not None and local.stat().st_size != size:
+                raise OSError(f"{local.stat().st_size:,} bytes came of {size:,}")
+            return
+        except (FileNotFoundError, PermissionError):
+            raise
+        except Exception:  # each protocol's library has errors of its own
+            if wait is None:
+                raise
+            time.sleep(wait * random.uniform(0.5, 1.5))
 
 
 def _system(uri: str) -> tuple[Any, str]:
