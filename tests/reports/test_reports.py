@@ -253,6 +253,22 @@ def test_html_holds_no_tag_of_the_dataset(name: str) -> None:
     assert ("<script>alert(1)</script>" in page.text) == (name == "hostile")
 
 
+def test_the_page_stays_small_whatever_the_report() -> None:
+    report = hostile()
+    report["effects"] = [{**effect(FEATURES[k % 10], 10**6, 10**5), "label": HOSTILE} for k in range(2000)]
+    report["effects_by_source"] = [{"source": f"{HOSTILE}{k}", "effects": report["effects"][:80]} for k in range(8)]
+    short = {"prevalence": 0.1, "delta_win": 0.1, "interval": [0.0, 0.2], "q": 0.01}
+    report["lens"] = {"each": [{"feature": f"f{k}", "name": HOSTILE * 9, "terms": [{"words": HOSTILE, "r": 0.5}] * 4,
+                                "stability": 0.5, "stable": True, "effect": short, "examples": [1, 2, 3]}
+                               for k in range(2000)]}  # fmt: skip
+    cut = {"pairs": 9, "share": 0.1, "groups": 9, "ties": 0, "longer_wins": 0.5, "longer_wins_interval": [0.4, 0.6]}
+    codes = [{"code": r["code"], "judged": 9, "found": k % 9} for k, r in enumerate(report["rules"])]
+    report["slices"] = [{"by": by, "slice": f"{HOSTILE}{k}", **cut, "rules": codes[k:]}
+                        for by in ("source", "annotator", "language") for k in range(20)]  # fmt: skip
+    report["annotators"] = report["annotators"] * 500
+    assert len(reports.render("html", report).encode()) < 2_000_000
+
+
 def test_html_shows_the_pairs_with_the_differing_words_marked() -> None:
     text = reports.render("html", failing())
     assert "<mark>will not pay.</mark>" in text

@@ -9,7 +9,7 @@ from prefaudit.reports.effects import effect
 from prefaudit.reports.parts import Effect
 from prefaudit.reports.words import clean, known
 
-MOST = 400  # rows of all pairs
+MOST, EACH = 300, 60  # rows of all pairs, and of each source
 AXIS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # half widths of the axis, as differences of probabilities
 SHOWN = 0.9  # of the intervals' ends lie on the axis; the others end in an arrow
 ALL = "all pairs"
@@ -59,7 +59,7 @@ def forest(report: dict[str, Any]) -> Forest:
     for one in report.get("effects_by_source") or ():
         name = clean(one.get("source", ""), 60)
         sources.append(name)
-        for e in one.get("effects") or ():
+        for e in (one.get("effects") or ())[:EACH]:
             about = words.get(e.get("feature"), {})
             told.append((name, {**e, "label": about.get("label"), "family": about.get("family")}))
     said = [(source, effect(e), e) for source, e in told]

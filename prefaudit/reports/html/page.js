@@ -9,7 +9,7 @@
     all("[aria-sort]", table).forEach((other) => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
     const words = head.dataset.sort === "text";
-    const keyed = all(":scope > tbody > tr", table).map((row) => [row.cells[column].dataset.v ?? "", row]);
+    const keyed = all(":scope > tbody > tr", table).map((row) => [row.cells[column].dataset.v ?? row.cells[column].textContent.toLowerCase(), row]);
     const order = (a, b) => (words ? a.localeCompare(b) : Number(a) - Number(b)) * (down ? -1 : 1);
     keyed.sort(([a], [b]) => (a === "") - (b === "") || (a === "" ? 0 : order(a, b)));
     table.tBodies[0].append(...keyed.map(([, row]) => row));

@@ -11,6 +11,7 @@ from prefaudit.reports.words import NONE, clean, count, decimal, known, number, 
 
 RULES = 12  # rules told of each slice
 PEOPLE = 40  # annotators
+FEATURES = 200  # of the lens
 LINKED = ("DUP", "CNF", "CTM")
 TITLES = {"source": "By source", "annotator": "By annotator", "language": "By language of the answers"}
 PER_SLICE = {"first_rate": "first chosen", "longer_rate": "longer chosen"}
@@ -18,10 +19,10 @@ PER_SLICE = {"first_rate": "first chosen", "longer_rate": "longer chosen"}
 
 @dataclass(frozen=True)
 class Cell:
-    """A table cell: its text, what it sorts by, and how far it stands out, from 0 to 4."""
+    """A table cell: its text, the number it sorts by, and how far it stands out, from 0 to 4."""
 
     text: str
-    value: float | str | None = None
+    value: float | None = None
     heat: int = 0
 
 
@@ -37,8 +38,7 @@ class Table:
 
 def text(value: Any, limit: int = 80) -> Cell:
     """Text of the dataset."""
-    said = clean(value, limit)
-    return Cell(said, said.lower())
+    return Cell(clean(value, limit))
 
 
 def _value(x: Any) -> float | None:
@@ -150,7 +150,7 @@ LENS = ["feature", "differs", "at equal length, points", "q", "stability", "rows
 def lens(report: dict[str, Any], pairs: Pairs) -> list[Feature]:
     """What the answers differ in, what surely moves the choice first."""
     each = (report.get("lens") or {}).get("each") or []
-    return [_feature(e, pairs) for e in sorted(each, key=_sure)]
+    return [_feature(e, pairs) for e in sorted(each, key=_sure)[:FEATURES]]
 
 
 def _sure(feature: dict[str, Any]) -> tuple[float, float]:
@@ -164,7 +164,7 @@ def _feature(e: dict[str, Any], pairs: Pairs) -> Feature:
     delta, q = effect.get("delta_win"), effect.get("q")
     name = f"{clean(e.get('feature', ''), 8)}: {clean(e.get('name', ''), 120)}"
     cells = [
-        Cell(name, name.lower()),
+        Cell(name),
         share(effect.get("prevalence")),
         Cell(points(delta, effect.get("interval")), _value(delta)),
         Cell(number(q) if known(q) else NONE, _value(q)),
