@@ -241,6 +241,7 @@ def again(d: Data, made: Fitted, half: np.ndarray, seed: int) -> tuple[int, int]
 
 
 def effects(z: np.ndarray, y: np.ndarray, length: np.ndarray, group: np.ndarray, seed: int) -> pl.DataFrame:
+    z = np.where(np.abs(z) >= lenses.least(z), z, 0)
     zero = np.zeros(len(z), np.float32)
     features = {f"f{k:02}": (z[:, k].astype(np.float32), zero) for k in range(z.shape[1])}
     return stats.effects(y, length, features, dict.fromkeys(features, "lens"), group, None, seed,

@@ -43,7 +43,7 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
         return {"lens": {}, "effects": effects}
     state, about = (measures.state(found[name]) for name in ("lens", "embed"))
     told = json.loads(state["told"][0])
-    values = _Values.read(measures, found["lens"], columns)
+    values = _Values.read(measures, found["lens"], columns, [e["least"] for e in told["each"]])
     labels = {f"lens.{e['feature']}": f"{e['feature']}: {e['name']}" for e in told["each"]}
     own = _effects(columns, length, values, labels, effects, seed)
     unstable = [f"lens.{e['feature']}" for e in told["each"] if not e["stable"]]
@@ -71,20 +71,21 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
 
 
 class _Values(Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]):
-    """The sign of every feature in every pair, as the effects table reads them."""
+    """The sign of every feature in the pairs in which it is present, as the effects table reads them."""
 
     def __init__(self, signs: NDArray[np.int8], examples: list[list[int]]) -> None:
         self._signs, self.examples = signs, examples
 
     @classmethod
-    def read(cls, measures: Measures, extractor: Extractor, columns: Columns) -> _Values:
+    def read(cls, measures: Measures, extractor: Extractor, columns: Columns, least: list[float]) -> _Values:
         rows = columns.meta["row"].to_numpy()
         signs, best, at = [], [], []
+        floor = np.asarray(least, np.float32)
         for number in range(measures.store.parts()):
             frame = measures.store.read(measures.kind(extractor), number)
             frame = frame.filter(pl.Series(np.isin(frame["row"].to_numpy(), rows)))
             z = frame["lens"].struct.unnest().to_numpy()
-            signs.append(np.where(np.isnan(z), -128, np.sign(z)).astype(np.int8))
+            signs.append(np.where(np.isnan(z), -128, np.where(np.abs(z) >= floor, np.sign(z), 0)).astype(np.int8))
             size = np.nan_to_num(np.abs(z))
             most = np.argsort(-size, axis=0, kind="stable")[:EXAMPLES]
             best.append(np.take_along_axis(size, most, 0))

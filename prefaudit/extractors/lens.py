@@ -49,7 +49,7 @@ class Lens:
     lens: str = ""
 
     name: ClassVar[str] = "lens"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("embed", "groups", "text", "style", "refusal")
@@ -97,6 +97,8 @@ class Lens:
         if not all("name" in e for e in each):
             said = _named(parts, pairs, lens.encode(x), held, seed)
             each = [{**e, **s} for e, s in zip(each, said, strict=True)]
+        if not all("least" in e for e in each):
+            each = [{**e, "least": float(size)} for e, size in zip(each, lenses.least(lens.encode(x)), strict=True)]
         told = {
             "n": 0 if self.lens else int((~held).sum()), "held": int(held.sum()), "features": lens.features,
             "active": lens.active, "prefixes": prefixes, **_measured(lens, x, held),

@@ -2,7 +2,7 @@
 
 from prefaudit.lens.match import STABLE, matched, stability
 from prefaudit.lens.names import Name, Terms, names
-from prefaudit.lens.probe import gains
+from prefaudit.lens.probe import gains, least
 from prefaudit.lens.sae import Sae
 from prefaudit.lens.train import Shape, explained, principal, shape, train
 
@@ -14,6 +14,7 @@ __all__ = [
     "Terms",
     "explained",
     "gains",
+    "least",
     "matched",
     "names",
     "principal",

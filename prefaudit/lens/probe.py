@@ -72,6 +72,20 @@ def gains(lens: Sae, x: Floats, y: NDArray[np.float64], length: NDArray[np.float
     return np.asarray(1 - SHARE + SHARE * told / size if size > 0 else np.ones(len(told)), np.float32)
 
 
+def least(z: Floats) -> Floats:
+    """(M,) the size from which a feature counts as present: half the .9 quantile of the pairs in which it is active.
+
+    K features are active in every pair, also where little of them is there; what is small says little of its meaning
+    and draws the effect to 0. No label is looked at.
+
+    Args:
+        z: (n, M) activations.
+    """
+    size = np.abs(z)
+    told = [np.quantile(column[column > 0], 0.9) / 2 if column.any() else 0.0 for column in size.T]
+    return np.asarray(told, np.float32)
+
+
 def tuned(x: Floats, y: NDArray[np.float64], inner: NDArray[np.int8]) -> NDArray[np.float64]:
     """Coefficients at the penalty that predicts each half of the groups best from the other."""
     loss = np.zeros(len(PENALTIES))

@@ -58,7 +58,10 @@ def choose(evidence: Evidence, selection: Selection) -> list[Reason]:
     Raises:
         UsageError: a rule, column or strength that is not there.
     """
-    codes = evidence.codes(selection.drop, "--drop")
+    from prefaudit.repair import features
+
+    named, lens = features.parted(selection.drop)
+    codes = evidence.codes(named, "--drop")
     # A rule that a prefix brought along and that could judge no pair would take all of them.
     mute = {c for c in codes if c not in selection.drop and not evidence.asked[c]["judged"]}
     strict = {c: selection.strict and c not in mute for c in codes}
@@ -67,6 +70,7 @@ def choose(evidence: Evidence, selection: Selection) -> list[Reason]:
     fewest = [c for c in codes if c == "CNF004" and c in selection.drop]
     reasons += [_rule(evidence, c, strict[c]) for c in fewest]
     reasons += [_conflict(evidence, c, strict[c]) for c in codes if c.startswith("CNF") and c not in fewest]
+    reasons += [features.decides(evidence, name, "--drop") for name in lens]
     if selection.keep is not None:
         kept, unknown = evidence.asks(selection.keep, "--keep")
         reasons.append(_reason("KEEP", ~kept & ~unknown, unknown, selection.strict, f"not ({selection.keep})"))

@@ -13,7 +13,7 @@ import polars as pl
 from prefaudit.audit.review import Review
 from prefaudit.config import Options
 from prefaudit.core import Progress, UsageError
-from prefaudit.repair import choose, filtering, flipping, layouts, ledger, reviewing, session, softening
+from prefaudit.repair import choose, features, filtering, flipping, layouts, ledger, reviewing, session, softening
 from prefaudit.repair.choose import FLIPPING, Reason, Selection
 from prefaudit.repair.cut import Bools, Cut, Floats, Ints
 from prefaudit.repair.evidence import Evidence, no_strength
@@ -101,8 +101,9 @@ def run(data: Any, where: Where, wanted: Relabelling, options: Options, *, revie
 
 
 def _flips(evidence: Evidence, wanted: Relabelling) -> list[Reason]:
-    reasons = []
-    for named in wanted.flip:
+    rules, lens = features.parted(wanted.flip)
+    reasons = [features.decides(evidence, name, "--flip") for name in lens]
+    for named in rules:
         codes = evidence.codes((named,), "--flip")
         wrong = [c for c in codes if c[:3] not in FLIPPING or (c in UNDECIDED and c == named)]
         if wrong:
