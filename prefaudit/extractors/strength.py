@@ -17,7 +17,7 @@ from prefaudit.stats.noise import log_odds, noise
 
 F = pl.Float64()
 STRENGTH = pl.Struct({"mean": F, "std": F, "agree": F, "p_correct": F, "worst": F, "cautious": F, "quality": F,
-                      "scorers": pl.Int16(), "margins": pl.List(F)})  # fmt: skip
+                      "verdict": F, "scorers": pl.Int16(), "margins": pl.List(F)})  # fmt: skip
 READS = ["label", "score_chosen", "score_rejected", "margin", "votes", "extra"]
 ALIKE = 12  # the power of a correlation that counts as speaking twice: 1 at 1, .28 at .9, .002 at .6
 UWO = 0.5  # weight of the variance in `cautious`: Coste et al., arXiv 2310.02743, their best-of-n setting
@@ -38,7 +38,9 @@ class Strength:
     less half the variance (Coste et al., arXiv 2310.02743), `quality` the mean over scorers of log sigma((r(chosen) -
     ref) / spread), ref the 85th percentile of a scorer's scores (Wang et al., arXiv 2402.00742): low says that even the
     chosen answer is bad. `p_correct` is the probability that the label is right, given the votes: only where three or
-    more scorers were shown to err independently (`stats.noise`), else null. All are null without an outside scorer.
+    more scorers were shown to err independently (`stats.noise`), else null. `verdict` is the mean of chosen less
+    rejected over scorers that only ever say 0 or 1 (a verifier, a unit test): below 0 the label contradicts them. All
+    are null without an outside scorer.
 
     Attributes:
         reward_model: see `rewards`.
@@ -49,7 +51,7 @@ class Strength:
     score_columns: tuple[str, ...] = ()
 
     name: ClassVar[str] = "strength"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = tuple(READS)
     needs: ClassVar[tuple[str, ...]] = ("rewards", "groups")
@@ -86,6 +88,7 @@ class Strength:
             raise ValueError("strength is fitted first")
         place = {name: k for k, name in enumerate(state["scorer"])}
         scale, weight, ref, spread = (state[c].to_numpy() for c in ("scale", "weight", "ref", "spread"))
+        binary = state["verdict"].to_list()
         wanted = split(self.score_columns)
         calibrated = json.loads(state["noise"][0]) if len(place) else {}
         judges = [place[name] for name in calibrated.get("scorers", ())]
@@ -93,7 +96,9 @@ class Strength:
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             n = frame.height
             z, quality = np.full((len(place), n), np.nan), np.full((len(place), n), np.nan)
-            for one in scorers(frame, self.reward_model, wanted):
+            said = scorers(frame, self.reward_model, wanted)
+            verdicts = [one.margin for one in said if one.name in place and binary[place[one.name]]]
+            for one in said:
                 k = place.get(one.name)
                 if k is None or not scale[k] > 0:
                     continue
@@ -105,9 +110,17 @@ class Strength:
             if calibrated.get("rate") is not None:
                 votes = np.where((frame["label"] == "chosen").to_numpy(), np.sign(z[judges]), np.nan)
                 correct = np.where(np.isnan(votes).all(0), np.nan, 1 / (1 + np.exp(-log_odds(calibrated, votes))))
-            return frame.select("row").with_columns(_combined(z, weight, quality, correct))
+            verdict = _mean(verdicts, n)
+            return frame.select("row").with_columns(_combined(z, weight, quality, correct, verdict))
 
         return apply
+
+
+def _mean(rows: list[Floats], n: int) -> Floats:
+    """(n,) the mean of those that are known."""
+    told = np.array(rows).reshape(-1, n)
+    known = (~np.isnan(told)).sum(0)
+    return np.where(known > 0, np.nansum(told, 0) / np.maximum(known, 1), np.nan)
 
 
 def _sampled(seen: pl.Series, extra: pl.Series) -> pl.Series:
@@ -154,6 +167,7 @@ class _Sums:
         self.names: list[str] = []
         self.cross: dict[tuple[str, str], NDArray[np.float64]] = {}
         self.side: dict[str, NDArray[np.float64]] = {}
+        self.other: set[str] = set()  # those that say something else than 0 and 1
 
     def add(self, said: list[Said]) -> None:
         for k, a in enumerate(said):
@@ -167,6 +181,8 @@ class _Sums:
             if a.chosen is not None and a.rejected is not None:
                 r = np.concatenate([a.chosen, a.rejected])
                 r = r[~np.isnan(r)]
+                if not ((r == 0) | (r == 1)).all():
+                    self.other.add(a.name)
                 new = np.array([len(r), r.sum(), (r * r).sum()])
                 self.side[a.name] = self.side.get(a.name, np.zeros(3)) + new
 
@@ -182,10 +198,12 @@ class _Sums:
             scale = float(np.sqrt(xx / n)) if n else 0.0
             rho = {b: self.rho(a, b) for b in self.names if b != a}
             m, s, ss = self.side.get(a, np.zeros(3))
+            verdict = bool(m) and a not in self.other and a not in SOURCE
             spread = float(np.sqrt(max(ss / m - (s / m) ** 2, 0.0))) if m else 0.0
             rows.append({"scorer": a, "n": int(n), "scale": scale, "spread": spread,
                          "weight": 1 / (1 + sum(abs(r) ** ALIKE for r in rho.values())),
-                         "ref": float(s / m + TOP * spread) if m else 0.0, "rho": json.dumps(rho)})  # fmt: skip
+                         "ref": float(s / m + TOP * spread) if m else 0.0, "verdict": verdict,
+                         "rho": json.dumps(rho)})  # fmt: skip
         schema: dict[str, Any] = {
             "scorer": pl.String,
             "n": pl.Int64,
@@ -193,13 +211,14 @@ class _Sums:
             "spread": F,
             "weight": F,
             "ref": F,
+            "verdict": pl.Boolean,
             "rho": pl.String,
         }
         return pl.DataFrame(rows, schema=schema)
 
 
-def _combined(z: Floats, weight: Floats, quality: Floats, correct: Floats) -> pl.Series:
-    """The struct, from standardised margins (scorers, n), the log-sigmoids of the chosen answers, and p_correct."""
+def _combined(z: Floats, weight: Floats, quality: Floats, correct: Floats, verdict: Floats) -> pl.Series:
+    """The struct, from standardised margins (scorers, n), those of the chosen answers, p_correct, verdict."""
     k, n = z.shape
     told = ~np.isnan(z)
     count = told.sum(0)
@@ -214,7 +233,7 @@ def _combined(z: Floats, weight: Floats, quality: Floats, correct: Floats) -> pl
         good = np.where(known, quality, 0).sum(0) / known.sum(0)
     frame = pl.DataFrame({"mean": mean, "std": np.sqrt(variance), "agree": votes, "p_correct": correct,
                           "worst": np.where(np.isinf(worst), np.nan, worst), "cautious": mean - UWO * variance,
-                          "quality": good}).fill_nan(None)  # fmt: skip
+                          "quality": good, "verdict": verdict}).fill_nan(None)  # fmt: skip
     lists = pl.DataFrame({str(i): row for i, row in enumerate(z)}).fill_nan(None) if k else None
     margins = lists.select(pl.concat_list(pl.all()).alias("margins"))["margins"] if lists is not None else \
         pl.Series("margins", [[]], dtype=pl.List(F)).new_from_index(0, n)  # fmt: skip

@@ -31,7 +31,8 @@ def frame(n: int, **columns: object) -> pl.DataFrame:
 
 
 def rewards(chosen: np.ndarray, rejected: np.ndarray, step: float = 0.0) -> pl.Series:
-    rows = [{"chosen": c.tolist(), "rejected": r.tolist(), "margin": [None] * len(c), "step": [step] * len(c), "cut": [False] * len(c)}
+    rows = [{"chosen": c.tolist(), "rejected": r.tolist(), "margin": [None] * len(c),
+             "step": [step] * len(c), "cut": [False] * len(c)}
             for c, r in zip(chosen, rejected, strict=True)]  # fmt: skip
     return pl.Series("rewards", rows, dtype=REWARDS)
 
@@ -119,3 +120,11 @@ def test_quality_is_low_where_even_the_chosen_answer_is_bad() -> None:
     chosen = np.array([[5.0], [-5.0], [5.0], [-5.0]])
     found = measured(frame(4, rewards=rewards(chosen, chosen - 1)), reward_model=("m",))
     assert found["quality"][0] > found["quality"][1] and found["mean"].n_unique() == 1
+
+
+def test_a_verdict_that_contradicts_the_label() -> None:
+    extra = [json.dumps({"ok": a, "ko": b, "g": k, "h": 0}) for k, (a, b) in
+             enumerate([(True, False), (False, True), (True, True), (None, True)])]  # fmt: skip
+    found = measured(frame(4, extra=extra), score_columns=("ok:ko", "g:h"))
+    assert found["verdict"].to_list() == [1.0, -1.0, 0.0, None]
+    assert measured(frame(4, extra=extra), score_columns=("g:h",))["verdict"].null_count() == 4

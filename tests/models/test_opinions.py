@@ -1,4 +1,4 @@
-"""Votes of two language models' likelihoods, and of a judge in both orders: against a plain loop, and a local server."""
+"""Two models' likelihoods, and a judge in both orders: against a plain loop and a local server."""
 
 from __future__ import annotations
 
