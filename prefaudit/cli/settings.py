@@ -38,8 +38,6 @@ def init(
 ) -> None:
     """Write a commented prefaudit.toml: every key with its default, nothing switched on but the gate."""
     with errors(debug):
-        from importlib import resources
-
         from prefaudit.core import UsageError
         from prefaudit.store import write_bytes
 
@@ -49,8 +47,26 @@ def init(
             raise UsageError(f"{out} exists", "name another file with -o, or overwrite it with --force")
         if not out.parent.is_dir():
             raise UsageError(f"{out.parent} is no folder", "make it first, or name another place with -o")
-        write_bytes(out, (resources.files("prefaudit.cli") / "init.toml").read_bytes())
+        write_bytes(out, template().encode())
         say(f"wrote {out}: every key with its default, commented out. `prefaudit config show` says what holds.")
+
+
+TABLES = "# -- tables"
+
+
+def template() -> str:
+    """init.toml, and in it each key that a scan has and this file does not explain."""
+    import re
+    from importlib import resources
+
+    from prefaudit.config import KINDS
+
+    text = (resources.files("prefaudit.cli") / "init.toml").read_text(encoding="utf8")
+    examples = {str: '"..."', int: "1", bool: "false", tuple: '["..."]'}
+    missing = [f"#{key} = {examples[kind]}\n" for key, kind in KINDS.items()
+               if kind in examples and not re.search(rf"^#?{key} = ", text, re.MULTILINE)]  # fmt: skip
+    others = f"# Others, see docs/configuration.md.\n{''.join(missing)}\n" if missing else ""
+    return text.replace(TABLES, others + TABLES, 1)
 
 
 @config.command()
