@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,8 @@ def _proposed(chat: Chat, seeds: list[shown.Pair], plan: Plan, seed: int) -> tup
     if len(missed) >= propose.A_CALL:
         more = propose.propose(chat, missed, seed, [m.principle for m in kept] or [named("is better")])
         _enough(chat)
+    idle = {text for m, yes in zip(merged, applies, strict=True) if not yes for text in (m.principle.text, *m.wordings)}
+    more = replace(more, principles=tuple(p for p in more.principles if p.text not in idle))
     known = tuple(m.principle for m in kept)
     found = merge((*_again(kept), *more.principles), plan.most, embed, close, known) if more.principles else kept
     if not found:

@@ -1,0 +1,177 @@
+"""AnnotatedPairs and ICAI csv: out as the other tools read them, and votes of others in."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import prefaudit
+from prefaudit.audit.annotated import DEFAULT, JUDGE, annotated_pairs, icai_csv
+from prefaudit.core import AuditError, RuleError
+from prefaudit.principles import annotated, ask
+from prefaudit.principles.library import OPENING
+
+PAIRS = [  # prompt, chosen, rejected, label, whether the rejected one was presented first
+    ("q1", "short", "a much longer answer\n- with\n- a list", "chosen", False),
+    ("q2", "a much longer answer with more words", "short?", "chosen", True),
+    ("q2", "a much longer answer with more words", "short?", "chosen", True),
+    ("q3", "", "no", "chosen", False),
+    ("q4", 'yes, "sure"', "nan", "chosen", False),
+    ("q5", "one", "two", "tie", False),
+]
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> prefaudit.Audit:
+    folder = tmp_path_factory.mktemp("interchange")
+    rows = []
+    for prompt, chosen, rejected, label, swapped in PAIRS:
+        texts = (rejected, chosen) if swapped else (chosen, rejected)
+        preferred = "tie" if label == "tie" else "text_b" if swapped else "text_a"
+        rows.append({"text_a": texts[0], "text_b": texts[1], "preferred_text": preferred, "prompt": prompt})
+    path = folder / "pairs.csv"
+    pl.DataFrame(rows).write_csv(path, quote_style="always")
+    return prefaudit.scan(path, folder / "a", with_=["principles"], fail_on="never")
+
+
+def test_the_export_is_to_the_letter_what_feedback_forensics_opens(audit: prefaudit.Audit) -> None:
+    text = annotated_pairs(audit)
+    said = json.loads(text)
+    assert next(iter(said)) == "metadata" and said["metadata"]["version"] == "2.0"
+    assert said["metadata"]["default_annotator"] == DEFAULT == hashlib.md5(JUDGE.encode()).hexdigest()[:8]
+    labelled = audit.pairs().filter(pl.col("label") == "chosen").collect()
+    assert len(said["comparisons"]) == labelled.height
+    ids = [c["id"] for c in said["comparisons"]]
+    assert len(set(ids)) == len(ids) and all(len(i) == 8 for i in ids)
+    for one, pair in zip(said["comparisons"], labelled.iter_rows(named=True), strict=True):
+        won = one["annotations"][DEFAULT]["pref"]
+        lost = {"a": "b", "b": "a"}[won]
+        assert one[f"response_{won}"]["text"].strip() == pair["chosen"].strip()
+        assert one[f"response_{lost}"]["text"].strip() == pair["rejected"].strip()
+        assert all(one[f"response_{x}"]["text"] not in ("", "nan") for x in "ab")
+    used = {key for c in said["comparisons"] for key in c["annotations"]}
+    assert used == set(said["annotators"])
+    for key, person in said["annotators"].items():
+        if key != DEFAULT:
+            assert person["type"] == "principle" and key == hashlib.md5(person["description"].encode()).hexdigest()[:8]
+    assert text == annotated_pairs(audit)
+
+
+def test_votes_are_exported_as_they_are(audit: prefaudit.Audit) -> None:
+    said = json.loads(annotated_pairs(audit))
+    longer = hashlib.md5(f"{OPENING}is longer".encode()).hexdigest()[:8]
+    votes = audit.features().select("row", pl.col("principles").struct.field("longer")).collect() if longer in said[
+        "annotators"] else pytest.fail("the library has no principle about length")  # fmt: skip
+    by_row = dict(votes.iter_rows())
+    for one in said["comparisons"]:
+        vote, won = by_row[int(one["metadata"]["row"])], one["annotations"][DEFAULT]["pref"]
+        told = one["annotations"][longer]
+        if vote is None:
+            assert told == {"pref": None, "no_pref_reason": "invalid"}
+        elif vote == 0:
+            assert told == {"pref": None, "no_pref_reason": "not_applicable"}
+        else:
+            assert (told["pref"] == won) == (vote == 1)
+
+
+def test_strength_survives_export_and_import(audit: prefaudit.Audit, tmp_path: Path) -> None:
+    path = tmp_path / "ap.json"
+    path.write_bytes(annotated_pairs(audit))
+    back = prefaudit.scan(path, tmp_path / "b", with_=["principles"], fail_on="never", votes=str(path))
+    ours = {p["text"]: p["strength"] for p in audit.report["principles"]}
+    theirs = {p["text"]: p["strength"] for p in back.report["principles"] if p["source"] == "file"}
+    assert len(theirs) > 50 and {k: ours[k] for k in theirs} == theirs
+    assert any(v for v in theirs.values())
+    assert back.report["constitution"]["asked"]["file"] == "ap.json"
+
+
+def test_the_csv_gives_the_same_pairs_again(audit: prefaudit.Audit, tmp_path: Path) -> None:
+    path = tmp_path / "icai.csv"
+    path.write_bytes(icai_csv(audit))
+    lines = list(csv.DictReader(io.StringIO(path.read_text())))
+    assert {line["preferred_text"] for line in lines} == {"text_a", "text_b"} and len(lines) == 5
+    again = prefaudit.scan(path, tmp_path / "c", with_=["text"], fail_on="never").pairs().collect()
+    before = audit.pairs().filter(pl.col("label") == "chosen").collect()
+    assert again["rejected"].str.strip_chars().to_list() == before["rejected"].str.strip_chars().to_list()
+    assert again["prompt"].to_list() == before["prompt"].to_list()
+
+
+def test_the_example_of_others_is_read(data: Path, tmp_path: Path) -> None:
+    path = data / "icai-ff-format" / "annotated_pairs.json"
+    audit = prefaudit.scan(path, tmp_path / "a", with_=["principles"], fail_on="never", votes=str(path))
+    theirs = json.loads(path.read_text())
+    told = {p["text"]: p for p in audit.report["principles"] if p["source"] == "file"}
+    (one,) = theirs["comparisons"]
+    for key, person in theirs["annotators"].items():
+        if person["type"] == "principle":
+            pref = one["annotations"][key]["pref"]
+            expected = {"a": 1.0, "b": -1.0, None: None}[pref]
+            assert told[person["description"]]["strength"] == expected and told[person["description"]]["n"] == 1
+
+
+# -- what a file can be --------------------------------------------------------------------------------------------
+
+
+def document(**annotation: Any) -> dict[str, Any]:
+    people = {"d": {"type": "unknown"}, "p": {"type": "principle", "description": "Select the response that is kind"}}
+    one = {"id": "x", "text_a": "yes", "text_b": "no", "annotations": {"d": {"pref": "a"}, "p": annotation}}
+    return {"metadata": {"version": "1.0"}, "annotators": people, "comparisons": [one]}
+
+
+def parts(*pairs: tuple[str, str], label: str = "chosen") -> Any:
+    frame = pl.DataFrame({"row": range(len(pairs)), "label": [label] * len(pairs), "chosen": [p[0] for p in pairs],
+                          "rejected": [p[1] for p in pairs]})  # fmt: skip
+    return lambda names: [frame.select(names)]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "vote"),
+    [({"pref": "a"}, 1), ({"pref": "b"}, -1), ({"pref": "text_a"}, 1), ({"pref": "text_b"}, -1),
+     ({"pref": None, "no_pref_reason": "not_applicable"}, 0), ({"pref": None, "no_pref_reason": "both"}, 0),
+     ({"pref": None, "no_pref_reason": "invalid"}, None), ({"pref": None}, None), ({}, None), ({"pref": "c"}, None)],
+)  # fmt: skip
+def test_a_vote_is_read_for_the_chosen_answer_and_what_is_lost_is_null(
+    annotation: dict[str, Any], vote: int | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "v.json"
+    path.write_text(json.dumps(document(**annotation)))
+    found = annotated.read(path, parts(("yes", "no")))
+    turned = annotated.read(path, parts(("no", "yes")))
+    assert found.ballots.frame(found.principles).to_series(1).to_list() == [vote]
+    assert turned.ballots.frame(found.principles).to_series(1).to_list() == [None if vote is None else -vote]
+
+
+def test_each_comparison_belongs_to_one_pair(tmp_path: Path) -> None:
+    path = tmp_path / "v.json"
+    path.write_text(json.dumps(document(pref="a")))
+    found = annotated.read(path, parts(("yes", "no"), ("yes", "no"), ("other", "no")))
+    assert found.ballots.rows == (0,) and found.facts["pairs"] == 1
+    assert np.array_equal(ask.Ballots.combined(found.ballots), [[1]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "v.json"), ("[]", "no AnnotatedPairs"), ("{}", "no AnnotatedPairs"),
+     (json.dumps({"annotators": {}, "comparisons": []}), "no annotator"),
+     (json.dumps({**document(pref="a"), "comparisons": [{"id": 1}]}), "without two texts"),
+     (json.dumps({**document(pref="a"), "comparisons": []}), "no pair of the dataset")],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_is_an_error(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "v.json"
+    path.write_text(text)
+    with pytest.raises(RuleError, match=message):
+        annotated.read(path, parts(("yes", "no")))
+
+
+def test_a_file_of_votes_that_is_not_there_ends_the_scan(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"chosen": ["a"], "rejected": ["b"]})
+    with pytest.raises(AuditError, match="No such file"):
+        prefaudit.scan(frame, tmp_path / "a", with_=["principles"], votes=str(tmp_path / "none.json"))
