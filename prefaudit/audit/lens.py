@@ -17,6 +17,7 @@ from prefaudit.core import EFFECTS, Extractor
 from prefaudit.extractors.lens import difference, stored
 from prefaudit.lens import probe
 from prefaudit.lens.saved import save
+from prefaudit.lens.slopes import UNITS, slopes
 from prefaudit.stats.baselines import spline, squash
 
 FAMILY, UNSTABLE = "lens", "lens, unstable"  # rules look at the first
@@ -52,6 +53,8 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
     sizes = dict(zip(labels, values.examples, strict=True))
     each = [{**e, "effect": _short(by_name[f"lens.{e['feature']}"]), "examples": sizes[f"lens.{e['feature']}"]}
             for e in told["each"]]  # fmt: skip
+    for by in ("annotator", "source"):
+        each = _slopes(each, values, columns, length, by)
     section = {
         "embedder": _embedder(measures, found["embed"], about, len(columns.y)),
         **{name: told[name] for name in told if name != "each"},
@@ -115,6 +118,22 @@ def _effects(columns: Columns, length: NDArray[np.float64], values: _Values, lab
     both = pl.concat([others.select("p"), own.select("p")])["p"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     over_all = pl.Series(stats.bh(both)[others.height :]).fill_nan(None)
     return own.with_columns(q=pl.max_horizontal("q", over_all)).select(list(EFFECTS))
+
+
+def _slopes(each: list[dict[str, Any]], values: _Values, columns: Columns, length: NDArray[np.float64],
+            by: str) -> list[dict[str, Any]]:  # fmt: skip
+    """The features with their slopes by annotator or source, where these are known; q counts over the features."""
+    named = columns.meta[by].cast(pl.String)
+    names = named.drop_nulls().unique().sort()
+    if names.len() < UNITS:
+        return each
+    unit = named.replace_strict(names, pl.Series(np.arange(len(names))), default=-1, return_dtype=pl.Int64)
+    codes = unit.fill_null(-1).to_numpy()
+    told = [slopes(columns.y, length, np.nan_to_num(values[f"lens.{e['feature']}"][0]), codes, names.to_list())
+            for e in each]  # fmt: skip
+    q = stats.bh(np.array([t.get("p", np.nan) for t in told]))
+    return [{**e, f"by_{by}": {**t, "q": None if np.isnan(v) else float(v)}}
+            for e, t, v in zip(each, told, q, strict=True)]  # fmt: skip
 
 
 def _short(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from prefaudit.reports.words import clean, count, decimal, known, number, percent, points, some
+
+SURE, MOST = 0.05, 3  # q and number of features on which annotators or sources disagree
 
 Row = tuple[str, str, str, str, str, str]
 
@@ -39,6 +42,21 @@ def _rank(feature: dict[str, Any]) -> tuple[float, float]:
     return (float(q) if q is not None else 2.0, -abs(float(effect.get("delta_win") or 0)))
 
 
+def _disagreement(lens: dict[str, Any]) -> Iterator[str]:
+    """On which features annotators and sources disagree most surely."""
+    for by in ("annotator", "source"):
+        told = [e for e in lens.get("each") or () if known((e.get(f"by_{by}") or {}).get("q"))]
+        sure = sorted((e for e in told if e[f"by_{by}"]["q"] < SURE), key=lambda e: -e[f"by_{by}"]["tau"])[:MOST]
+        if sure:
+            what = "; ".join(
+                f"{clean(e['feature'], 8)} {clean(e.get('name', ''), 60)} (deviation {decimal(e[f'by_{by}']['tau'])})"
+                for e in sure
+            )
+            yield f"{by}s weigh differently, in log-odds: {what}"
+        elif told:
+            yield f"no feature is weighed differently by {by}s beyond chance, of {some(len(told), 'feature')} compared"
+
+
 def lines(report: dict[str, Any]) -> list[str]:
     """What the lens is and how much it explains; nothing where there is none."""
     lens = report.get("lens") or {}
@@ -54,6 +72,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         f"{percent(lens.get('explained_pca_chosen'))} by as many principal components; "
         f"{count(lens.get('unstable'))} of {count(lens.get('features'))} did not come back in halves of the groups"
     )
+    said += list(_disagreement(lens))
     auc = lens.get("auc") or {}
     if known((auc.get("lens") or {}).get("auc")):
         views = (("length", "length"), ("text", "text features"), ("lens", "lens"), ("full", "whole difference"))
