@@ -1,7 +1,7 @@
 """Score requests that ask for harm, by themes of harm and by how help with them is asked for.
 
-A linear model (logistic regression) over the patterns below; the weights are fitted by training/refusal/risk.py on our
-own requests and lie in risk.json: docs/extractors/refusal.md.
+A linear model (logistic regression) over the patterns below and over words and phrases; the weights are fitted by
+training/refusal/risk.py and lie in risk.json: docs/extractors/refusal.md.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from prefaudit.extractors._language import english
 from prefaudit.extractors._patterns import has
+from prefaudit.extractors._wording import Ends, Wording, read_words, wording
 
 HEAD = 400  # characters of a turn that are looked at: what is asked for stands in front
+SHOWN, ENDS = 200, Ends(6, 6, 0)  # of which so many are read word by word; the opening and closing in words
+DIGITS = 4  # of a score
 
 THEMES: dict[str, tuple[str, ...]] = {
     "weapons": (
@@ -156,10 +159,89 @@ BOTH = (
     ("private", "own"), ("private", "people"), ("theme", "self"), ("theme", "unseen"), ("theme", "own"),
 )  # fmt: skip
 WORDS = sorted({word for theme in THEMES.values() for word in theme}, key=lambda word: (-len(word), word))
-# What must be there for a turn to be scored at all: asking how is no harm.
-GATE = ("theme", "unseen", "private", "self", "groups*slurs")
+# How people ask for things, and what they then speak of: a turn with none of these and no theme is not scored.
+ASKS = (
+    "how do",
+    "how can",
+    "how could",
+    "how would",
+    "how to",
+    "how should",
+    "ways to",
+    "way to",
+    "tell me",
+    "teach me",
+    "help me",
+    "give me",
+    "show me",
+    "i want",
+    "i need",
+    "can you",
+    "could you",
+    "what if",
+    "is it ok",
+    "should i",
+    "why are",
+    "why do",
+    "why should",
+    "prove",
+    "convince",
+    "someone",
+    "somebody",
+    "people",
+    "without",
+    "steal",
+    "hide",
+    "fake",
+    "illegal",
+    "hack",
+    "drug",
+    "money",
+    "police",
+    "secret",
+    "password",
+    "address",
+    "number of",
+    "joke",
+    "insult",
+    "hate",
+    "racist",
+    "sex",
+    "porn",
+    "cheat",
+    "lie ",
+    "lies",
+    "trick",
+    "convict",
+    "vaccine",
+    "conspiracy",
+    "slur",
+    "dangerous",
+    "harm",
+    "hurt",
+    "weapon",
+    "chemical",
+    "pills",
+    "alcohol",
+    "beer",
+    "shoplift",
+    "rob ",
+    "rumor",
+    "fuck",
+    "shit",
+    "bitch",
+    "ass ",
+    "stupid",
+    "ugly",
+    " fat ",
+    "revenge",
+    "blackmail",
+    "threat",
+    "credit card",
+    "advantage of",
+)
 CUES = sorted(
-    {*WORDS, "without ", "away with", "secretly", "get caught", "without anyone", "undetected", "myself",
+    {*WORDS, *ASKS, "without ", "away with", "secretly", "get caught", "without anyone", "undetected", "myself",
     "to die", "suicide",
      "'s ", " his ", " her ", " their ", "confidential", "medical records", "women", " men", "jew", "muslim",
      "black", "white",
@@ -171,9 +253,15 @@ CUES = sorted(
 
 @cache
 def model() -> dict[str, Any]:
-    """The fitted weights: {"features": k names, "weights": k, "bias": x, "none": the score of a turn without a cue}."""
+    """The fitted weights: "features" (k names), "weights" (k), "phrases", "bias", "none" (score without a cue)."""
     loaded: dict[str, Any] = json.loads(Path(__file__).with_name("risk.json").read_text())
     return loaded
+
+
+@cache
+def phrases() -> Wording:
+    """The fitted words and phrases."""
+    return wording({name: [weight] for name, weight in model()["phrases"].items()})
 
 
 def plain(turns: pl.Series) -> pl.Series:
@@ -198,9 +286,9 @@ def features(heads: pl.Series) -> tuple[list[str], NDArray[np.float32]]:
     return frame.columns, frame.cast(pl.Float32).to_numpy()
 
 
-def gated(names: list[str], matrix: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which rows of `features` hold something that can be harm."""
-    return np.asarray(matrix[:, [names.index(name) for name in GATE]].any(axis=1))
+def phrase_words(heads: pl.Series) -> pl.DataFrame:
+    """The words of n plain turns that are weighed, as `_wording.read_words` gives them."""
+    return read_words(heads.str.head(SHOWN))
 
 
 def risks(turns: pl.Series) -> pl.Series:
@@ -217,8 +305,9 @@ def risks(turns: pl.Series) -> pl.Series:
         names, matrix = features(heads.gather(index))
         if names != fitted["features"]:
             raise ValueError("risk.json was fitted on other features: run training/refusal/risk.py")
-        scores = 1 / (1 + np.exp(-(matrix @ np.array(fitted["weights"]) + fitted["bias"])))
-        result[index] = np.where(gated(names, matrix), scores, fitted["none"])
+        logits = np.rint(1000 * np.array(fitted["weights"])) @ matrix.T / 1000 + fitted["bias"]
+        logits += phrases().weigh(phrase_words(heads.gather(index)), len(index), ENDS)[:, 0]
+        result[index] = np.round(1 / (1 + np.exp(-logits)), DIGITS)
     return pl.Series("risk", result)
 
 
