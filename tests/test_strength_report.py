@@ -95,3 +95,36 @@ def test_without_an_outside_scorer_a_strength_is_refused_with_the_ways_to_one(tm
     assert all(way in said for way in ("--reward-model", "--score-columns", "--map"))
     kept = CliRunner().invoke(app, ["filter", *common, "--min-consensus", "0"])
     assert kept.exit_code == 0 and "consensus" in kept.output.splitlines()[0].lower()
+
+
+def test_the_treatments_of_strength_groups(audit: prefaudit.Audit, tmp_path: Path) -> None:
+    """Flip the weakest tenth, soften, give margins, drop those about 0: as docs/strength.md lists them."""
+    made, wrong = frame()
+    source = tmp_path / "d.parquet"
+    made.write_parquet(source)
+    columns = [f"s{k}:zero" for k in range(3)]
+    mean = audit.features().select(pl.col("strength").struct.field("mean")).collect()["mean"].to_numpy()
+    edge = audit.report["strength"]["deciles"][0]["high"] + 1e-5
+    common = {"score_columns": columns, "audit": tmp_path / "a", "with_": ("text", "strength")}
+    prefaudit.relabel(source, tmp_path / "r.parquet", flip_below=edge, soft=True, margin=True, **common)
+    out = pl.read_parquet(tmp_path / "r.parquet")
+    flipped = (out["chosen"] == made["rejected"]).to_numpy()
+    assert flipped.sum() == N // 10 and (mean[flipped] < edge).all() and wrong[flipped].mean() > 0.9
+    assert np.allclose(out["margin"], np.where(flipped, -mean, mean), atol=1e-5)
+    assert out["label_probability"].to_numpy()[flipped].mean() > 0.8
+    prefaudit.filter(source, tmp_path / "f.parquet", drop_worst=0.2, by="strength", **common)
+    kept = pl.read_parquet(tmp_path / "f.parquet").height
+    assert kept == N - N // 5
+
+
+def test_parties_and_a_budget(audit: prefaudit.Audit) -> None:
+    told: dict[str, Any] = audit.report["strength"]
+    assert [b["review"] for b in told["budget"]] == [50, 100, 200, 500, 1000]
+    _, wrong = frame()
+    p = audit.features().select(pl.col("strength").struct.field("p_correct")).collect()["p_correct"].to_numpy()
+    order = np.argsort(p, kind="stable")
+    for b in told["budget"]:
+        assert b["corrections"] >= b["random"] and abs(b["corrections"] - wrong[order[: b["review"]]].sum()) < 60
+    assert told["parties"] == [] and told["scorers"][0]["swapped"] is None
+    assert audit.report["consensus"]["prompt"]["n"] == N
+    assert any("by looking" in line for line in reports.strength.lines(audit.report))
