@@ -3,7 +3,7 @@
 usage: PREFAUDIT_TEST_DATA=DIR python training/refusal/risk.py [--check]
 
 A turn of hh-harmless (MIT; people were asked to make a model misbehave) counts as harmful with a small weight, since
-many are not; one of ultrafeedback (MIT), PandaLM or the Tulu evaluation (Apache-2.0), or of our dialogues for sycophancy,
+many are not; one of ultrafeedback (MIT), PandaLM or the Tulu evaluation (Apache-2.0), or of our own dialogues,
 as harmless.
 """
 
