@@ -7,6 +7,8 @@ from typing import Any
 from prefaudit.reports.parts import Digest
 from prefaudit.reports.words import clean, count, decimal, known, pair_of, percent, points, some
 
+SURE = 0.05  # false discovery rate under which an effect is named at the top
+
 
 def sentences(report: dict[str, Any], said: Digest) -> list[str]:
     """What to fix first, what can be told without reading, and what moves the choice most."""
@@ -18,11 +20,11 @@ def sentences(report: dict[str, Any], said: Digest) -> list[str]:
     if known(base.get("longer_wins")):
         line = f"The longer answer is chosen in {percent(base['longer_wins'], base.get('longer_wins_interval'))}"
         if known(base.get("length_auc")):
-            line += f"; length alone tells the label with an AUC of {decimal(base['length_auc'])}"
-            line += f", all text features with {decimal(base['text_auc'])}" if known(base.get("text_auc")) else ""
+            line += f"; the AUC of length alone is {decimal(base['length_auc'])}"
+            line += f", of all text features {decimal(base['text_auc'])}" if known(base.get("text_auc")) else ""
         told.append(line + ".")
     sure = (e for e in report.get("effects") or () if known(e.get("bound")) and pair_of(e.get("interval")))
-    effects = [e for e in sure if e["bound"]]
+    effects = [e for e in sure if e["bound"] and known(e.get("q")) and e["q"] < SURE]
     if effects:
         most = max(effects, key=lambda e: abs(e["bound"]))
         label = clean(most.get("label") or most.get("feature") or "", 60)
