@@ -28,6 +28,9 @@ AGAINST = ("judged by", "agreement")
 BY = ("name", "labels", "agreement", "weights of its own, in the order of the list")
 APART = ("the chosen response ...", "of", "follows", "against", "follows")
 OPENING = "Select the response that "
+CHOSEN = ("weight: log-odds in the vote. Effect: on pairs that did not select the rule. Selected: share of fits on parts "
+          "of the groups that chose the rule.")  # fmt: skip
+GIVEN = "weight: log-odds in the vote, as given; nothing was chosen on these pairs."
 OTHERS = 8  # principles outside the list on the page
 FEW = 40
 HEAD, DIM = "bold", "dim"
@@ -112,13 +115,14 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     section = _section(report)
     if not section:
         return []
+    reader = _reader(section.get("asked") or {})
     if section.get("given"):
         told = section.get("agreement") or {}
         agreed = percent(told.get("agreement"), told.get("interval"))
         return [f"a list of {some(len(section.get('rules') or ()), 'rule')} that was given: it agrees with {agreed} of "
-                f"the labels of {some(told.get('n'), 'pair')}"]  # fmt: skip
+                f"the labels of {some(told.get('n'), 'pair')}", *reader]  # fmt: skip
     if not section.get("held_out"):
-        return [clean(section.get("note") or "no constitution was chosen")]
+        return [clean(section.get("note") or "no constitution was chosen"), *reader]
     held = section["held_out"]
     agreed = percent(held.get("agreement"), held.get("interval"))
     said = [f"{_size(section)} agrees with {agreed} of the labels of groups it was not chosen on; silent in "
@@ -131,7 +135,22 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     curve = [f"{c['rules']}: {percent(c['agreement'])}" for c in section.get("curve") or () if c.get("rules")]
     if curve:
         said.append(f"by number of rules: {', '.join(curve)}")
-    return said
+    return [*said, *reader]
+
+
+def _reader(facts: Mapping[str, Any]) -> list[str]:
+    """Who voted beside the measured principles, on how many pairs, and what that leaves open."""
+    if facts.get("file"):
+        return [f"votes on {some(facts.get('pairs'), 'pair')} from {clean(facts['file'], FEW)}"]
+    if not facts:
+        return []
+    failed = ", ".join(f"{clean(reason, FEW)} {count(n)}" for reason, n in (facts.get("failed") or {}).items())
+    size = f"{count(facts.get('pairs'))} of {some(facts.get('of'), 'pair')}"
+    turned = f"{count(facts.get('contradicted'))} of {count(facts.get('votes'))} votes"
+    return [
+        f"votes of {clean(facts.get('model'), FEW)} on {size}: a share is known to {100 * facts.get('error', 0):.1f} "
+        f"points; its two orders contradict each other in {turned}; calls without an answer: {failed or 'none'}"
+    ]
 
 
 def page(report: Mapping[str, Any], width: int = 80, color: bool = False) -> str:
@@ -144,9 +163,8 @@ def _page(report: Mapping[str, Any], width: int) -> Iterator[Line]:
         yield from ([(line, "")] for line in wrap(sentence, width))
     if rules(report):
         yield from _table("CONSTITUTION", RULES, rules(report), width)
-        yield from ([(f"  {line}", DIM)] for line in wrap(
-            "weight: log-odds in the vote. Effect: on pairs that did not select the rule, length held. Selected: share "
-            "of fits on parts of the groups that chose the rule.", width - 2))  # fmt: skip
+        note = GIVEN if _section(report).get("given") else CHOSEN
+        yield from ([(f"  {line}", DIM)] for line in wrap(note, width - 2))
     if against(report):
         yield from _table("HELD OUT", AGAINST, against(report), width)
     others = [r for r, p in zip(each(report), report.get("principles") or (), strict=True) if p.get("weight") is None]
