@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "pipelines"
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "pipelines")]
 
 Outcome = tuple[int, bool]  # exit code of the tool, and whether what lies behind the gate was built
 
@@ -86,7 +86,7 @@ def pre_commit(home: Path, work: Path, data: str) -> Outcome:
 
 
 def action(home: Path, work: Path, data: str) -> Outcome:
-    from pipelines.runner import Job
+    from runner import Job
 
     folder = home / "venvs" / "action"
     venv.create(folder, with_pip=True, clear=True)

@@ -11,6 +11,7 @@ import polars as pl
 
 from prefaudit.demo import demo_path
 
+ROOT = Path(__file__).parents[2]
 ROWS = 90
 
 
@@ -52,6 +53,7 @@ def lay_out(folder: Path) -> None:
     odd.write_csv(folder / "odd.csv")
     frame[5:].write_parquet(folder / "new.parquet")
     _tokenizer(folder / "path" / "to")
+    (folder / "examples").symlink_to(ROOT / "examples")
 
 
 def _tokenizer(folder: Path) -> None:

@@ -33,6 +33,7 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
         import prefaudit
 
         prefaudit.scan("data.parquet")
+        prefaudit.scan("data.parquet", "audit")
     finally:
         os.chdir(before)
     return folder
@@ -41,7 +42,7 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture()
 def desk(laid_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "desk"
-    shutil.copytree(laid_out, folder)
+    shutil.copytree(laid_out, folder, symlinks=True)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return folder
@@ -49,6 +50,8 @@ def desk(laid_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 @pytest.mark.parametrize("page", RUN, ids=name)
 def test_blocks_run(page: Path, desk: Path) -> None:
+    if any("-o audit\n" in block.text for block in blocks(page) if block.language == "sh"):
+        shutil.rmtree(desk / "audit")  # the page makes its own
     reader = Reader()
     for block in blocks(page):
         if is_run(block):
@@ -62,6 +65,8 @@ def test_heavy_blocks_run(page: Path, desk: Path) -> None:
 
     for folder in ("our-rm", "another-rm"):
         reward_model(desk / folder, "llama")
+    if any("-o audit\n" in block.text for block in blocks(page) if block.language == "sh"):
+        shutil.rmtree(desk / "audit")
     reader = Reader()
     for block in blocks(page):
         if is_run(block, heavy=True):
@@ -110,6 +115,14 @@ def test_toml_is_toml(block: object, tmp_path: Path) -> None:
     path = tmp_path / ("pyproject.toml" if "tool" in values else "prefaudit.toml")
     path.write_text(block.text)  # type: ignore[attr-defined]
     assert config.load(path, {})
+
+
+@pytest.mark.parametrize(
+    "block", [b for b in EVERY if "output of" in b.marks], ids=lambda b: f"{name(b.page)}:{b.line}"
+)
+def test_output_that_is_shown_follows_its_command(block: object) -> None:
+    """It is pasted from a run; what can be held to is that the page has that very command."""
+    assert any(block.marks["output of"] in other.text for other in blocks(block.page) if other.language == "sh")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("block", [b for b in EVERY if b.language == "yaml"], ids=lambda b: f"{name(b.page)}:{b.line}")
