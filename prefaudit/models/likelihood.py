@@ -135,13 +135,14 @@ class Likelihood:
                 config_of(at.where, at.pinned)
                 pinned = {"revision": at.pinned} if at.pinned else {}
                 try:
-                    model, told = AutoModelForCausalLM.from_pretrained(
+                    loaded: Any = AutoModelForCausalLM.from_pretrained(
                         at.where, dtype=getattr(torch, self.kind), trust_remote_code=False, use_safetensors=True,
                         output_loading_info=True, **pinned,
                     )  # fmt: skip
                 except (OSError, ValueError) as error:
                     raise AuditError(f"{where} cannot be loaded: {str(error).splitlines()[0]}",
                                      "a folder or hub id of a causal language model") from error  # fmt: skip
+                model, told = loaded
                 whole(where, told["missing_keys"])
                 made.append((tokenizer_of(at.where, at.pinned), model.eval().to(self.on)))
             templates = [t.chat_template for t, _ in made if t.chat_template]

@@ -126,7 +126,7 @@ class PairRM:
             from transformers import DebertaV2Config, DebertaV2Model
 
             said = config_of(self.where, self.pinned)
-            body = DebertaV2Model(DebertaV2Config(**said))
+            body: Any = DebertaV2Model(DebertaV2Config(**said))
             tensors = read(self.where, self.pinned, lambda key: True)
             inside = {k.removeprefix("pretrained_model."): v for k, v in tensors.items()}
             whole(self.where, body.load_state_dict(inside, strict=False).missing_keys)

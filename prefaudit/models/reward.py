@@ -227,10 +227,10 @@ class RewardModel:
         body = getattr(model, model.base_model_prefix)
         hidden = body(input_ids=tokens, attention_mask=mask).last_hidden_state
         row = torch.arange(len(ids), device=self.on)
-        read = [hidden[row, size - 1].float()]
+        states = [hidden[row, size - 1].float()]
         if getattr(model, "turn", ()):
-            read.append(hidden[row, torch.tensor([model.place(i) for i in ids], device=self.on)].float())
-        return np.asarray(model.score(*read)[:, 0].double().cpu())
+            states.append(hidden[row, torch.tensor([model.place(i) for i in ids], device=self.on)].float())
+        return np.asarray(model.score(*states)[:, 0].double().cpu())
 
     def _remote(self, model: Any, tokens: Any, mask: Any, sizes: list[int]) -> NDArray[np.float64]:
         """By the model's own code, one conversation at a time: nothing says how it takes padding."""

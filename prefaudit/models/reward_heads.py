@@ -158,7 +158,7 @@ def _body(where: str, pinned: str, dtype: Any) -> Any:
     from transformers.utils import logging
 
     at = {"revision": pinned} if pinned else {}
-    loud = logging.get_verbosity()  # type: ignore[no-untyped-call]
+    loud = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # the head is read by itself: nothing is left over
     try:
         model, told = AutoModel.from_pretrained(where, dtype=dtype, trust_remote_code=False, use_safetensors=True,
@@ -166,7 +166,7 @@ def _body(where: str, pinned: str, dtype: Any) -> Any:
     except (OSError, ValueError) as error:
         raise AuditError(f"{where} cannot be loaded: {str(error).splitlines()[0]}", "a folder or hub id") from error
     finally:
-        logging.set_verbosity(loud)  # type: ignore[no-untyped-call]
+        logging.set_verbosity(loud)
     whole(where, told["missing_keys"])
     return model
 
@@ -194,7 +194,8 @@ def _internlm2(where: str, pinned: str, dtype: Any) -> Any:
     config = LlamaConfig(**{k: said[k] for k in names if k in said}, rope_parameters=rope,
                          attention_bias=bool(said.get("bias", False)))  # fmt: skip
     config.reward_token_id = said.get("reward_token_id", 92527)
-    heads, kinds = config.num_attention_heads, config.num_key_value_heads
+    heads = config.num_attention_heads
+    kinds = config.num_key_value_heads or heads
     size, per = config.hidden_size // heads, heads // kinds
     plain = {"attention.wo": "self_attn.o_proj", "feed_forward.w1": "mlp.gate_proj", "feed_forward.w3": "mlp.up_proj",
              "feed_forward.w2": "mlp.down_proj", "attention_norm": "input_layernorm",

@@ -129,7 +129,7 @@ def _stacked(scores: Floats, y: Floats) -> Floats:
     size = np.maximum(np.sqrt((scores**2).mean(0)), 1e-12)
     z = scores / size
     alike = float(_penalised(z.sum(1, keepdims=True), y, 0.0)[0])
-    return _penalised(z, y, 1 / (APART * max(alike, 1e-3)) ** 2) / size
+    return np.asarray(_penalised(z, y, 1 / (APART * max(alike, 1e-3)) ** 2) / size)
 
 
 def _penalised(z: Floats, y: Floats, equal: float) -> Floats:

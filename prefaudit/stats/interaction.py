@@ -46,7 +46,7 @@ def prompt_gain(heads: Sequence[Heads], told: Floats, differences: Floats, promp
     losses = np.zeros((2, len(y)))
     for k, head in enumerate(heads):
         train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-        score = np.where((fold == k)[:, None], told, head.held)
+        score = np.where((fold == k)[:, None], told, 0.0 if head.held is None else head.held)
         score = score / np.maximum(np.sqrt((score[train] ** 2).mean(0)), 1e-12)
         plain = np.column_stack([score, differences])
         crossed = (prompt[:, :, None] * plain[:, None, :]).reshape(len(y), -1)
