@@ -45,7 +45,7 @@ def principles(
         for name, path in where:
             write_bytes(path, EXPORTS[name](audit))
         if not quiet:
-            say(page(audit.report, columns(), color()) + f"\nAudit folder: {audit.folder}\n")
+            say(page(audit.report, columns(), color()) + f"\n{_next(audit.report, str(audit.folder))}\n")
         raise typer.Exit(audit.exit_code)
 
 
@@ -59,6 +59,16 @@ def asked(given: dict[str, Any]) -> dict[str, Any]:
     if named and GROUP not in {name.removeprefix("+") for name in named}:
         return {**given, "with_": (*named, f"+{GROUP}" if named[0].startswith("+") else GROUP)}
     return given
+
+
+def _next(report: dict[str, Any], folder: str) -> str:
+    """Where to look on: the folder, and the pairs that the list votes against."""
+    from prefaudit.reports.words import some
+
+    against = next((r for r in report["rules"] if r["code"] == "PRN001"), None)
+    found = some(against["found"], "label") if against and against["status"] == "fired" else ""
+    look = f"\n{found} clearly against the list: prefaudit show {folder} PRN001" if found else ""
+    return f"Audit folder: {folder}{look}"
 
 
 def _targets(export: list[str] | None, force: bool, known: Any) -> list[tuple[str, Path]]:

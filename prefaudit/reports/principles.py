@@ -28,8 +28,9 @@ AGAINST = ("judged by", "agreement")
 BY = ("name", "labels", "agreement", "weights of its own, in the order of the list")
 APART = ("the chosen response ...", "of", "follows", "against", "follows")
 OPENING = "Select the response that "
-CHOSEN = ("weight: log-odds in the vote. Effect: on pairs that did not select the rule. Selected: share of fits on parts "
-          "of the groups that chose the rule.")  # fmt: skip
+WEIGHT = "weight: log-odds in the vote."
+CHOSEN = f"{WEIGHT} Effect: on pairs that did not select the rule. Selected: share of fits on parts of the groups."
+WIDE = 100  # columns from which on effects are shown
 GIVEN = "weight: log-odds in the vote, as given; nothing was chosen on these pairs."
 OTHERS = 8  # principles outside the list on the page
 FEW = 40
@@ -163,7 +164,7 @@ def _page(report: Mapping[str, Any], width: int) -> Iterator[Line]:
         yield from ([(line, "")] for line in wrap(sentence, width))
     if rules(report):
         yield from _table("CONSTITUTION", RULES, rules(report), width)
-        note = GIVEN if _section(report).get("given") else CHOSEN
+        note = GIVEN if _section(report).get("given") else CHOSEN if width >= WIDE else WEIGHT
         yield from ([(f"  {line}", DIM)] for line in wrap(note, width - 2))
     if against(report):
         yield from _table("HELD OUT", AGAINST, against(report), width)
