@@ -65,10 +65,17 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
     order = [pl.col("bound").abs(), pl.col("delta_win").abs(), pl.col("feature")]
     both = pl.concat([effects, own]).sort(order, descending=[True, True, False], nulls_last=True)
     saved = {name: section["embedder"][name] for name in ("name", "revision", "template")}
-    words = about["held"][0] if section["embedder"]["name"] == "lexical" else b""
+    words = about["held"][0] if section["embedder"]["name"].endswith("lexical") else b""
+    scale = {"scale": about["scale"][0]} if "scale" in about.columns else {}
     if not getattr(found["embed"], "pretrained", False):
         known = [{k: v for k, v in e.items() if k != "feature"} for e in told["each"]]
-        save(measures.store.folder / "lens", stored(state), {"embedder": saved.pop("name"), **saved}, known, words)
+        save(
+            measures.store.folder / "lens",
+            stored(state),
+            {"embedder": saved.pop("name"), **saved, **scale},
+            known,
+            words,
+        )
     measures.store.share("lens")
     return {"lens": section, "effects": both}
 

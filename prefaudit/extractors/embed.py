@@ -73,8 +73,8 @@ class Embed:
         """
         saved = kept(self.lens) if self.lens else None
         if saved is not None and saved.words:
-            known = models.Lexical.from_bytes(saved.words)
-            return _described(known).with_columns(held=pl.lit(saved.words), fitted=pl.lit(0))
+            known = self._embedder(saved.words, saved.scale)
+            return _described(known).with_columns(held=pl.lit(saved.words), fitted=pl.lit(0), scale=pl.lit(saved.scale))
         if self.pretrained:
             *sides, prompts = sample(parts, seed, FEW, "prompt")
             whole = models.Pretrained(self.embedder)
@@ -83,10 +83,17 @@ class Embed:
             return _described(models.Pretrained(self.embedder, features)).with_columns(
                 held=pl.lit(told), fitted=pl.lit(len(prompts))
             )
-        if self.embedder == "lexical":
+        if self.embedder == "lexical" or self.embedder.endswith(models.BESIDE):
             chosen, rejected = sample(parts, seed, SAMPLE)
-            lexical = models.Lexical.fit(chosen, rejected, seed)
-            return _described(lexical).with_columns(held=pl.lit(lexical.to_bytes()), fitted=pl.lit(len(chosen)))
+            words = models.Lexical.fit(chosen, rejected, seed)
+            made: models.Embedder = words
+            held, scale = words.to_bytes(), 1.0
+            if self.embedder != "lexical":
+                first, second, prompts = sample(parts, seed, FEW, "prompt")
+                model = models.embedder(self.embedder.removesuffix(models.BESIDE))
+                views = models.Views.fit(model, words, first, second, said(prompts))
+                made, scale = views, views.scale
+            return _described(made).with_columns(held=pl.lit(held), fitted=pl.lit(len(chosen)), scale=pl.lit(scale))
         return _described(models.embedder(self.embedder)).with_columns(held=pl.lit(b""), fitted=pl.lit(0))
 
     @property
@@ -94,9 +101,12 @@ class Embed:
         """Whether the vectors are activations of a pretrained autoencoder."""
         return bool(self.lens) and self.embedder == self.lens
 
-    def _embedder(self, held: bytes) -> models.Embedder:
+    def _embedder(self, held: bytes, scale: float) -> models.Embedder:
         if self.pretrained:
             return models.Cached(models.Pretrained(self.embedder, tuple(json.loads(held))))
+        if self.embedder.endswith(models.BESIDE):
+            model = models.embedder(self.embedder.removesuffix(models.BESIDE))
+            return models.Views(model, models.Lexical.from_bytes(held), scale)
         return models.Lexical.from_bytes(held) if self.embedder == "lexical" else models.embedder(self.embedder)
 
     def load(self, state: pl.DataFrame | None) -> Apply:
@@ -107,7 +117,7 @@ class Embed:
         """
         if state is None:
             raise ValueError("the embedder is what fit returned")
-        embedder = self._embedder(state["held"][0])
+        embedder = self._embedder(state["held"][0], state["scale"][0] if "scale" in state.columns else 1.0)
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             both_sides = pl.concat([frame["chosen"], frame["rejected"]])

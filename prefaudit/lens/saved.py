@@ -24,6 +24,7 @@ class Saved:
     revision: str
     each: list[dict[str, Any]]
     words: bytes  # of the lexical embedder, else empty
+    scale: float  # of these words beside a model
 
 
 def kept(name: str) -> Saved | None:
@@ -46,12 +47,14 @@ def kept(name: str) -> Saved | None:
     lens, _ = Sae.open(folder)
     each = about.get("each") or []
     try:
-        words = (folder / WORDS).read_bytes() if about["embedder"] == "lexical" else b""
+        words = (folder / WORDS).read_bytes() if str(about["embedder"]).endswith("lexical") else b""
     except OSError as error:
         raise AuditError(f"{folder} has no {WORDS}, which its lens reads", "copy the whole lens/ folder") from error
     if len(each) != lens.features:
         raise AuditError(f"{folder} does not tell its features", "scan again with this version to save it anew")
-    return Saved(lens, str(about["embedder"]), str(about.get("revision", "")), each, words)
+    return Saved(
+        lens, str(about["embedder"]), str(about.get("revision", "")), each, words, float(about.get("scale", 1))
+    )
 
 
 def save(folder: Path, lens: Sae, about: dict[str, Any], each: list[dict[str, Any]], words: bytes) -> None:
@@ -60,7 +63,7 @@ def save(folder: Path, lens: Sae, about: dict[str, Any], each: list[dict[str, An
     Args:
         folder: made where it is missing.
         lens: of the audit.
-        about: embedder, revision and template.
+        about: embedder, revision, template and scale.
         each: name, terms, properties, stability and so on of each feature.
         words: the fit of the lexical embedder, else empty.
     """

@@ -15,9 +15,10 @@ from prefaudit.models.lexical import Lexical
 from prefaudit.models.minilm import installed, minilm
 from prefaudit.models.pretrained import Pretrained, varied
 from prefaudit.models.server import Server
+from prefaudit.models.views import BESIDE, Views
 
-__all__ = ["HF", "AuditError", "Cached", "Embedder", "Lexical", "ModelError", "Pretrained", "Server", "Vectors", "both",
-           "default", "embedder", "identity", "minilm", "varied"]  # fmt: skip
+__all__ = ["BESIDE", "HF", "AuditError", "Cached", "Embedder", "Lexical", "ModelError", "Pretrained", "Server",
+           "Vectors", "Views", "both", "default", "embedder", "identity", "minilm", "varied"]  # fmt: skip
 
 FEW = 20_000  # pairs up to which a default may cost minutes on a CPU
 
@@ -43,6 +44,7 @@ def identity(name: str) -> str:
     """What tells two versions of a named embedder apart without loading it; empty where nothing does beforehand."""
     if name in ("lexical", "minilm") or name.startswith(("http://", "https://")):
         return ""
+    name = name.removesuffix(BESIDE)
     return revision(name) if Path(name).is_dir() else ""
 
 
