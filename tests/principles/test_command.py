@@ -73,7 +73,7 @@ def test_the_columns_are_the_vote(audit: prefaudit.Audit) -> None:
     score = sum(r["sign"] * r["weight"] * votes[r["id"]].fill_null(0).to_numpy() for r in rules)
     assert np.allclose(said["score"], score)
     assert np.allclose(said["support"] - said["opposition"], score)
-    against = said.with_row_index("row").filter(pl.col("score") <= -1)["row"].to_list()
+    against = said.with_row_index("row").filter(pl.col("score") <= -1.5)["row"].to_list()
     assert audit.findings.filter(pl.col("rule") == "PRN001")["row"].to_list() == against
     assert len(against) > 5
     alone = said.filter((pl.col("speaking") == 1) & (pl.col("decides") == ""))
