@@ -1,6 +1,6 @@
 """Simulated outside scorers: what combining them finds, and what they say of the share of wrong labels.
 
-    PREFAUDIT_TEST_DATA=... python benchmarks/strength_scorers.py [--redraws 400] [--seeds 10]
+    PREFAUDIT_TEST_DATA=... python benchmarks/strength_scorers.py [--redraws 2000] [--seeds 10]
 
 **Finding.** 50,000 pairs, a fifth of the labels turned round, a true margin |N(0, 1)| + .1 for the right answer. Three
 scorers see it with noise .6, .8 and 1.6 and give it on scales 1, 3 and 8: the loudest is the noisiest. Then a copy of
@@ -36,7 +36,8 @@ SCALES, NOISES, STRENGTHS = (1.0, 3.0, 8.0), (0.6, 0.8, 1.6), (0.98, 1.26, 1.68)
 def combined(d: np.ndarray) -> np.ndarray:
     """`strength.mean` of margins (m, n), by the extractor itself."""
     n = d.shape[1]
-    rewards = pl.DataFrame({"chosen": d.T.tolist(), "rejected": (0 * d.T).tolist(), "margin": [[None] * len(d)] * n, "step": (0 * d.T).tolist(),
+    rewards = pl.DataFrame({"chosen": d.T.tolist(), "rejected": (0 * d.T).tolist(), "margin": [[None] * len(d)] * n,
+                            "step": (0 * d.T).tolist(),
                             "cut": [[False] * len(d)] * n}).to_struct("rewards").cast(REWARDS)  # fmt: skip
     frame = pl.DataFrame({"row": range(n), "group": range(n), "rewards": rewards}).with_columns(
         [pl.lit("chosen" if name == "label" else None, PAIRS[name]).alias(name) for name in Strength.reads]
@@ -108,7 +109,7 @@ def wrong_labels(data: Answers, kind: str, rate: float, redraws: int) -> dict[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--redraws", type=int, default=400)
+    parser.add_argument("--redraws", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=10)
     asked = parser.parse_args()
     print(json.dumps({"finding": finding(asked.seeds)}), flush=True)
@@ -117,7 +118,7 @@ def main() -> None:
     data = Answers()
     for kind in ("independent", "shared", "copy", "hard", "one", "two"):
         for rate in (0.0, 0.1, 0.2, 0.3):
-            redraws = asked.redraws if kind == "independent" else asked.redraws // 4
+            redraws = asked.redraws if kind == "independent" else asked.redraws // 20
             print(json.dumps(wrong_labels(data, kind, rate, redraws)), flush=True)
 
 

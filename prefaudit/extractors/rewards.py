@@ -153,7 +153,8 @@ def _swapped(model: Scored, frame: pl.DataFrame) -> dict[str, Any]:
     if not power:
         return {"n": len(own), "kept": None, "rho": None, "size": None}
     return {"n": len(own), "kept": float((0.5 + np.sign(own * other) / 2).mean()),
-            "rho": float((own * other).mean() / power), "size": float(np.sqrt((other**2).mean() / (own**2).mean()))}  # fmt: skip
+            "rho": float((own * other).mean() / power),
+            "size": float(np.sqrt((other**2).mean() / (own**2).mean()))}  # fmt: skip
 
 
 def _listed(name: str, columns: list[Floats], n: int) -> pl.Series:

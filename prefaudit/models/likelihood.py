@@ -1,8 +1,8 @@
 """Votes from likelihoods: how much more one language model likes an answer than another one does.
 
-`dpo+POLICY|REFERENCE` is the implicit reward of a policy trained by DPO, log pi(y|x) - log pi_ref(y|x) (Rafailov et al.,
-arXiv 2305.18290, section 5; its beta is a scale, which strength takes out). `cdr+STRONG|WEAK` is the same difference of
-two models of unlike strength (Xu et al., arXiv 2411.02481, "Dr. SoW"). Log-likelihoods are summed over the answer.
+`dpo+POLICY|REFERENCE` is the implicit reward of a policy trained by DPO, log pi(y|x) - log pi_ref(y|x) (Rafailov et
+al., arXiv 2305.18290, section 5; its beta is a scale, which strength takes out). `cdr+STRONG|WEAK` is the same
+difference of two models of unlike strength (Xu et al., arXiv 2411.02481, "Dr. SoW"). Log-likelihoods are summed over the answer.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from prefaudit.models.reward_config import config_of, named
 from prefaudit.models.reward_heads import tokenizer_of, whole
 
 KINDS = ("dpo", "cdr")
+LOGIT = 16.0  # an ordinary large logit
 LOGITS = 1 << 26  # numbers that the logits of a batch may have
 
 
@@ -85,18 +86,21 @@ class Likelihood:
             AuditError: a model cannot be loaded or has no chat template.
             ModelError: a model gave a number that is none.
         """
-        cut = np.zeros(len(responses), bool)
+        cut, size = np.zeros(len(responses), bool), np.ones(len(responses))
         sums = []
         for tokenizer, model in self._load():
-            told, lost = self._sums(tokenizer, model, prompts, responses)
+            told, lost, tokens = self._sums(tokenizer, model, prompts, responses)
             sums.append(told)
             cut |= lost
-        value = sums[0] - sums[1]
-        return Scores(value, cut, spacing(np.maximum(np.abs(sums[0]), np.abs(sums[1])), self.kind))
+            size = np.maximum(size, tokens)
+        # each token's logit is off by up to a spacing, this way or that: sums wander with the root of their length
+        step = spacing(np.full(len(size), LOGIT), self.kind) * np.sqrt(size)
+        return Scores(sums[0] - sums[1], cut, step)
 
-    def _sums(self, tokenizer: Any, model: Any, prompts: Sequence[Conversation],
-              responses: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:  # fmt: skip
-        """Summed log-likelihoods of the answers, and whether the prompt was cut."""
+    def _sums(
+        self, tokenizer: Any, model: Any, prompts: Sequence[Conversation], responses: Sequence[str]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
+        """Summed log-likelihoods of the answers, whether the prompt was cut, and tokens of each answer."""
         import torch
 
         limit = min(int(getattr(model.config, "max_position_embeddings", 0) or MOST), MOST)
@@ -120,7 +124,7 @@ class Likelihood:
                 out[rows] = torch.where(inside, told, 0.0).sum(1).cpu()
         if not np.isfinite(out[order]).all():
             raise ModelError(f"{self.name} gave a likelihood that is no number")
-        return out, cut
+        return out, cut, np.maximum(sizes - np.array(start, np.int64), 0)
 
     def _load(self) -> list[tuple[Any, Any]]:
         if not self._held:

@@ -31,7 +31,7 @@ BEAVER = (
     "{% if m['role'] == 'assistant' %}{{ 'ASSISTANT:' + m['content'] + eos_token }}"
     "{% else %}{{ 'USER: ' + m['content'] + ' ' }}{% endif %}{% endfor %}"
 )
-"""How the scorers of PKU's safe-rlhf were trained to read: a space after USER:, none after ASSISTANT:, eos at the end."""
+"""How the scorers of PKU's safe-rlhf were trained to read: a space after USER:, none after ASSISTANT:, eos last."""
 
 Tensors = dict[str, Any]
 

@@ -76,7 +76,7 @@ def test_armorm_and_qrm_weigh_their_outputs_by_the_prompt(tmp_path: Path, quanti
     tensors |= {f"gating.layers.{k}": v for k, v in named_.items()}
     config = {**LLAMA, "architectures": ["LlamaForRewardModelWithGating"], "num_labels": many, "num_objectives": many,
               "num_quantiles": quantiles, "gating_temperature": 2,
-              "auto_map": {"AutoModelForSequenceClassification": "modeling_custom.LlamaForRewardModelWithGating"}}  # fmt: skip
+              "auto_map": {"AutoModelForSequenceClassification": "modeling_custom.Gated"}}  # fmt: skip
     folder = made(tmp_path, config, tensors, CHAT, SPECIAL)
 
     def head(states: Any, ids: list[int], words: Any) -> Any:
