@@ -75,7 +75,7 @@ def lines(report: dict[str, Any]) -> list[str]:
     said += list(_disagreement(lens))
     auc = lens.get("auc") or {}
     if known((auc.get("lens") or {}).get("auc")):
-        views = (("length", "length"), ("text", "text features"), ("lens", "lens"), ("full", "whole difference"))
+        views = (("lens", "lens"), ("full", "whole difference"), ("text", "text features"), ("length", "length"))
         told = [f"{words} {decimal(auc[view]['auc'], auc[view]['interval'])}" for view, words in views]
         said.append(f"AUC held out, each with length: {', '.join(told)}")
     elif auc.get("note"):
