@@ -2,7 +2,8 @@
 
 `dpo+POLICY|REFERENCE` is the implicit reward of a policy trained by DPO, log pi(y|x) - log pi_ref(y|x) (Rafailov et
 al., arXiv 2305.18290, section 5; its beta is a scale, which strength takes out). `cdr+STRONG|WEAK` is the same
-difference of two models of unlike strength (Xu et al., arXiv 2411.02481, "Dr. SoW"). Log-likelihoods are summed over the answer.
+difference of two models of unlike strength (Xu et al., arXiv 2411.02481, "Dr. SoW"). Log-likelihoods are summed over
+the answer.
 """
 
 from __future__ import annotations
