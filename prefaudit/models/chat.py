@@ -122,7 +122,8 @@ class Chat:
                 found[key] = understood(by_key[key], kept)
         todo = deque((key, r) for key, r in by_key.items() if key not in found)
         asked = dict(todo)
-        if asked:
+        new = bool(asked)
+        if new:
             progress.say(f"{self.model}: {purpose}: {self.cost(list(asked.values()), len(requests)).told()}")
         progress.start(purpose, len(asked))
         self._work(todo, found, tally, progress)
@@ -134,7 +135,7 @@ class Chat:
             else:  # of equal requests one is answered by a call, the others by its answer
                 tally.count(**{"answered" if asked.pop(key, None) else "cached": 1})
         tally.requests += len(requests)
-        if asked:
+        if new:
             progress.say(f"{self.model}: {purpose}: {tally.told()}")
         return results
 

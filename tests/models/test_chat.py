@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from chatting import Body, ChatServer, Plan, serving
 
-from prefaudit.core import AuditError, UsageError
+from prefaudit.core import AuditError, Progress, UsageError
 from prefaudit.models.chat import Answer, Chat, Failure, Request, connect, session
 from prefaudit.models.chat_account import Tally
 from prefaudit.models.chat_http import Endpoint, after
@@ -244,6 +244,16 @@ def test_a_preview_sends_nothing_and_says_what_will_be_sent(tmp_path: Path) -> N
         assert preview.tokens_out == 30 and preview.cost == (preview.tokens_in + 60) / 1e6
         assert "6 calls (4 more are answered already)" in preview.told() and "$0.00" in preview.told()
         assert (preview + preview).calls == 12
+
+
+def test_what_will_be_asked_is_said_before_and_what_came_of_it_after() -> None:
+    told: list[tuple[int, str]] = []
+    with serving(count) as server:
+        model = chat(server, progress=Progress(say=lambda line: told.append((len(server.seen.asked), line))))
+        model.ask([request(k) for k in range(5)], "names")
+        model.ask([request(k) for k in range(5)], "names")
+    assert [sent for sent, _ in told] == [0, 5]
+    assert told[0][1].startswith("m: names: 5 calls") and "5 requests: 0 answered before, 5 now" in told[1][1]
 
 
 def test_a_ledger_adds_up() -> None:
