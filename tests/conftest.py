@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from browser import NO_BROWSER
 
-NO_BROWSER = "no Chromium is installed"  # the one thing that need not be at hand where the data is
 skipped: list[str] = []
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from browser import Browser, found
-from conftest import NO_BROWSER
+from browser import NO_BROWSER, Browser, found
 
 import prefaudit
 
