@@ -118,7 +118,7 @@ class Strength:
 
 def _mean(rows: list[Floats], n: int) -> Floats:
     """(n,) the mean of those that are known."""
-    told = np.array(rows).reshape(-1, n)
+    told = np.array(rows).reshape(len(rows), n)
     known = (~np.isnan(told)).sum(0)
     return np.where(known > 0, np.nansum(told, 0) / np.maximum(known, 1), np.nan)
 
