@@ -132,6 +132,9 @@ def load(path: Path | None, command_line: Mapping[str, Any], environment: Mappin
             merged[keyed(key)], origins[keyed(key)] = _from_text(name, environment[name], kind), name
     given = {k: v for k, v in command_line.items() if v is not None and v != () and v != {}}
     origins |= dict.fromkeys(given, COMMAND_LINE)
+    if merged.get("trust_remote_code") and "trust_remote_code" not in given:
+        refused = UsageError("code is run only on the command line's word", "say --trust-remote-code with the command")
+        raise placed(origins, ("trust_remote_code",), refused)
     try:
         return checked({**merged, **given, "origins": origins})
     except UsageError as error:

@@ -143,3 +143,14 @@ def test_every_example_of_init_is_valid() -> None:
     for key in table:
         together = {"llm": ("llm", "llm-url"), "llm-url": ("llm", "llm-url")}.get(key, (key,))
         checked({keyed(k): table[k] for k in together})
+
+
+def test_code_is_run_by_the_command_lines_word_alone() -> None:
+    Path("prefaudit.toml").write_text("seed = 1\ntrust-remote-code = true\n")
+    with pytest.raises(UsageError, match=r"prefaudit.toml:2: .*trust-remote-code.*command line's word"):
+        load(None, {}, {})
+    assert load(None, {"trust_remote_code": True}, {}).trust_remote_code
+    Path("prefaudit.toml").write_text("trust-remote-code = false\n")
+    assert not load(None, {}, {}).trust_remote_code
+    with pytest.raises(UsageError, match="PREFAUDIT_TRUST_REMOTE_CODE"):
+        load(None, {}, {"PREFAUDIT_TRUST_REMOTE_CODE": "1"})
