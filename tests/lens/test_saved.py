@@ -25,6 +25,7 @@ def values(audit: Audit) -> pl.DataFrame:
     return audit.features().select("lens").collect()["lens"].struct.unnest()
 
 
+@pytest.mark.heavy
 def test_the_same_features_on_other_data(first: Audit, tmp_path: Path) -> None:
     lens = str(first.folder / "lens")
     pairs = first.pairs().select("prompt", "chosen", "rejected", "label").collect()
