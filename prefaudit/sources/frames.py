@@ -63,17 +63,20 @@ def rows(data: Any) -> Rows | None:
         data = data.collect()
     if isinstance(data, pl.DataFrame):
         return _polars(data)
-    if isinstance(data, pa.RecordBatch):
-        return pa.Table.from_batches([data])
-    if isinstance(data, pa.Table):
-        return data
     library, kind = type(data).__module__.split(".")[0], type(data).__name__
-    if library == "pyarrow" and hasattr(data, "to_table"):
-        return data.to_table()
-    if library == "pandas" and kind == "DataFrame":
-        return pa.Table.from_pandas(data, preserve_index=False)
-    if library == "datasets":
-        return _hub_dataset(data, kind)
+    found: Rows | None = None
+    if isinstance(data, pa.Table):
+        found = data
+    elif isinstance(data, pa.RecordBatch):
+        found = pa.Table.from_batches([data])
+    elif library == "pyarrow" and hasattr(data, "to_table"):
+        found = data.to_table()
+    elif library == "pandas" and kind == "DataFrame":
+        found = pa.Table.from_pandas(data, preserve_index=False)
+    elif library == "datasets":
+        found = _hub_dataset(data, kind)
+    if found is not None:
+        return found
     if isinstance(data, str | list | tuple) or hasattr(data, "__fspath__"):
         return None
     raise SourceError(f"cannot read a {type(data).__name__}", "give a path, or a polars, pyarrow or pandas frame")
@@ -92,7 +95,8 @@ def table(data: Any) -> pa.Table | None:
 def _polars(data: pl.DataFrame) -> Rows:
     """Slices of it, but all at once where columns share a list of values, which each slice would have its own of."""
     if any(word in str(kind) for kind in data.dtypes for word in ("Categorical", "Enum")):
-        return data.to_arrow()
+        whole: Rows = data.to_arrow()
+        return whole
     return Slices(data.height, int(data.estimated_size()), lambda at, n: data.slice(at, n).to_arrow())
 
 
@@ -101,7 +105,8 @@ def _hub_dataset(data: Any, kind: str) -> Rows:
     if kind == "Dataset":
         plain, whole = data.with_format("arrow"), data.data
         if data._indices is None:
-            return plain[:]
+            mapped: Rows = plain[:]
+            return mapped
         return Slices(len(data), whole.nbytes * len(data) // max(whole.num_rows, 1), lambda at, n: plain[at : at + n])
     if isinstance(data, dict) and len(data) == 1:
         return _hub_dataset(next(iter(data.values())), "Dataset")
