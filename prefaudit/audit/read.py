@@ -28,6 +28,9 @@ PART_SHARE = 32
 Measure = Callable[[int, pl.DataFrame], None]
 
 
+PARTS = 2  # how parts are written: raised when that changes, so that a folder from before is read anew
+
+
 @dataclass(frozen=True)
 class Opened:
     """A source with its layout, and the recipe of the pairs they give."""
@@ -52,7 +55,7 @@ def open_source(data: Any, options: Options) -> Opened:
     part_rows = options.part_rows or _part_rows(some, detected, size(options.memory))
     sampled = (options.sample, options.seed if options.sample else 0)
     told = (detected.layout.name, detected.mapping, source.fingerprint, sampled, *added)
-    recipe = fingerprint("pairs", __version__, *told)
+    recipe = fingerprint("pairs", __version__, PARTS, *told)
     return Opened(source, detected, part_rows, recipe)
 
 

@@ -295,6 +295,8 @@ class Store:
                 raise self._damaged(name, error) from error
             if self._recipe and told.get("recipe") != self._recipe["recipe"]:
                 return None
+            if "first" not in told:
+                raise AuditError(f"{self.folder} was written by another version of prefaudit", "scan the data again")
             self._counts[number] = Count(int(told["first"]), int(told["pairs"]), int(told["rows"]))
         return self._counts[number]
 
