@@ -29,11 +29,13 @@ from prefaudit.core import EFFECTS, FINDINGS, Progress, Rule, fingerprint
 from prefaudit.rules import Judge
 from prefaudit.store import Store
 
-VERSION = 8
+VERSION = 9
 PERMUTATIONS = 20
 TOLD = ("agreement", "position", "shortcuts", "models", "lens", "strength", "consensus", "distributions",
         "effects_by_source", "principles", "constitution")  # fmt: skip
 TEXTS = ("prompt", "rejected_prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "extra")
+
+CUT = ("group", "c.chars", "r.chars", "c.language", "r.language")  # what `slices.part` reads of the features
 
 
 def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rule], options: Options,
@@ -48,7 +50,7 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
     found, groups, cuts = [], [], []
     progress.start("judge", store.parts())
     for number in range(store.parts()):
-        frame = _part(store, measures, number, engine.columns())
+        frame = _part(store, measures, number, [*engine.columns(), *CUT])
         groups.append(frame["group"].to_numpy())
         found.append(engine.pairs(frame))
         cuts.append(part(frame))
@@ -86,12 +88,12 @@ def _interval(fired: pl.Series, group: np.ndarray) -> tuple[float, float]:
 
 
 def _part(store: Store, measures: Measures, number: int, columns: list[str]) -> pl.DataFrame:
-    """What pair rules see of one part: features, the pairs' small columns, and texts only where a rule names them."""
+    """What rules see of one part: the features and texts that they name, and the pairs' small columns."""
     schema = store.schema("pairs")
     roots = {name.split(".")[0] for name in columns}
     wanted = [name for name in schema if name not in TEXTS or name in roots]
     pairs = store.read("pairs", number, wanted)
-    frame = pl.concat([pairs, measures.features(number).drop("row")], how="horizontal")
+    frame = pl.concat([pairs, measures.features(number, columns).drop("row")], how="horizontal")
     return frame if "group" in frame.columns else frame.with_columns(group=pl.col("row"))
 
 

@@ -39,11 +39,13 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
     Returns:
         {"lens": the section, "effects": a frame of EFFECTS, by |bound| and then |delta_win|}.
     """
-    found = {e.name: e for e in measures.present if e.name in ("lens", "embed")}
+    found = {e.name: e for e in measures.present if e.name in ("lens", "embed", "names")}
     if "lens" not in found or not len(columns.y):
         return {"lens": {}, "effects": effects}
     state, about = (measures.state(found[name]) for name in ("lens", "embed"))
     told = json.loads(state["told"][0])
+    naming = json.loads(measures.state(found["names"])["told"][0]) if "names" in found else {}
+    told["each"] = _called(told["each"], naming.pop("each", []))
     values = _Values.read(measures, found["lens"], columns, [e["least"] for e in told["each"]])
     labels = {f"lens.{e['feature']}": f"{e['feature']}: {e['name']}" for e in told["each"]}
     own = _effects(columns, length, values, labels, effects, seed)
@@ -59,6 +61,7 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
         "embedder": _embedder(measures, found["embed"], about, len(columns.y)),
         **{name: told[name] for name in told if name != "each"},
         "unstable": sum(not e["stable"] for e in each),
+        "naming": naming,
         "auc": _heads(measures, found, columns, length, seed),
         "each": each,
     }
@@ -68,7 +71,7 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
     words = about["held"][0] if section["embedder"]["name"].endswith("lexical") else b""
     scale = {"scale": about["scale"][0]} if "scale" in about.columns else {}
     if not getattr(found["embed"], "pretrained", False):
-        known = [{k: v for k, v in e.items() if k != "feature"} for e in told["each"]]
+        known = [{k: v for k, v in e.items() if k not in ("feature", "candidates")} for e in told["each"]]
         save(
             measures.store.folder / "lens",
             stored(state),
@@ -78,6 +81,30 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
         )
     measures.store.share("lens")
     return {"lens": section, "effects": both}
+
+
+def _called(each: list[dict[str, Any]], naming: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The features, each with the `source` of its name: llm where a model's name was confirmed, else contrast.
+
+    `fidelity` is that of such a name, and tells whether it was measured `here` or came with the lens; `contrast` is
+    what the terms say of the feature.
+    """
+    told = {n["feature"]: n for n in naming}
+    found = []
+    for k, e in enumerate(each):
+        contrast = e.get("contrast", e["name"])
+        if k not in told:
+            plain = {"source": "contrast", "contrast": contrast, "fidelity": None}
+            found.append(plain | e | ({"fidelity": {**e["fidelity"], "here": False}} if e.get("fidelity") else {}))
+            continue
+        n = told[k]
+        best = n["candidates"][0] if n["named"] else None
+        found.append(e | {
+            "name": best["name"] if best else contrast, "source": "llm" if best else "contrast", "contrast": contrast,
+            "fidelity": {**{m: v for m, v in best.items() if m != "name"}, "here": True} if best else None,
+            "candidates": n["candidates"], "proposals_failed": n["proposals_failed"],
+        })  # fmt: skip
+    return found
 
 
 class _Values(Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]):

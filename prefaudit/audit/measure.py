@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,10 @@ def choose(options: Options) -> tuple[Extractor, ...]:
     asked = {"lens"} if options.embedder or options.lens or options.lens_features or options.lens_active else set()
     wanted = exact or (set(GROUPS) - ON_REQUEST | asked | added) - set(options.without)
     names = {"groups"} | {extractor for group in wanted for extractor in GROUPS[group]}
-    return in_order({cls.name: configured(cls, vars(options)) for cls in EXTRACTORS}, names)
+    names |= {"names"} if options.llm and "lens" in names else set()
+    vectors = "lens" in wanted or bool(options.embedder or options.lens)
+    given = {**vars(options), "vectors": vectors}
+    return in_order({cls.name: configured(cls, given) for cls in EXTRACTORS}, names)
 
 
 def configured(cls: type[Extractor], values: Mapping[str, Any]) -> Extractor:
@@ -97,6 +100,18 @@ def column_names() -> set[str]:
             if isinstance(kind, pl.Struct):
                 names.update(f"{name}.{field.name}" for field in kind.fields)
     return names
+
+
+def _wanted(extractor: Extractor, names: set[str] | None) -> list[str] | None:
+    """`row` and the extractor's columns that hold one of these dotted names; None for all of them."""
+    if names is None:
+        return None
+    columns = ["row"]
+    for column, kind in extractor.columns.items():
+        fields = {f"{column}.{f.name}" for f in kind.fields} if isinstance(kind, pl.Struct) else set()
+        if column in names or not names.isdisjoint(fields):
+            columns.append(column)
+    return columns
 
 
 def hidden(extractor: Extractor) -> bool:
@@ -168,7 +183,8 @@ class Measures:
             try:
                 if not self.store.has(path):
                     progress.start(f"{extractor.name}: learn", None)
-                    state = extractor.fit(self.given(extractor), self.seed)
+                    known = [self.state(e) for e in self.extractors if e.name in getattr(extractor, "knows", ())]
+                    state = extractor.fit(self.given(extractor), self.seed, *known)
                     if state is not None:
                         self.store.put_frame(path, state)
                     progress.done()
@@ -263,9 +279,19 @@ class Measures:
         """The extractors that did not fail."""
         return tuple(e for e in self.extractors if e.name not in self.failed)
 
-    def features(self, number: int) -> pl.DataFrame:
-        """One part of all features side by side: `row`, the structs `c` and `r` of every extractor as one, the rest."""
-        frames = [(e.name, self.store.read(self.kind(e), number)) for e in self.present if not hidden(e)]
+    def features(self, number: int, names: Iterable[str] | None = None) -> pl.DataFrame:
+        """One part of all features side by side: `row`, the structs `c` and `r` of every extractor as one, the rest.
+
+        Args:
+            number: of the part.
+            names: dotted names; what has none of them is not read, so that structs may lack other fields.
+        """
+        wanted = None if names is None else set(names)
+        frames = [
+            (e.name, self.store.read(self.kind(e), number, columns))
+            for e in self.present
+            if not hidden(e) and (columns := _wanted(e, wanted)) != ["row"]
+        ]
         return merge(frames, self.store.read("pairs", number, ["row"])["row"])
 
     def lazy(self) -> pl.LazyFrame:

@@ -14,6 +14,7 @@ from prefaudit.extractors.groups import Groups
 from prefaudit.extractors.language import Language
 from prefaudit.extractors.lens import Lens
 from prefaudit.extractors.mentions import Mentions
+from prefaudit.extractors.names import Names
 from prefaudit.extractors.near import Near
 from prefaudit.extractors.overlap import Overlap
 from prefaudit.extractors.pair import Pair
@@ -45,6 +46,7 @@ EXTRACTORS: tuple[type[Extractor], ...] = (
     Panel,
     Embed,
     Lens,
+    Names,
     Encoding,
     Truncation,
     Language,

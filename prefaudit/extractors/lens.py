@@ -75,7 +75,7 @@ class Lens:
         Raises:
             ValueError: too few pairs differ.
         """
-        pairs = _sampled(parts, seed)
+        pairs = sampled(parts, seed)
         x = _differences(parts, pairs)
         group = pairs["group"].to_numpy()
         held = folds(group, HELD, seed) == 0
@@ -158,7 +158,7 @@ def difference(embedding: pl.Series) -> tuple[NDArray[np.float32], NDArray[np.bo
     return np.where((one & other)[:, None], chosen - rejected, np.float32(0)), one & other
 
 
-def _sampled(parts: Parts, seed: int) -> pl.DataFrame:
+def sampled(parts: Parts, seed: int) -> pl.DataFrame:
     """row and group of a seeded sample of whole groups, of pairs with two different answers, each pair once."""
     low, high = pl.min_horizontal("hash_chosen", "hash_rejected"), pl.max_horizontal("hash_chosen", "hash_rejected")
     frames = [

@@ -63,6 +63,7 @@ def digest(report: dict[str, Any]) -> Digest:
         effects_notes=effects.notes(report),
         lens=lens.features(report),
         lens_notes=lens.lines(report),
+        lens_naming=lens.naming(report),
         principles=principles.rules(report),
         principles_notes=principles.lines(report),
         strength=strength.lines(report),

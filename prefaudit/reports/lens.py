@@ -17,6 +17,54 @@ def own(effect: dict[str, Any]) -> bool:
     return str(effect.get("family") or "").startswith("lens")
 
 
+def called(feature: dict[str, Any]) -> str:
+    """A feature and its name; the fidelity of a language model's stands first, where no narrow line cuts it off."""
+    f = feature.get("fidelity") or {}
+    mark = f" [LLM {decimal(f.get('r'))}]" if feature.get("source") == "llm" else ""
+    return f"{clean(feature.get('feature', ''), 8)}{mark}: {clean(feature.get('name', ''), 120)}"
+
+
+def evidence(feature: dict[str, Any]) -> list[str]:
+    """What a language model's names of a feature rest on: the votes on each candidate, the best first."""
+    f = feature.get("fidelity") or {}
+    told = []
+    if f and not f.get("here"):
+        told.append(f"the name came with the lens: {_votes(f)}, on its own data")
+    for k, c in enumerate(feature.get("candidates") or ()):
+        first = "the name" if feature.get("source") == "llm" else "not confirmed"
+        kept = first if k == 0 else "also proposed"
+        told.append(f"{kept}: {clean(c.get('name', ''), 120)}: {_votes(c)}")
+    if feature.get("proposals_failed"):
+        told.append(f"{some(feature['proposals_failed'], 'call')} for a name failed")
+    return told + ([f"in its words: {clean(feature['contrast'], 120)}"] if feature.get("source") == "llm" else [])
+
+
+def _votes(f: dict[str, Any]) -> str:
+    said = [f"fidelity {decimal(f.get('r'), f.get('interval'))}"]
+    said += [f"p {number(f['p_corrected'])} corrected"] if known(f.get("p_corrected")) else []
+    turned, silent, failed = (count(f.get(name)) for name in ("contradicted", "silent", "failed"))
+    return (f"{', '.join(said)}, n {count(f.get('n'))} ({silent} for neither, {turned} of them as the orders "
+            f"contradict each other), {failed} votes failed")  # fmt: skip
+
+
+def naming(report: dict[str, Any]) -> list[str]:
+    """How a language model named features; nothing where it was not asked."""
+    lens = report.get("lens") or {}
+    facts = lens.get("naming") or {}
+    if not facts:
+        return []
+    asked = [e for e in lens.get("each") or () if "candidates" in e]
+    confirmed = sum(e.get("source") == "llm" for e in asked)
+    model = clean(facts.get("model", ""), 80)
+    return [
+        f"{model} proposed {some(facts.get('candidates'), 'name')} for {some(len(asked), 'stable feature')}; "
+        f"{count(confirmed)} of these {'has' if confirmed == 1 else 'have'} one that votes confirm on "
+        f"{some(facts.get('pairs'), 'pair')} of other groups (p < .05 corrected for all names; [LLM fidelity]), the "
+        f"others keep that of their words; {count(facts.get('unanswered'))} of {count(facts.get('ballots'))} votes and "
+        f"{count(facts.get('proposals_failed'))} of {count(facts.get('proposals'))} proposals failed"
+    ]
+
+
 def features(report: dict[str, Any]) -> list[Row]:
     """Each feature: what it is, how often it differs, its held effect, q, whether it comes back, pairs with most of it.
 
@@ -25,7 +73,7 @@ def features(report: dict[str, Any]) -> list[Row]:
     each = (report.get("lens") or {}).get("each") or []
     return [
         (
-            f"{clean(e.get('feature', ''), 8)}: {clean(e.get('name', ''), 120)}",
+            called(e),
             percent(e["effect"].get("prevalence")),
             points(e["effect"].get("delta_win"), e["effect"].get("interval")),
             number(e["effect"]["q"]) if known(e["effect"].get("q")) else "",
@@ -72,7 +120,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         f"{percent(lens.get('explained_pca_chosen'))} by as many principal components; "
         f"{count(lens.get('unstable'))} of {count(lens.get('features'))} did not come back in halves of the groups"
     )
-    said += list(_disagreement(lens))
+    said += [*naming(report), *_disagreement(lens)]
     auc = lens.get("auc") or {}
     if known((auc.get("lens") or {}).get("auc")):
         views = (("lens", "lens"), ("full", "whole difference"), ("text", "text features"), ("length", "length"))

@@ -86,6 +86,7 @@ class Digest:
     effects_notes: list[str]
     lens: list[tuple[str, str, str, str, str, str]]  # what, differs, held effect, q, stability, pairs
     lens_notes: list[str]
+    lens_naming: list[str]
     principles: list[tuple[str, ...]]  # under reports.principles.RULES: the constitution
     principles_notes: list[str]
     strength: list[str]

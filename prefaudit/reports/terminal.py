@@ -245,7 +245,7 @@ def _lens(said: Digest, room: Room, width: int) -> Iterator[Line]:
         facts = f"{pad(effect, size)}  {pad(differs, 6, right=True)}  {stability}"
         name = max(width - len(INDENT) * 2 - cells(facts), 20)
         yield fit([(f"{INDENT}{pad(clip(what, name), name)}{INDENT}{facts}", "")], width)
-    for note in said.lens_notes[-1:]:
+    for note in (*said.lens_naming, *said.lens_notes[-1:]):
         yield from _text(note, width, INDENT, room.wrapped)
 
 

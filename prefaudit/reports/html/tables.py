@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefaudit.reports.html.pairs import Pair, Pairs
+from prefaudit.reports.lens import called, evidence
 from prefaudit.reports.words import NONE, clean, count, decimal, known, number, percent, points
 
 RULES = 12  # rules told of each slice
@@ -162,9 +163,8 @@ def _sure(feature: dict[str, Any]) -> tuple[float, float]:
 def _feature(e: dict[str, Any], pairs: Pairs) -> Feature:
     effect = e.get("effect") or {}
     delta, q = effect.get("delta_win"), effect.get("q")
-    name = f"{clean(e.get('feature', ''), 8)}: {clean(e.get('name', ''), 120)}"
     cells = [
-        Cell(name),
+        Cell(called(e)),
         share(effect.get("prevalence")),
         Cell(points(delta, effect.get("interval")), _value(delta)),
         Cell(number(q) if known(q) else NONE, _value(q)),
@@ -174,4 +174,4 @@ def _feature(e: dict[str, Any], pairs: Pairs) -> Feature:
     ]  # fmt: skip
     about = [f"{what}, with their correlations: " + ", ".join(f"{clean(t['words'], 60)} {t['r']:+.2f}" for t in e[what])
              for what in ("terms", "properties") if e.get(what)]  # fmt: skip
-    return Feature(cells, about, pairs.of(e.get("examples") or (), 2))
+    return Feature(cells, [*about, *evidence(e)], pairs.of(e.get("examples") or (), 2))
