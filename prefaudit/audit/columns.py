@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit import stats
-from prefaudit.audit.measure import Measures
+from prefaudit.audit.measure import SIDES, Measures
 from prefaudit.store import Store
 
 
@@ -67,6 +67,7 @@ META = ["row", "label", "first", "annotator", "votes", "hash_prompt", "hash_chos
 NAMES = ["source", "model_chosen", "model_rejected"]  # few different values: kept as numbers
 KNOWN = ["first", "source", "annotator", "votes", "margin", "score_chosen", "score_rejected", "model_chosen",
          "model_rejected"]  # fmt: skip
+READ = ("group", *(f"{side}.{name}" for side in SIDES for name in (*FEATURES, "language")))
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def gather(store: Store, measures: Measures) -> Columns:
     for number in range(store.parts()):
         meta = store.read("pairs", number, list(dict.fromkeys(META + KNOWN)))
         known = {name: told or meta[name].null_count() < meta.height for name, told in known.items()}
-        features = measures.features(number)
+        features = measures.features(number, READ)
         meta = meta.select(*META, pl.col(NAMES).cast(pl.Categorical), _item(store, number, meta), *_languages(features))
         both = meta["hash_chosen"].is_not_null() & meta["hash_rejected"].is_not_null()
         unpaired += meta.height - int(both.sum())
