@@ -14,6 +14,7 @@ import polars as pl
 from scipy.sparse import csr_array, hstack
 
 import prefaudit
+from prefaudit.extractors._vectors import axes, differences
 from prefaudit.extractors._words import fitted
 from prefaudit.extractors.consensus import _dense, _differences, _fields
 
@@ -66,7 +67,7 @@ def alpaca(near: bool) -> pl.DataFrame:
                        rejected=pl.when(won).then("b").otherwise("response"))  # fmt: skip
 
 
-def load(name: str) -> Set:
+def load(name: str, embedder: str | None = None) -> Set:
     """One of NAMES, scanned: the views of `consensus` and the groups of its pairs with two answers that differ."""
     source: object = folder() / "hh-harmless/test.jsonl.gz"
     if name == "gsm8k":
@@ -78,16 +79,29 @@ def load(name: str) -> Set:
     elif name in ("alpaca", "parity"):
         source = alpaca(name == "parity")
     with tempfile.TemporaryDirectory() as out:
-        audit = prefaudit.scan(source, out + "/audit", with_=("text", "probes"), fail_on="never")
+        more = {"embedder": embedder, "with_": ("text", "probes", "consensus")} if embedder else {}
+        audit = prefaudit.scan(source, out + "/audit", **{"with_": ("text", "probes"), "fail_on": "never"} | more)
         pairs = audit.pairs().collect()
         features = audit.features().collect()
+        if embedder:
+            features = features.hstack([_vectors(audit.measures())])
     keep = (pairs["label"] == "chosen") & (pairs["chosen"] != pairs["rejected"]).fill_null(False)
-    frame = features.select("row", "group", "c", "r").hstack(pairs.select("chosen", "rejected", "prompt")).filter(keep)
+    own = ["row", "group", "c", "r", *(["embedding"] if embedder else [])]
+    frame = features.select(own).hstack(pairs.select("chosen", "rejected", "prompt")).filter(keep)
     fields = _fields(frame)
     scale = np.sqrt((_differences(frame, fields) ** 2).mean(0))
     views = {**_dense(frame, fields, scale), "words": fitted(frame["chosen"], frame["rejected"])[1]}
+    single = _side_by_side(views)
+    if embedder:
+        moved = differences(frame["embedding"])
+        views["vectors"] = (moved @ axes(moved)).astype(np.float32)
     group = np.unique(frame["group"].to_numpy(), return_inverse=True)[1]
-    return Set(views, _side_by_side(views), group, frame.select("prompt", "chosen", "rejected"))
+    return Set(views, single, group, frame.select("prompt", "chosen", "rejected"))
+
+
+def _vectors(measures: Any) -> pl.Series:
+    kind = next(measures.kind(e) for e in measures.extractors if e.name == "embed")
+    return pl.concat([measures.store.read(kind, k)["embedding"] for k in range(measures.store.parts())])
 
 
 def _side_by_side(views: Any) -> csr_array:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from prefaudit.core import Apply, Parts
 from prefaudit.extractors._asks import properties
+from prefaudit.extractors._vectors import axes, differences
 from prefaudit.extractors._words import Words, fitted
 from prefaudit.stats.heads import FOLDS, Heads, View, cross_fit, scored
 from prefaudit.stats.interaction import prompt_gain
@@ -32,17 +33,28 @@ class Consensus:
     """`consensus.mean`: log-odds for the label by heads that saw neither the pair nor any pair of its group.
 
     Views: a curve of length; length and every number that the text extractors measure; hashed words and pairs of
-    words. Each is a Bradley-Terry head on chosen minus rejected, weighted by what it is worth on rows it did not see
-    (`stats.heads`). There is no spread and no agreement: heads of the same data differ by chance alone.
+    words; the difference of the answers' vectors where the scan has an embedder. Each is a Bradley-Terry head on chosen
+    minus rejected, weighted by what it is worth on rows it did not see (`stats.heads`). There is no spread and no
+    agreement: heads of the same data differ by chance alone.
 
     Null for a reply without another side, and for all pairs where fewer than 40 groups would train a head.
+
+    Attributes:
+        vectors: whether the scan has an embedder.
     """
+
+    vectors: bool = False
 
     name: ClassVar[str] = "consensus"
     version: ClassVar[int] = 5
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("chosen", "rejected", "label")
     needs: ClassVar[tuple[str, ...]] = ("text", "style", "refusal", "sycophancy", "groups")
+
+    def __post_init__(self) -> None:
+        """Note whose vectors there are."""
+        if self.vectors:
+            object.__setattr__(self, "needs", (*type(self).needs, "embed"))
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
@@ -52,9 +64,10 @@ class Consensus:
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
         """A row for each fold and view: `weight`, `share` of the score, `coefficients`; and one for the words."""
         drawn = _drawn(parts, seed)
+        more = ["embedding"] if self.vectors else []
         frame = pl.concat([
             f[np.flatnonzero(np.isin(f["row"].to_numpy(), drawn, assume_unique=True))]
-            for f in parts(["row", "group", "label", "prompt", *TEXTS, *SIDES])
+            for f in parts(["row", "group", "label", "prompt", *TEXTS, *SIDES, *more])
         ])  # fmt: skip
         fields, scale, words, heads, views = [], np.zeros(0), None, [], {}
         if frame.height:
@@ -65,7 +78,8 @@ class Consensus:
             views = {**_dense(frame, fields, scale), "words": lexical}
             y = np.where(frame["label"] == "chosen", 1.0, 0.5)
             group = frame["group"].to_numpy()
-            heads = cross_fit(views, y, fold_of(group, seed), group)
+            moved = differences(frame["embedding"]) if self.vectors else None
+            heads = _fitted(views, moved, y, fold_of(group, seed), group)
         trained = frame.height if heads else 0
         gain = _gain(frame, heads, views, y, fold_of(group, seed), seed) if heads else None
         said = json.dumps({"fields": fields, "scale": scale.tolist(), "seed": seed, "trained": trained, "prompt": gain})
@@ -100,6 +114,8 @@ class Consensus:
                 inside = frame if len(known) == frame.height else frame[known]
                 fold = fold_of(inside["group"].to_numpy(), said["seed"])
                 views = _dense(inside, said["fields"], scale)
+                if self.vectors:
+                    views["vectors"] = differences(inside["embedding"])
                 told = words.score(inside["chosen"], inside["rejected"], lexical, fold)
                 for k, one in enumerate(dense):
                     here = np.flatnonzero(fold == k)
@@ -109,6 +125,19 @@ class Consensus:
             return frame.select("row").with_columns(mean.to_frame().to_struct("consensus"))
 
         return apply
+
+
+def _fitted(views: dict[str, View], moved: NDArray[np.float32] | None, y: NDArray[np.float64],
+            fold: NDArray[np.int8], group: NDArray[np.int64]) -> list[Heads]:  # fmt: skip
+    """The heads of the views, and of the vectors that `moved`, which joins the views."""
+    if moved is None:
+        return cross_fit(views, y, fold, group)
+    turn = axes(moved)
+    heads = cross_fit({**views, "vectors": (moved @ turn).astype(np.float32)}, y, fold, group)
+    for head in heads:  # as coefficients of the vectors themselves
+        head.coefficients["vectors"] = turn @ head.coefficients["vectors"]
+    views["vectors"] = moved
+    return heads
 
 
 def _gain(frame: pl.DataFrame, heads: list[Heads], views: dict[str, View], y: NDArray[np.float64],

@@ -8,8 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from prefaudit.audit.measure import choose, configured, recorded
+from prefaudit.config import Options
 from prefaudit.extractors import consensus
 from prefaudit.extractors.consensus import Consensus, fold_of
+from prefaudit.models.base import packed
 from prefaudit.stats.heads import ENOUGH, cross_fit
 
 WORDS = [a + b for a in ("al", "be", "ga", "de", "ze") for b in ("pha", "ta", "mma", "lta")]
@@ -33,7 +36,7 @@ def made(n: int, seed: int = 0, per_group: int = 2) -> pl.DataFrame:
 
 def measured(data: pl.DataFrame, parts: int = 1, seed: int = 0) -> np.ndarray:
     cuts = [data[c] for c in np.array_split(np.arange(data.height), parts)]
-    one = Consensus()
+    one = Consensus("embedding" in data.columns)
     state = one.fit(lambda names: [c.select(names) for c in cuts], seed)
     found = pl.concat([one.load(state)(c) for c in cuts])
     return found["consensus"].struct.field("mean").to_numpy()
@@ -42,6 +45,10 @@ def measured(data: pl.DataFrame, parts: int = 1, seed: int = 0) -> np.ndarray:
 def turned(data: pl.DataFrame, rows: np.ndarray) -> pl.DataFrame:
     swap = pl.Series(np.isin(np.arange(data.height), rows))
     pairs = [("chosen", "rejected"), ("hash_chosen", "hash_rejected"), ("c", "r")]
+    if "embedding" in data.columns:
+        sides = data["embedding"].struct.unnest()
+        both = [sides[b].zip_with(swap, sides[a]).alias(a) for a, b in (pairs[0], pairs[0][::-1])]
+        data = data.with_columns(pl.DataFrame(both).to_struct("embedding"))
     ours = [data[b].zip_with(swap, data[a]).alias(a) for a, b in pairs]
     return data.with_columns(ours + [data[a].zip_with(swap, data[b]).alias(b) for a, b in pairs])
 
@@ -113,3 +120,40 @@ def test_the_label_depends_on_the_prompt_where_it_does(matters: bool) -> None:
     low, high = told["interval"]
     assert (low > 0.01) if matters else (low < 0.002 and told["gain"] < 0.005)
     assert low < told["gain"] < high
+
+
+def with_vectors(n: int, told: float) -> pl.DataFrame:
+    """Pairs whose vectors, of 200 numbers, differ by so much in a direction of their own, and by chance."""
+    rng = np.random.default_rng(4)
+    sides = rng.normal(size=(2, n, 200)).astype(np.float32)
+    sides[0] += told * rng.normal(size=200).astype(np.float32) / 4
+    known = np.ones(n, bool)
+    columns = [packed(v, known).alias(side) for v, side in zip(sides, ("chosen", "rejected"), strict=True)]
+    return made(n, per_group=1).with_columns(pl.DataFrame(columns).to_struct("embedding"))
+
+
+def test_vectors_join_where_they_say_something() -> None:
+    wrong = np.arange(0, 500, 5)
+    low = {}
+    for told in (0.0, 1.0):
+        data = turned(with_vectors(500, told), wrong)
+        low[told] = [np.isin(np.argsort(measured(d))[:100], wrong).mean() for d in (data, data.drop("embedding"))]
+    assert low[1.0][0] > low[1.0][1] + 0.1 and low[0.0][0] > low[0.0][1] - 0.1
+
+
+def test_vectors_in_parts_and_turned_round() -> None:
+    data = with_vectors(300, 0.5)
+    there, back = measured(data), measured(turned(data, np.array([7])))
+    assert np.array_equal(there, measured(data, 7)) and there[7] == pytest.approx(-back[7], abs=1e-6)
+
+
+def test_vectors_are_read_where_the_scan_has_an_embedder() -> None:
+    def needs(**options: str | tuple[str, ...]) -> tuple[bool, bool]:
+        found = {e.name: e for e in choose(Options(**options))}  # type: ignore[arg-type]
+        again = configured(Consensus, recorded([found["consensus"]])["consensus"])
+        assert again == found["consensus"] and again.needs == found["consensus"].needs
+        return "embed" in found, "embed" in again.needs
+
+    assert needs(with_=("+consensus",)) == (False, False)
+    assert needs(with_=("+consensus", "+lens")) == (True, True)
+    assert needs(with_=("consensus",), embedder="lexical") == (True, True)
