@@ -3,15 +3,14 @@
 usage: python benchmarks/blocks.py PAIRS.parquet --datatrove PYTHON     an environment with datatrove[processing], spacy
 
 datatrove 0.10 reads every answer as a document. Statistics: its document, word, line, paragraph and sentence blocks,
-summaries alone. Near-duplicates: its MinHash blocks as they come (signatures of 14 buckets of 8 over five words, buckets,
-clusters). One task, one process; every step is a process of its own, and its CPU time is the system's count for it and
-its children. A scan makes more of the same pairs: probes, effects, rules and the report.
+summaries alone. Near-duplicates: its MinHash blocks as they come (signatures of 14 buckets of 8 over five words,
+buckets, clusters). One task, one process; every step is a process of its own, its CPU time the system's count for it
+and its children. A scan makes more of the same pairs: probes, effects, rules and the report.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -40,7 +39,9 @@ def datatrove(step: str, path: Path, work: Path) -> None:
 
         return adapter
 
-    readers = [ParquetReader(str(path.parent), glob_pattern=path.name, adapter=answer(s)) for s in ("chosen", "rejected")]
+    readers = [
+        ParquetReader(str(path.parent), glob_pattern=path.name, adapter=answer(s)) for s in ("chosen", "rejected")
+    ]
     config, tasks = MinhashConfig(), 1
     if step == "statistics":
         blocks = (DocStats, WordStats, LineStats, ParagraphStats, SentenceStats)

@@ -212,7 +212,7 @@ def _summary(effects: pl.DataFrame, columns: Columns, permuted: Mapping[str, Any
     told = effects.filter(pl.col("delta_win").is_not_null() & pl.col("low").is_not_null())
     return {
         "n": len(columns.y),
-        "groups": len(np.unique(columns.group)),
+        "groups": len(stats.distinct(columns.group)),
         "features": told.height,
         "exceeding": told.filter(pl.col("bound").abs() > null).height,
         **permuted,

@@ -190,7 +190,7 @@ def _heads(measures: Measures, found: Mapping[str, Extractor], columns: Columns,
            seed: int) -> dict[str, Any]:  # fmt: skip
     """AUC of length, of the text features, of the lens and of the full difference, on the same folds of groups."""
     keep = stats.sample_groups(columns.group, PROBED, seed) & (columns.y != 0.5)
-    groups = len(np.unique(columns.group[keep]))
+    groups = len(stats.distinct(columns.group[keep]))
     if groups < 40:
         return {"n": int(keep.sum()), "groups": groups, "note": f"held-out heads need 40 groups, here are {groups}"}
     z, x = _matrices(measures, found, columns.meta["row"].to_numpy()[keep])

@@ -83,7 +83,7 @@ def by_source(columns: Columns, length: NDArray[np.float64], seed: int) -> list[
     for k, name in enumerate(cut[1]) if cut else ():
         assert cut is not None
         rows = np.flatnonzero(cut[0] == k)
-        groups = len(np.unique(columns.group[rows]))
+        groups = len(stats.distinct(columns.group[rows]))
         if groups < options.min_groups:
             continue
         features = _Some(columns.features, rows)
@@ -137,7 +137,7 @@ def _one(at: NDArray[np.bool_], won: NDArray[np.float64], tie: NDArray[np.bool_]
     rate = stats.cluster_rate(won[at], group[at])
     n = int(at.sum())
     known = not np.isnan(rate[0])
-    return {"pairs": n, "share": n / len(at), "groups": len(np.unique(group[at])), "ties": int(tie[at].sum()),
+    return {"pairs": n, "share": n / len(at), "groups": len(stats.distinct(group[at])), "ties": int(tie[at].sum()),
             "longer_wins": rate[0] if known else None,
             "longer_wins_interval": list(rate[1:]) if known else None}  # fmt: skip
 

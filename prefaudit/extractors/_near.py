@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from prefaudit.stats.groups import distinct
+
 Keys = NDArray[np.uint64]
 Tokens = NDArray[np.uint32]
 Ints = NDArray[np.int64]
@@ -180,7 +182,7 @@ def verified(left: Ints, right: Ints, fetch: Fetch) -> Near:
     The texts of candidates are read again, as many at a time as memory allows.
     """
     kept = [NONE]
-    wanted = np.unique(np.concatenate([left, right]))
+    wanted = distinct(np.concatenate([left, right]))
     block: list[tuple[Tokens, Ints]] = []
     first = held = 0
     for some in (piece for series in fetch(wanted) for piece in _slices(series)):
@@ -202,7 +204,7 @@ def _block(left: Ints, right: Ints, wanted: Ints, first: int, last: int, block: 
            fetch: Fetch) -> list[Near]:  # fmt: skip
     """Candidates whose left text is one of wanted[first:last], which are held; others are read beside them."""
     at = np.flatnonzero((left >= wanted[first]) & (left <= wanted[last - 1]))
-    far = np.unique(right[at][right[at] > wanted[last - 1]])
+    far = distinct(right[at][right[at] > wanted[last - 1]])
     held = wanted[first:last]
     found = []
     step = 100_000
@@ -253,10 +255,7 @@ def _sets(tokens: Tokens, offsets: Ints, texts: Ints) -> Keys:
     edge = np.repeat(np.arange(len(texts)), sizes)
     within = np.arange(len(edge)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     token = tokens[np.repeat(offsets[texts], sizes) + within]
-    keys = np.sort((edge.astype(np.uint64) << np.uint64(32)) | token)
-    first = np.ones(len(keys), bool)
-    first[1:] = keys[1:] != keys[:-1]
-    return np.asarray(keys[first])  # np.unique hashes, ten times slower here
+    return distinct((edge.astype(np.uint64) << np.uint64(32)) | token)
 
 
 def joined(near: Near, n: int, least: float) -> Ints:
@@ -266,7 +265,7 @@ def joined(near: Near, n: int, least: float) -> Ints:
 
     strong = near.jaccard[:, GRAMS.index(2)] >= np.float32(least)
     left, right = near.left[strong], near.right[strong]
-    linked = np.unique(np.concatenate([left, right]))
+    linked = distinct(np.concatenate([left, right]))
     a, b = np.searchsorted(linked, left), np.searchsorted(linked, right)
     graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(linked), len(linked)))
     label = connected_components(graph, directed=False)[1] if len(linked) else np.zeros(0, np.int64)

@@ -9,7 +9,7 @@ from prefaudit.stats.baselines import baselines
 from prefaudit.stats.bradley_terry import standings
 from prefaudit.stats.cells import length_ratio
 from prefaudit.stats.effects import EffectOptions, effects
-from prefaudit.stats.groups import components, folds, sample_groups
+from prefaudit.stats.groups import components, distinct, folds, sample_groups
 from prefaudit.stats.intervals import bh, bh_families, cluster_rate, wilson
 from prefaudit.stats.permute import permuted
 from prefaudit.stats.position import position
@@ -28,6 +28,7 @@ __all__ = [
     "bh_families",
     "cluster_rate",
     "components",
+    "distinct",
     "effects",
     "folds",
     "items",

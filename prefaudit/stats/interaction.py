@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.stats.baselines import newton
-from prefaudit.stats.groups import Ints
+from prefaudit.stats.groups import Ints, distinct
 from prefaudit.stats.heads import Heads
 from prefaudit.stats.intervals import Floats, quantile
 
@@ -39,7 +39,7 @@ def prompt_gain(heads: Sequence[Heads], told: Floats, differences: Floats, promp
         n, groups, loss (nats a pair, without the prompt), gain and its interval (95 %, by group); gain is null under
         200 pairs.
     """
-    groups = len(np.unique(group))
+    groups = len(distinct(group))
     out: dict[str, Any] = {"n": len(y), "groups": groups, "loss": None, "gain": None, "interval": None}
     if len(y) < ENOUGH or not heads or not prompt.shape[1]:
         return out

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prefaudit.stats.groups import Ints
+from prefaudit.stats.groups import Ints, distinct
 from prefaudit.stats.intervals import Floats, wilson
 
 STEPS = 500
@@ -92,8 +92,8 @@ def _count(ids: Ints) -> int:
 def _shared(unit: Ints, who: Ints, units: int) -> NDArray[np.bool_]:
     """Votes on comparisons on which somebody else voted too."""
     people = max(_count(who), 1)
-    distinct = np.unique(unit * people + who) // people
-    return np.asarray(np.bincount(distinct, minlength=units)[unit] > 1) if len(unit) else np.zeros(0, bool)
+    voted = distinct(unit * people + who) // people
+    return np.asarray(np.bincount(voted, minlength=units)[unit] > 1) if len(unit) else np.zeros(0, bool)
 
 
 def _shares(unit: Ints, v: Ints, units: int) -> Floats:
