@@ -42,7 +42,8 @@ def _strength(told: dict[str, Any]) -> list[str]:
         return []
     said = [f"{some(len(told.get('scorers') or ()), 'outside scorer')}: strength below 0 in {count(below.get('n'))} of "
             f"{count(told.get('n'))} pairs, {percent(below.get('rate'), below.get('interval'))}"]  # fmt: skip
-    said += [_noise(told["noise"])] if told.get("noise") else []
+    said.append(_noise(told["noise"]) if told.get("noise") else
+                "wrong labels: no word of them, since the scorers here stem from the labels or are never against one")  # fmt: skip
     for scorer in told.get("scorers") or ():
         if scorer.get("cut") or scorer.get("unread"):
             said.append(f"{clean(scorer.get('name', ''), 80)}: the prompt cut in {some(scorer.get('cut'), 'pair')}, "
