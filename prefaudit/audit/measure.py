@@ -51,7 +51,7 @@ def choose(options: Options) -> tuple[Extractor, ...]:
     asked = {"lens"} if options.embedder or options.lens or options.lens_features or options.lens_active else set()
     wanted = exact or (set(GROUPS) - ON_REQUEST | asked | added) - set(options.without)
     names = {"groups"} | {extractor for group in wanted for extractor in GROUPS[group]}
-    names |= {"names"} if options.llm and "lens" in names else set()
+    names |= {"names"} if options.llm and "lens" in names and "names" not in options.without else set()
     vectors = "lens" in wanted or bool(options.embedder or options.lens)
     given = {**vars(options), "vectors": vectors}
     return in_order({cls.name: configured(cls, given) for cls in EXTRACTORS}, names)

@@ -77,9 +77,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "strength": ("strength",),
     "consensus": ("consensus",),
     "lens": ("lens",),
+    "names": ("names",),
     "principles": ("wording", "principles", "constitution"),
     "asked": ("asked",),
 }
 
 # Groups that run only where --with names them or an option asks for them: they cost more than the rest together.
-ON_REQUEST = frozenset({"asked", "consensus", "lens"})
+ON_REQUEST = frozenset({"asked", "consensus", "lens", "names"})

@@ -260,7 +260,9 @@ def test_the_cap_holds(ran: Ran) -> None:
 
 def test_names_are_asked_for_where_there_is_a_lens_and_a_model() -> None:
     llm = {"llm": "m", "llm_url": "http://127.0.0.1:9/v1"}
-    for options, there in (({**llm, "embedder": "lexical"}, True), (llm, False), ({"embedder": "lexical"}, False)):
+    for options, there in (({**llm, "embedder": "lexical"}, True), (llm, False), ({"embedder": "lexical"}, False),
+                           ({**llm, "with_": ("lens",)}, True),
+                           ({**llm, "embedder": "lexical", "without": ("names",)}, False)):  # fmt: skip
         assert ("names" in {e.name for e in choose(checked(options))}) == there
 
 
