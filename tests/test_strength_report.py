@@ -69,6 +69,13 @@ def test_rules_name_wrong_labels_and_reports_show_them(audit: prefaudit.Audit) -
     assert "s1:zero" in reports.render("html", audit.report)
 
 
+def test_scores_that_the_labels_stem_from_say_nothing_of_wrong_ones(tmp_path: Path) -> None:
+    made = frame()[0].head(150).select("prompt", "chosen", "rejected", margin=pl.col("s0").abs())
+    told = prefaudit.scan(made, tmp_path / "a", fail_on="never", with_=("text", "strength")).report
+    assert told["strength"]["noise"] is None and [s["name"] for s in told["strength"]["scorers"]] == ["source"]
+    assert "no word of them" in reports.render("markdown", told)
+
+
 def test_a_scorer_of_length_and_one_turned_round_are_named(tmp_path: Path) -> None:
     made = frame()[0].with_columns(cost=-pl.col("s2"))
     told = prefaudit.scan(made, tmp_path / "a", fail_on="never", with_=("text", "strength"),

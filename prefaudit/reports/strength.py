@@ -42,8 +42,7 @@ def _strength(told: dict[str, Any]) -> list[str]:
         return []
     said = [f"{some(len(told.get('scorers') or ()), 'outside scorer')}: strength below 0 in {count(below.get('n'))} of "
             f"{count(told.get('n'))} pairs, {percent(below.get('rate'), below.get('interval'))}"]  # fmt: skip
-    said.append(_noise(told["noise"]) if told.get("noise") else
-                "wrong labels: no word of them, since the scorers here stem from the labels or are never against one")  # fmt: skip
+    said.append(_noise(told.get("noise") or {}))
     for scorer in told.get("scorers") or ():
         if scorer.get("cut") or scorer.get("unread"):
             said.append(f"{clean(scorer.get('name', ''), 80)}: the prompt cut in {some(scorer.get('cut'), 'pair')}, "
@@ -71,6 +70,8 @@ def _swapped(scorer: dict[str, Any]) -> list[str]:
 
 
 def _noise(noise: dict[str, Any]) -> str:
+    if not noise:
+        return "wrong labels: no word of them, since the scorers here stem from the labels or are never against one"
     most = f"at most {percent(noise['at_most'])}" if known(noise.get("at_most")) else "no bound"
     if known(noise.get("rate")):
         return f"wrong labels: {percent(noise['rate'], noise['interval'])}, if errors fall alike everywhere; {most}"
