@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from prefaudit import cli
 
@@ -87,3 +88,23 @@ def test_situation(situation: str, words: str, code: str, known: Path, monkeypat
     if code == "2" and "incomplete" not in situation:
         assert said.out == "" and ("error: " in said.err.lower() or "hint: " in said.err)
     assert {name: (known / name).read_bytes() for name in kept} == kept
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scan", "{data}", "-q", "-o", "{folder}/a", "--output-format", "json={data}", "--force"),
+        ("principles", "{data}", "-q", "-o", "{folder}/a", "--export", "markdown={data}", "--force"),
+        ("diff", "{data}", "{other}", "--output-format", "json={other}", "--force"),
+    ],
+)
+def test_no_report_is_written_over_the_data(tmp_path: Path, words: tuple[str, ...]) -> None:
+    data, other = tmp_path / "pairs.jsonl", tmp_path / "other.jsonl"
+    for path in (data, other):
+        path.write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
+    before = data.read_bytes()
+    named = [word.format(data=data, folder=tmp_path, other=other) for word in words]
+    result = CliRunner().invoke(cli.app, named)
+    assert result.exit_code == 2, result.output
+    assert "is the source itself" in result.output + result.stderr
+    assert data.read_bytes() == other.read_bytes() == before

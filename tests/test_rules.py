@@ -11,6 +11,7 @@ import pytest
 from prefaudit.core import EFFECTS, FINDINGS, PAIRS, Rule, RuleError, UsageError
 from prefaudit.extractors import EXTRACTORS
 from prefaudit.rules import Judge, builtin, check_columns, configure, describe, failures, load, read, select, wilson
+from prefaudit.rules.judge import _threshold
 from prefaudit.rules.sql import AGGREGATES, FUNCTIONS, Parser
 from prefaudit.rules.tables import SMALL
 
@@ -109,7 +110,7 @@ def test_pages_are_those_of_the_files() -> None:
 def test_severity_error_needs_no_threshold_on_a_guess() -> None:
     """An error is certain: none rests on a lexical probability, and none on what may be a matter of taste."""
     errors = [r for r in RULES.values() if r.severity == "error"]
-    assert {r.code for r in errors} == {"SCH001", "SCH003", "SCH007", "CNF001", "LBL001", "LBL003"}
+    assert {r.code for r in errors} == {"SCH001", "SCH003", "SCH007", "CNF001", "LBL001", "LBL003", "STR006"}
     assert not any({"refusal", "sycophancy"} & set(r.needs) for r in errors)
 
 
@@ -434,3 +435,9 @@ def test_wilson_against_published_values() -> None:
     """Newcombe 1998, Statistics in Medicine 17, table I: 81 of 263 and 0 of 20."""
     assert [round(x, 4) for x in wilson(81, 263)] == [0.2553, 0.3662]
     assert [round(x, 4) for x in wilson(0, 20)] == [0.0, 0.1611]
+
+
+def test_the_threshold_told_is_what_the_value_is_compared_with() -> None:
+    told = {code: _threshold(RULES[code]) for code in ("DUP003", "DUP007", "DUP008", "CNF006", "LEN001")}
+    similar = RULES["DUP003"].params["similarity"]
+    assert told == {"DUP003": similar, "DUP007": 0.05, "DUP008": 0.1, "CNF006": 0.7, "LEN001": 10.0}

@@ -26,6 +26,7 @@ from prefaudit.cli.common import (
     progress,
     render,
     say,
+    spared,
     targets,
     threads,
     width,
@@ -139,6 +140,7 @@ def report(
 
         where = targets(output, force)
         audit = Audit(folder)
+        spared(where, audit.report["dataset"]["paths"])
         render(audit, where, quiet=False)
         raise typer.Exit(audit.exit_code)
 
@@ -188,6 +190,7 @@ def _audit(data: list[str], out: Path | None, given: dict[str, Any], config: Pat
     from prefaudit.audit import run
 
     where = targets(output, force)
+    spared(where, data)
     options = configuration.load(config, given)
     with progress(quiet) as bars:
         audit = run(data, out, options, force=force, progress=bars, reviewed=reviewed)

@@ -7,7 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-from prefaudit.cli.common import Config, Data, Debug, Force, Out, Quiet, Sample, color, errors, progress, say, threads
+from prefaudit.cli.common import (
+    Config,
+    Data,
+    Debug,
+    Force,
+    Out,
+    Quiet,
+    Sample,
+    color,
+    errors,
+    progress,
+    say,
+    spared,
+    threads,
+)
 from prefaudit.cli.common import width as columns
 from prefaudit.cli.options import scan_options
 
@@ -39,6 +53,7 @@ def principles(
         from prefaudit.store import write_bytes
 
         where = _targets(export, force, EXPORTS)
+        spared(where, data)
         options = configuration.load(config, {**asked(given), "fail_on": "never", "sample": sample})
         with progress(quiet) as bars:
             audit = run(data, out, options, force=force, progress=bars)

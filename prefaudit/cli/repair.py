@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from prefaudit.cli.common import Config, Data, Debug, Quiet, Reviewed, errors, progress, say, targets, threads
+from prefaudit.cli.common import Config, Data, Debug, Quiet, Reviewed, errors, progress, say, spared, targets, threads
 from prefaudit.cli.options import READ, codes, scan_options
 
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ def diff(
         from prefaudit.store import write_bytes, write_frame
 
         where = targets(output, force, versions.FORMATS)
+        spared([*where, ("changes", changes)], (str(before), str(after)))
         if changes is not None and changes.exists() and not force:
             raise UsageError(f"{changes} exists", "name another file, or overwrite it with --force")
         options = _options(config, given)

@@ -70,6 +70,8 @@ class Classified:
 
     def __getattr__(self, name: str) -> Any:
         """What is asked of the extractor and not said here, the inner one says: name, version, reads, columns."""
+        if name == "inner" or name.startswith("__"):  # asked while it is unpickled by a worker: nothing is there yet
+            raise AttributeError(name)
         return getattr(self.inner, name)
 
     @property

@@ -14,7 +14,8 @@ ENGLISH = ("the", "of", "and", "to", "in", "is", "you", "that", "for", "it", "i"
 FOREIGN = (
     "de", "la", "le", "les", "des", "et", "en", "un", "une", "est", "que", "el", "los", "las", "por", "para", "der",
     "und", "ist", "nicht", "ein", "eine", "mit", "di", "il", "che", "non", "een", "het", "van", "os", "na", "se", "och",
-    "att", "som", "ve", "bir", "yang", "dan",
+    "att", "som", "ve", "bir", "yang", "dan", "je", "vous", "nous", "pas", "ne", "pour", "suis", "mais", "avec", "lo",
+    "pero", "puedo", "con", "una", "su", "ich", "das", "zu", "kann", "auf", "sono", "per", "uma", "com", "ik", "niet",
 )  # fmt: skip
 
 

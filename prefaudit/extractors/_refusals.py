@@ -22,6 +22,9 @@ from prefaudit.extractors._refusal_cues import CONDOLENCE, CUES, IDIOM, PATTERNS
 CLASSES = ("refusal", "partial_refusal", "incapable", "disclaimer", "rebuts", "answers")
 HEAD, OPENING, TAIL = 700, 220, 260  # characters
 BODY = 3000  # characters in which list items and code are counted
+ODD = {"’": "'", "‘": "'", "ʼ": "'", "´": "'", "“": '"', "”": '"', "\u00a0": " ", "\t": " ", "\u200b": "", "\u200c": "",
+       "\u2060": "", "\ufeff": "", "\u00ad": ""}  # fmt: skip
+LEAD = r"(?i)\A\s*(?:<[a-z/][^>\n]{0,40}>\s*|(?:assistant|ai|bot|answer|response) ?: *|- +|well, +)+"  # says nothing
 SPOKEN = 260  # characters of plain text whose words and phrases count
 DIGITS = 4  # of a probability: the last digits of a matrix product depend on how many rows it has
 
@@ -55,7 +58,8 @@ def model() -> dict[str, Any]:
 def plain(texts: pl.Series) -> pl.Series:
     """Lower case, straight quotes, no markdown, no code, no quotations, no "Sure," in front: what patterns look at."""
     t = pl.col("text")
-    t = t.str.replace_many(["’", "‘", "ʼ", "“", "”", "\u00a0", "\r"], ["'", "'", "'", '"', '"', " ", ""])
+    t = t.str.replace_many([*ODD, "\r"], [*ODD.values(), ""]).str.replace_all(r"([a-zA-Z])`([a-z])", "$1'$2")
+    t = t.str.replace(LEAD, "")
     t = t.str.replace_all(r"(?s)```.*?(?:```|\z)", " codeblock ").str.replace_all(r"[*_#>`~]+", "")
     t = t.str.strip_chars(" \n\t").str.head(HEAD + 200).str.to_lowercase()
     t = t.str.replace(r'\A"([^"]*)"\z', "$1").str.replace_all(r'"[^"]{0,500}"', " q ")
@@ -72,7 +76,7 @@ def plain(texts: pl.Series) -> pl.Series:
 
 def cued(texts: pl.Series) -> NDArray[np.int64]:
     """Where a reply holds one of the cues near its beginning."""
-    head = texts.str.head(HEAD).str.replace_many(["’", "*", "_"], ["'", "", ""])
+    head = texts.str.head(HEAD).str.replace_many([*ODD, "`", "*", "_", "  "], [*ODD.values(), "'", "", "", " "])
     return np.flatnonzero(head.str.contains_any(list(CUES), ascii_case_insensitive=True).to_numpy())
 
 

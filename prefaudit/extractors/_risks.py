@@ -20,7 +20,7 @@ from prefaudit.extractors._patterns import has
 from prefaudit.extractors._wording import Ends, Wording, read_words, wording
 
 HEAD = 400  # characters of a turn that are looked at: what is asked for stands in front
-SHOWN, ENDS = 200, Ends(6, 6, 0)  # of which so many are read word by word; the opening and closing in words
+SHOWN, ENDS = 200, Ends(6, 0, HEAD)  # of which so many are read word by word; words of the opening
 DIGITS = 4  # of a score
 
 THEMES: dict[str, tuple[str, ...]] = {
@@ -267,7 +267,8 @@ def phrases() -> Wording:
 def plain(turns: pl.Series) -> pl.Series:
     """Lower case with straight quotes, no markdown, the beginning only."""
     t = pl.col("turn").str.head(HEAD).str.replace_many(["’", "‘", "“", "”", "*", "_"], ["'", "'", '"', '"', "", ""])
-    return turns.alias("turn").to_frame().select(t.str.to_lowercase().str.strip_chars(' \n\t"')).to_series()
+    t = t.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars(' "')
+    return turns.alias("turn").to_frame().select(t).to_series()
 
 
 def cued(heads: pl.Series) -> NDArray[np.int64]:

@@ -94,7 +94,12 @@ def last_user(prompt: pl.Series) -> pl.Series:
     return quick.scatter(turns["at"], turns["content"]) if turns.height else quick
 
 
-def in_english(frame: pl.DataFrame, scores: pl.Series) -> pl.Series:
-    """The 2n scores of `answers`, null where `text`, in the frame's c and r, says that an answer is not English."""
+def readable(frame: pl.DataFrame) -> pl.Series:
+    """Of the 2n `answers`, which can be read: not blank, and not known from `text` to be in another language."""
     english = pl.concat([frame[side].struct.field("english") for side in ("c", "r")]).fill_null(True)
-    return pl.select(pl.when(english).then(scores).alias(scores.name)).to_series()
+    return english & answers(frame).str.contains(r"\S").fill_null(False)
+
+
+def in_english(frame: pl.DataFrame, scores: pl.Series) -> pl.Series:
+    """The 2n scores of `answers`, null where an answer is blank or known not to be English (`readable`)."""
+    return pl.select(pl.when(readable(frame)).then(scores).alias(scores.name)).to_series()

@@ -125,7 +125,11 @@ def read(turns: pl.Series) -> pl.DataFrame:
         thing), `push` (contradicts or doubts).
     """
     n = len(turns)
-    maybe = turns.str.contains_any(list(CUES), ascii_case_insensitive=True).fill_null(False)
+    maybe = (
+        turns.str.replace_many(["’", "\u00a0", "\n", "\t", "  "], ["'", " ", " ", " ", " "])
+        .str.contains_any(list(CUES), ascii_case_insensitive=True)
+        .fill_null(False)
+    )
     index = np.flatnonzero(maybe.to_numpy())
     known = pl.select(pl.when(turns.is_not_null()).then(False)).to_series()
     none = pl.Series([False]).new_from_index(0, n)
@@ -156,7 +160,8 @@ def _seen(turns: pl.Series) -> pl.DataFrame:
 
 def patterns(turns: pl.Series) -> pl.DataFrame:
     """What patterns find in n turns: `claim`, `other`, `said` (a view), `disliked`, `push`; and the `turn`, plain."""
-    text = turns.str.replace_all("’", "'", literal=True).str.replace_all(r'[*_"“”#`]', "").str.to_lowercase()
+    text = turns.str.replace_all("’", "'", literal=True).str.replace_all(r'[*_"“”#`]', "")
+    text = text.str.replace_all(r"[ \t\u{a0}]+", " ").str.to_lowercase()
     near = pl.when(text.str.len_chars() > READ + TAIL).then(text.str.head(READ) + "\n" + text.str.tail(TAIL))
     frame = pl.DataFrame({"turn": pl.select(near.otherwise(text)).to_series()})
     turn = pl.col("turn")

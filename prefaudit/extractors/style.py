@@ -97,7 +97,7 @@ class Style:
     """Hedging, stated confidence, apology and other manners of each answer; see docs/extractors/style.md."""
 
     name: ClassVar[str] = "style"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", "hash_prompt", "hash_chosen", "hash_rejected")
     needs: ClassVar[tuple[str, ...]] = ("text",)

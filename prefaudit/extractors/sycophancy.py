@@ -10,7 +10,7 @@ from polars.datatypes import DataType
 
 from prefaudit.core import Apply, Parts
 from prefaudit.extractors._flattery import flatteries
-from prefaudit.extractors._sides import answers, as_sides, each_once, last_user, side_columns, twice
+from prefaudit.extractors._sides import answers, as_sides, each_once, last_user, readable, side_columns, twice
 from prefaudit.extractors._stances import read
 
 FIELDS: dict[str, DataType] = {
@@ -32,7 +32,7 @@ class Sycophancy:
     """Agreement with a stated view, praise of the user, giving way under pushback."""
 
     name: ClassVar[str] = "sycophancy"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     learns: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", "hash_prompt")
     needs: ClassVar[tuple[str, ...]] = ("text",)
@@ -52,8 +52,7 @@ class Sycophancy:
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             views = each_once(last_user(frame["prompt"]), frame["hash_prompt"], read)
             later = answered(frame["prompt"])
-            english = pl.concat([frame[side].struct.field("english") for side in ("c", "r")]).fill_null(True)
-            told = pl.select(pl.when(english).then(answers(frame))).to_series()
+            told = pl.select(pl.when(readable(frame)).then(answers(frame))).to_series()
             scores = flatteries(told, pl.concat([views, views]), twice(later))
             return as_sides(frame, scores, self.columns).with_columns(views["stance"])
 

@@ -6,6 +6,7 @@ and on nothing but the columns that the rules name. A rule that fails is reporte
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -191,7 +192,7 @@ class Judge:
         if rate is not None and rule.scope == "pair":
             low, high = interval(self.fired(rule.code)) if interval else wilson(tally.found, tally.judged)
             bounds = [round(low, 6), round(high, 6)]
-        threshold = next((v for v in rule.params.values() if not isinstance(v, str)), None)
+        threshold = _threshold(rule)
         rows = [*tally.rows, *([tally.extreme_row] if tally.extreme_row not in (None, *tally.rows) else [])]
         return {
             "code": rule.code, "name": rule.name, "severity": rule.severity, "scope": rule.scope, "status": status,
@@ -258,6 +259,13 @@ def _name(tally: Tally, found: pl.DataFrame) -> None:
     column = NAMED.get(rule.over)
     if column in found.columns:
         tally.names = [str(n) for n in found[column].head(EXAMPLES).to_list()]
+
+
+def _threshold(rule: Rule) -> float | None:
+    """The parameter that the value is compared with in `where`; where none is, the first number."""
+    compared = re.search(r"\bvalue\s*(?:[<>]=?|=)\s*\$(\w+)", rule.where)
+    named = compared and rule.params.get(compared[1])
+    return next((v for v in (named, *rule.params.values()) if isinstance(v, int | float)), None)
 
 
 def _fail(tally: Tally, error: BaseException, rows: int) -> None:

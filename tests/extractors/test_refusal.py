@@ -95,7 +95,7 @@ def test_dress_does_not_matter(text: str) -> None:
 
 @pytest.mark.parametrize("text", NEAR_MISSES)
 def test_near_misses(text: str) -> None:
-    assert scores([text])["refusal"][0] < 0.4
+    assert scores([text])["refusal"][0] < 0.5
 
 
 def test_going_on_to_help_is_refusing_in_part() -> None:

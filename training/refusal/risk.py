@@ -24,14 +24,79 @@ from scipy.optimize import minimize
 
 from prefaudit.extractors import _wording
 from prefaudit.extractors._risks import ENDS, cued, features, phrase_words, plain
+from prefaudit.extractors._verdict_words import COMMON
 
 HERE = Path(__file__).parent
 REAL = run_path(str(HERE / "real.py"))
 TARGET = HERE.parents[1] / "prefaudit" / "extractors" / "risk.json"
 RIDGE = 1.0
-HARMLESS = 2.0  # what a harmless request weighs: in most data they are by far the more
+HARMLESS = 3.0  # what a harmless request weighs: in most data they are by far the more
 ATTEMPT, ORDINARY = 0.1, 0.5  # of a turn of hh-harmless, and of the other sets
-RARE, LEAST, DIGITS = 2, 0.05, 3
+RARE, LEAST, DIGITS = 3, 0.05, 3
+# A phrase of these alone says how people ask, not for what: people ask hh-harmless in the manner of talk.
+EMPTY = set(COMMON) | {
+    "how",
+    "do",
+    "does",
+    "did",
+    "tell",
+    "give",
+    "help",
+    "want",
+    "need",
+    "get",
+    "make",
+    "best",
+    "way",
+    "good",
+    "find",
+    "know",
+    "like",
+    "really",
+    "please",
+    "thanks",
+    "ok",
+    "okay",
+    "yes",
+    "yeah",
+    "well",
+    "that's",
+    "am",
+    "go",
+    "going",
+    "think",
+    "say",
+    "see",
+    "use",
+    "let",
+    "us",
+    "them",
+    "him",
+    "her",
+    "up",
+    "out",
+    "off",
+    "why",
+    "where",
+    "?",
+    "!",
+    "'s",
+    "n't",
+    "not",
+    "is",
+    "be",
+    "'m",
+    "'re",
+    "'ve",
+    "'d",
+    "'ll",
+    "just",
+    "so",
+    "s",
+    "thing",
+    "things",
+    "something",
+}
 NONE = 0.01  # the score of a turn without a cue; of our own harmless ones all but a few have none
 ASKS = ("How do I {inf}?", "Help me {inf}.", "I want to {inf}", "Give me tips on {ing}.")
 Matrix = NDArray[np.float64]
@@ -90,13 +155,16 @@ def build() -> dict[str, Any]:
     lexicon = known.select(pl.col("word").sort()).with_row_index("id", 1).with_columns(pl.col("id").cast(pl.Int64))
     row, key = _wording.phrases(words, lexicon.select("word", "id"), ENDS)
     once = pl.DataFrame({"row": row, "key": key}).unique()
+    spoken = lexicon["word"].to_list()
+    bare = [k for k in once["key"].unique() if set(_wording.spelled(k, spoken).lstrip("^|$ ").split()) <= EMPTY]
+    once = once.filter(~pl.col("key").is_in(bare))
     keys = once.group_by("key").len().filter(pl.col("len") >= RARE)["key"].sort()
     found = once.join(pl.DataFrame({"key": keys, "col": np.arange(len(keys))}), on="key").sort("row", "col")
     at = found["row"].to_numpy(), found["col"].to_numpy()
     said = sparse.csr_matrix((np.ones(found.height), at), (rows.height, len(keys)))
     w = fit(sparse.hstack([sparse.csr_matrix(x.astype(float)), said]).tocsr(), rows["harm"].to_numpy(),
             rows["weight"].to_numpy())  # fmt: skip
-    k, spoken = len(names), lexicon["word"].to_list()
+    k = len(names)
     phrases = {_wording.spelled(int(key), spoken): round(float(value), DIGITS)
                for key, value in zip(keys, w[k:-1], strict=True) if abs(value) >= LEAST}  # fmt: skip
     return {"features": names, "weights": np.round(w[:k], DIGITS).tolist(), "bias": round(float(w[-1]), DIGITS),
