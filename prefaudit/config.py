@@ -131,6 +131,8 @@ def load(path: Path | None, command_line: Mapping[str, Any], environment: Mappin
         if kind is not dict and environment.get(name):
             merged[keyed(key)], origins[keyed(key)] = _from_text(name, environment[name], kind), name
     given = {k: v for k, v in command_line.items() if v is not None and v != () and v != {}}
+    if "map" in given:  # field by field: the command line adds to the table of the file
+        given["map"] = {**merged.get("map", {}), **given["map"]}
     origins |= dict.fromkeys(given, COMMAND_LINE)
     if merged.get("trust_remote_code") and "trust_remote_code" not in given:
         refused = UsageError("code is run only on the command line's word", "say --trust-remote-code with the command")

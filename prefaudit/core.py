@@ -111,7 +111,7 @@ class RuleError(AuditError):
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """An error for a name nobody knows, with the nearest one that exists."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = [n for n in names if n.casefold() == name.casefold()] or difflib.get_close_matches(name, names, 1, 0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
     return UsageError(f"unknown {kind} {name!r}", hint)
 

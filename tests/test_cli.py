@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import prefaudit
+from prefaudit.cli import app
 
 GOOD = [
     {"prompt": f"What is {i} plus {i}?", "chosen": f"{i} plus {i} is {2 * i}.", "rejected": f"It is {2 * i + 1}."}
@@ -194,3 +197,20 @@ def test_show_goes_on_where_a_page_ended(bad: Path) -> None:
     lines = [line for line in [*whole.splitlines(), *second.splitlines()] if "prefaudit show" not in line]
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in whole
+
+
+def test_next_steps_repeat_the_columns_and_the_file_and_the_command_line_name_them_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    row = '{"ask": "Why?", "good": "%s", "bad": "No idea.", "who": "a"}\n'
+    Path("odd.jsonl").write_text(row % "" + "".join(row % f"Because of {n}." for n in range(5)))
+    Path("prefaudit.toml").write_text('[map]\nprompt = "ask"\nchosen = "good"\n')
+    result = CliRunner().invoke(
+        app, ["scan", "odd.jsonl", "-o", "a", "--map", "rejected=bad", "--map", "annotator=who"]
+    )
+    assert result.exit_code == 1, result.output
+    steps = json.loads(Path("a/report.json").read_text())["next"]
+    step = next(s["command"] for s in steps if s["command"].startswith("prefaudit filter"))
+    assert all(f"--map {pair}" in step for pair in ("prompt=ask", "chosen=good", "rejected=bad", "annotator=who"))
+    assert CliRunner().invoke(app, [*shlex.split(step)[1:], "--audit", "a"]).exit_code == 0

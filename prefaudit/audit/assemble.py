@@ -79,7 +79,9 @@ def report(opened: Opened, store: Store, measures: Measures, statistics: Statist
         "languages": languages(store, measures),
         "contamination": contamination(store, measures),
         "examples": {str(row["row"]): rows.example(row) for row in rows.fetch(store, list(dict.fromkeys(named)))},
-        "next": commands(results, judged.findings, source.paths, source.container),
+        "next": commands(
+            results, judged.findings, source.paths, source.container, {"map": options.map, "format": options.format}
+        ),
     }  # fmt: skip
 
 

@@ -89,8 +89,9 @@ WRONG = ("LBL",)
 
 
 def commands(
-    results: Sequence[Mapping[str, Any]], findings: pl.DataFrame, paths: Sequence[str], container: str
-) -> list[dict[str, Any]]:
+    results: Sequence[Mapping[str, Any]], findings: pl.DataFrame, paths: Sequence[str], container: str,
+    options: Mapping[str, Any],
+) -> list[dict[str, Any]]:  # fmt: skip
     """The next steps: look at the worst, then the repairs and how many pairs they touch.
 
     Args:
@@ -98,6 +99,7 @@ def commands(
         findings: FINDINGS.
         paths: the source, as the user named it.
         container: its container; a frame or standard input cannot be named in a command.
+        options: the report's; a repair has to be told the layout and the columns as the scan was.
 
     Returns:
         The report's `next`. DIR stands for the audit folder.
@@ -107,8 +109,10 @@ def commands(
     looks = [r for r in fired if r["scope"] == "pair"]
     steps = [{"command": f"prefaudit show DIR {r['code']}", "why": r["name"], "rows": r["found"]} for r in looks[:1]]
     if container != "frame" and list(paths) != ["-"]:
-        steps += _repair("filter", "--drop", "clean", REMOVABLE, "would be removed", looks, findings, paths)
-        steps += _repair("relabel", "--flip", "relabelled", WRONG, "would be flipped", results, findings, paths)
+        told = [word for field, column in options["map"].items() for word in ("--map", f"{field}={column}")]
+        told += ["--format", options["format"]] if options["format"] else []
+        steps += _repair("filter", "--drop", "clean", REMOVABLE, "would be removed", looks, findings, paths, told)
+        steps += _repair("relabel", "--flip", "relabelled", WRONG, "would be flipped", results, findings, paths, told)
     elsewhere = [r for r in fired if r["scope"] != "pair"]
     steps += [{"command": f"prefaudit rule {r['code']}", "why": r["name"], "rows": None} for r in elsewhere[:1]]
     return steps[:4]
@@ -116,7 +120,7 @@ def commands(
 
 def _repair(
     command: str, option: str, out: str, prefixes: tuple[str, ...], what: str,
-    results: Sequence[Mapping[str, Any]], findings: pl.DataFrame, paths: Sequence[str],
+    results: Sequence[Mapping[str, Any]], findings: pl.DataFrame, paths: Sequence[str], told: Sequence[str],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The command with as few codes as say the same: a prefix where all of it that fired is meant."""
     pair = [r for r in results if r["status"] == "fired" and r["scope"] == "pair" and r["code"][:3] in prefixes]
@@ -127,5 +131,5 @@ def _repair(
     said = sorted({code if code[:3] in notes else code[:3] for code in codes})
     rows = findings.filter(pl.col("rule").is_in(codes))["row"].n_unique()
     suffixes = "".join(PurePath(paths[0]).suffixes[-2:]) if len(paths) == 1 else ".jsonl"
-    words = ["prefaudit", command, *paths, "-o", f"{out}{suffixes}", option, ",".join(said)]
+    words = ["prefaudit", command, *paths, "-o", f"{out}{suffixes}", option, ",".join(said), *told]
     return [{"command": shlex.join(words), "why": what, "rows": rows}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prefaudit.reports.digest import digest
-from prefaudit.reports.items import items
+from prefaudit.reports.items import Item, items
 from prefaudit.reports.words import clean, some
 
 LEVELS = {"error": "error", "warning": "warning", "info": "notice"}
@@ -24,7 +24,7 @@ def render(report: dict[str, Any], *, width: int = 80, color: bool = False) -> s
     file = clean(paths[0], 500) if inside else ""
     lines = []
     for severity, level in LEVELS.items():
-        here = [item for item in found if (item.severity if item.state == "fired" else "error") == severity]
+        here = [item for item in found if _severity(item) == severity]
         room = MOST - (severity == "info")  # the headline is a notice too
         shown, rest = (here, []) if len(here) <= room else (here[: room - 1], here[room - 1 :])
         lines += [command(level, item.title, "\n".join(item.lines), file) for item in shown]
@@ -33,6 +33,13 @@ def render(report: dict[str, Any], *, width: int = 80, color: bool = False) -> s
             lines.append(command(level, f"prefaudit: {some(len(rest), 'more ' + WORDS[severity])}", codes, file))
     lines.append(command("notice", "prefaudit", digest(report).headline))
     return "\n".join(lines) + "\n"
+
+
+def _severity(item: Item) -> str:
+    """Of a finding that is known from the baseline the lowest: a merge is not to be marked by what was there before."""
+    if item.state != "fired":
+        return "error"
+    return "info" if item.new is False else item.severity
 
 
 def command(level: str, title: str, message: str, file: str = "") -> str:
