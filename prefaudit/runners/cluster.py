@@ -97,7 +97,8 @@ class Actors:
 
     def _room(self) -> int:
         """The cores or GPUs of the nodes that live."""
-        alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        nodes: Any = self._ray.nodes  # typed or not as the installed version has it
+        alive = [node["Resources"] for node in nodes() if node["Alive"]]
         return int(sum(resources.get(self._kind, 0) for resources in alive))
 
     def _event(self, one: Any, worker: int) -> Event:
