@@ -73,6 +73,22 @@ def spacing(values: NDArray[np.float64], precision: str) -> NDArray[np.float64]:
     return np.asarray(2.0 ** (np.floor(np.log2(size)) - MANTISSA[precision]))
 
 
+POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")  # as configs call the same limit
+
+
+class Partly(ModelError):
+    """A model failed on some of the conversations it was asked about.
+
+    Attributes:
+        scores: of all of them.
+        done: which of them were scored.
+    """
+
+    def __init__(self, message: str, scores: Scores, done: NDArray[np.bool_]) -> None:
+        super().__init__(message)
+        self.scores, self.done = scores, done
+
+
 @dataclass(frozen=True)
 class RewardModel:
     """A sequence classifier with one output, or one of the heads in `reward_heads`; safetensors, and no code but ours.
@@ -160,7 +176,7 @@ class RewardModel:
         read = self._tokens(tokenizer, prompts, responses)
         sizes = np.fromiter(map(len, read.ids), np.int64, len(read.ids))
         order = np.argsort(-sizes, kind="stable")
-        order = order[sizes[order] > 0]
+        every = order = order[sizes[order] > 0]
         values = np.full(len(sizes), np.nan)
         budget = BUDGET[self.on.split(":")[0]]
         with torch.inference_mode():
@@ -170,7 +186,7 @@ class RewardModel:
                 found.sort(key=lambda p: p.prefix - sizes[p.first] - sizes[p.second])
                 self._packs(model, read, found, values, budget)
             self._batches(model, read, order, values, budget)
-        if not np.isfinite(values[order]).all():
+        if not np.isfinite(values[every]).all():
             raise ModelError(f"{self.name} gave a score that is no number")
         return values, read.cut
 
@@ -272,7 +288,7 @@ class RewardModel:
         return Tokens(ids, kinds, cut)
 
     def _limit(self, tokenizer: Any) -> int:
-        own = self._about[0].get("max_position_embeddings") or MOST
+        own = next((self._about[0][n] for n in POSITIONS if self._about[0].get(n)), MOST)
         most = int(min(own, tokenizer.model_max_length, MOST))
         return min(self.limit, most) if self.limit else most
 

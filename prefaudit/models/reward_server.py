@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -17,12 +18,16 @@ import numpy as np
 
 from prefaudit.core import AuditError
 from prefaudit.models.base import ModelError
-from prefaudit.models.reward import Conversation, Scores, spacing
+from prefaudit.models.reward import Conversation, Partly, Scores, spacing
 
 BATCH, AT_ONCE = 32, 8  # conversations in a request, requests at once
 TRIES, FIRST_WAIT, TIMEOUT = 5, 0.5, 120.0
 AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
 TOO_LONG = {400, 413, 422}
+TELLS = re.compile(  # how vLLM, SGLang, TEI and others say so; a 400 of another reason is a failure
+    r"(?i)too (?:long|large|many tokens)|context|longer than|must have less than \d+ tokens|exceed\w*.{0,60}"
+    r"(?:length|limit|tokens)|max\w*[ _-](?:\w+[ _-]){0,3}(?:length|len|tokens|positions)"
+)
 FEW = 8  # different texts from which scores that all lie in 0..1 are taken for probabilities
 
 
@@ -120,15 +125,31 @@ class RewardServer:
 
         Raises:
             AuditError: the tokenizer is not named or cannot be loaded.
-            ModelError: a request failed for good, or what came back are no raw scores.
+            ModelError: what came back are no raw scores; as `Partly`, a request failed for good.
         """
         texts = self._texts(prompts, responses)
         batches = [texts[k : k + BATCH] for k in range(0, len(texts), BATCH)]
+        failed: list[ModelError] = []
+
+        def ask(batch: list[str]) -> list[float] | None:
+            if failed:
+                return None
+            try:
+                return self._batch(batch)
+            except ModelError as error:
+                failed.append(error)
+                return None
+
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = list(pool.map(self._batch, batches))
-        values = np.array([x for batch in found for x in batch], np.float64)
+            found = list(pool.map(ask, batches))
+        nothing = [float("nan")]
+        values = np.array([x for told, b in zip(found, batches, strict=True) for x in told or nothing * len(b)])
+        done = np.array([told is not None for told, b in zip(found, batches, strict=True) for _ in b], bool)
         self._raw(values, len(set(texts)))
-        return Scores(values, np.isnan(values), spacing(values, "bfloat16"))
+        scores = Scores(values, np.isnan(values), spacing(values, "bfloat16"))
+        if failed:
+            raise Partly(str(failed[0]), scores, done) from failed[0]
+        return scores
 
     def _raw(self, values: np.ndarray[Any, Any], different: int) -> None:
         told = values[~np.isnan(values)]
@@ -178,7 +199,7 @@ class RewardServer:
         except _Refused as error:
             if len(texts) > 1:
                 return [x for text in texts for x in self._batch([text])]
-            if error.code in TOO_LONG and any(w in error.said.lower() for w in ("token", "length", "too long", "max")):
+            if error.code in TOO_LONG and TELLS.search(error.said):
                 return [float("nan")]
             raise ModelError(f"{self.url} answered {error.code}: {error.said}") from error
         try:

@@ -9,15 +9,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prefaudit.core import fingerprint
 from prefaudit.models.cache import folder
 from prefaudit.models.judged import Judge
 from prefaudit.models.likelihood import KINDS, Likelihood, two
 from prefaudit.models.pairwise import PairRM
-from prefaudit.models.reward import Conversation, RewardModel, Scores
+from prefaudit.models.reward import Conversation, Partly, RewardModel, Scores
 from prefaudit.models.reward_config import checked, config_of, named
 from prefaudit.models.reward_server import RewardServer
 
@@ -74,16 +76,26 @@ class Scored:
             new.sort(key=lambda k: (*_longest(prompts[k]), -sum(len(t[k]) for t in texts), k))
             for at in range(0, len(new), SLICE):
                 rows = new[at : at + SLICE]
-                found = self.inner.score([prompts[k] for k in rows], *([t[k] for k in rows] for t in texts))
-                told = [(keys[k], None if np.isnan(x) else float(x), int(c), float(s))
-                        for k, x, c, s in zip(rows, *found, strict=True)]  # fmt: skip
-                with con:
-                    con.executemany("insert or ignore into s values (?, ?, ?, ?)", told)
+                try:
+                    found = self.inner.score([prompts[k] for k in rows], *([t[k] for k in rows] for t in texts))
+                except Partly as error:  # what was answered before is kept
+                    kept = np.flatnonzero(error.done)
+                    _put(con, [keys[rows[k]] for k in kept], *(column[kept] for column in error.scores))
+                    raise
+                _put(con, [keys[k] for k in rows], *found)
             got = known | dict(_get(con, [keys[k] for k in new]))
         if not keys:
             return Scores(np.empty(0), np.zeros(0, bool), np.empty(0))
         values, cut, step = zip(*(got[key] for key in keys), strict=True)
         return Scores(np.array(values, np.float64), np.array(cut, bool), np.array(step, np.float64))
+
+
+def _put(con: sqlite3.Connection, keys: list[bytes], *columns: NDArray[Any]) -> None:
+    told = [
+        (key, None if np.isnan(x) else float(x), int(c), float(s)) for key, x, c, s in zip(keys, *columns, strict=True)
+    ]
+    with con:
+        con.executemany("insert or ignore into s values (?, ?, ?, ?)", told)
 
 
 def _get(con: sqlite3.Connection, keys: list[bytes]) -> Iterator[tuple[bytes, tuple[float | None, int, float]]]:

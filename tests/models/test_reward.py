@@ -195,3 +195,24 @@ def test_two_answers_to_a_prompt_are_read_in_one_sequence(
     assert not shared.shares(transformers.MistralConfig(sliding_window=64)) and not shared.shares(
         transformers.Gemma2Config()
     )
+
+
+def test_the_limit_is_read_under_every_name(folders: dict[str, Path]) -> None:
+    """GPT-2's config calls it n_positions; a longer text was an IndexError deep in the model."""
+    model = RewardModel(str(folders["gpt2"]), precision="float32", device="cpu")
+    asked = [[{"role": "user", "content": text}] for text in ("a word and another " * 2000, "Why?")]
+    found = model.score(asked, ["because", "short"])
+    assert np.isfinite(found.values).all()
+    assert found.cut.tolist() == [True, False]
+
+
+def test_no_number_is_a_failure_in_pairs_that_share_a_prompt_too(tmp_path: Path) -> None:
+    folder = reward_model(tmp_path / "nan", "llama")
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    weights["score.weight"] = torch.full_like(weights["score.weight"], float("nan"))
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    asked = [[{"role": "user", "content": "Why?"}]] * 2
+    with pytest.raises(ModelError, match="no number"):
+        RewardModel(str(folder), device="cpu").score(asked, ["one answer", "another one"])

@@ -184,3 +184,28 @@ def test_the_server_has_to_be_named_whole(server: Server, words: Path, tmp_path:
     tokenizer(template=None).save_pretrained(tmp_path / "bare")
     with pytest.raises(AuditError, match="no chat template"):
         scorer(f"vllm+{server.url}#{tmp_path / 'bare'}")
+
+
+def test_what_was_answered_before_a_failure_is_kept_within_a_slice(
+    server: Server, words: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reward_server, "AT_ONCE", 1)
+    monkeypatch.setattr(reward_server, "BATCH", 4)
+    server.plan = dict.fromkeys(range(2, 99), (500, "down"))
+    with pytest.raises(ModelError, match="500 5 times"):
+        scorer(f"tei+{server.url}#{words}").score(ASKED, SAID)
+    before = {t for texts in server.asked for t in texts}
+    server.plan = {}
+    found = scorer(f"tei+{server.url}#{words}").score(ASKED, SAID)
+    after = [t for texts in server.asked for t in texts][len(before) :]
+    assert len(before) == 8 and len(after) == len(SAID) - 8 and not before & set(after)
+    assert np.abs(found.values - expected(words)).max() < 1e-12
+
+
+@pytest.mark.parametrize("said", ['{"error": "invalid api token"}', '{"error": "max_batch: 3"}', "bad length header"])
+def test_a_400_of_another_reason_is_a_failure_and_nothing_is_kept(said: str, server: Server, words: Path) -> None:
+    server.plan = dict.fromkeys(range(999), (400, said))
+    with pytest.raises(ModelError, match="answered 400"):
+        scorer(f"openrlhf+{server.url}#{words}").score(ASKED[:3], SAID[:3])
+    server.plan = {}
+    assert np.isfinite(scorer(f"openrlhf+{server.url}#{words}").score(ASKED[:3], SAID[:3]).values).all()
