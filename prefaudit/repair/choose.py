@@ -26,6 +26,13 @@ class Selection:
     strict: bool = False
     obey: tuple[int, ...] = ()  # pairs that a person reviewed and judged not worth keeping
 
+    def __post_init__(self) -> None:
+        """Raises UsageError for a bound that no number is below."""
+        for name in ("min_strength", "min_consensus", "drop_worst"):
+            bound = getattr(self, name)
+            if bound is not None and not np.isfinite(bound):
+                raise UsageError(f"--{name.replace('_', '-')} {bound} is no number", "give a number, as 0.2")
+
 
 @dataclass
 class Reason:

@@ -542,3 +542,12 @@ def test_a_disk_that_fills_up_is_exit_2_and_the_old_output_whole(ending: str) ->
     assert done.returncode == 2 and "cannot write" in done.stderr and "Traceback" not in done.stderr
     assert out.read_bytes() == old
     assert not list(Path().glob(".*.tmp"))
+
+
+@pytest.mark.parametrize("option", ["min_strength", "min_consensus"])
+def test_a_bound_has_to_be_a_number(option: str, tmp_path: Path) -> None:
+    data = tmp_path / "d.jsonl"
+    data.write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
+    with pytest.raises(UsageError, match="is no number"):
+        repair.filter(str(data), str(tmp_path / "o.jsonl"), **{option: float("nan")})
+    assert not (tmp_path / "o.jsonl").exists()
