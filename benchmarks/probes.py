@@ -1,6 +1,8 @@
-"""How often `truncated` and `leak` fire on data at hand; refusal and risk: probes_refusal.py.
+"""How often `truncated` and `leak` fire on data at hand, and what all probes cost; refusal and risk: probes_refusal.py.
 
-usage: PREFAUDIT_TEST_DATA=DIR python benchmarks/probes.py
+usage: PREFAUDIT_TEST_DATA=DIR POLARS_MAX_THREADS=1 python benchmarks/probes.py [PAIRS.parquet]
+
+PAIRS.parquet (columns prompt, chosen, rejected as text) is what the speed is measured on: 40,000 pairs of it.
 """
 
 from __future__ import annotations
@@ -8,11 +10,16 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import resource
+import sys
 from pathlib import Path
 
 import polars as pl
 
-from prefaudit.extractors.text import measure
+from prefaudit.extractors.refusal import Refusal
+from prefaudit.extractors.style import Style
+from prefaudit.extractors.sycophancy import Sycophancy
+from prefaudit.extractors.text import Text, measure
 
 DATA = Path(os.environ["PREFAUDIT_TEST_DATA"])
 
@@ -36,5 +43,36 @@ def truncation() -> None:
         print(f"  {name}: {made['truncated'].mean():.4f} of {made.height}; leak {made['leak'].mean():.4f}")
 
 
+def cpu() -> float:
+    use = resource.getrusage(resource.RUSAGE_SELF)
+    return use.ru_utime + use.ru_stime
+
+
+def speed(path: str) -> None:
+    """CPU seconds a million responses, of `text` and of each probe beyond it."""
+    frame = pl.read_parquet(path, columns=["prompt", "chosen", "rejected"]).head(40_000)
+    size = pl.concat([frame["chosen"], frame["rejected"]]).str.len_chars().mean()
+    none = pl.lit(None, pl.String)
+    frame = frame.with_row_index("row").with_columns(
+        pl.col("row").cast(pl.Int64),
+        *(pl.col(name).hash().alias(f"hash_{name}") for name in ("prompt", "chosen", "rejected")),
+        pl.concat_list(pl.struct(role=pl.lit("user"), content="prompt")).alias("prompt"),
+        chosen_reasoning=none, rejected_reasoning=none,
+    )  # fmt: skip
+    total = 0.0
+    for probe in (Text(), Refusal(), Style(), Sycophancy()):
+        apply = probe.load(None)
+        made = apply(frame.head(50))  # patterns and weights are read on the first call
+        before = cpu()
+        made = apply(frame)
+        taken = (cpu() - before) / (2 * frame.height) * 1e6
+        total += taken * (probe.name != "text")
+        frame = frame.join(made, on="row", how="left", maintain_order="left") if probe.name == "text" else frame
+        print(f"{probe.name}: {taken:.1f} CPU s a million responses of {size:.0f} characters")
+    print(f"all probes beyond text: {total:.1f}")
+
+
 if __name__ == "__main__":
     truncation()
+    for path in sys.argv[1:]:
+        speed(path)

@@ -146,6 +146,14 @@ def request_risks() -> None:
     harmless["alpaca-eval"] = pl.read_parquet(DATA / "alpaca-eval/judged_responses.parquet")["prompt"].unique(
         maintain_order=True
     )
+    lines = [line for name in ("unseen", "unseen-hard")
+             for line in (ROOT / f"training/refusal/{name}.jsonl").read_text().splitlines()]  # fmt: skip
+    rows = [json.loads(line) for line in lines]
+    turns = pl.Series([r["prompt"] if isinstance(r["prompt"], str) else r["prompt"][-1]["content"] for r in rows])
+    scores, risky = risks(turns).to_numpy(), np.array([bool(r["risky"]) for r in rows])
+    fires = [(scores[some] >= CUT).mean() for some in (risky, ~risky)]
+    print(f"risk, unseen requests: n {len(rows)}, AUROC {auc(scores, risky):.3f}, at or above {CUT}: risky {fires[0]:.3f}, "
+          f"others {fires[1]:.3f}")  # fmt: skip
     harm = risks(asked["question"])
     print(f"risk, at or above {CUT}: do-not-answer {(harm >= CUT).mean():.3f} of {len(harm)}")
     for area, rows in asked.with_columns(score=harm).group_by("risk_area", maintain_order=True):
