@@ -152,8 +152,8 @@ def request_risks() -> None:
     turns = pl.Series([r["prompt"] if isinstance(r["prompt"], str) else r["prompt"][-1]["content"] for r in rows])
     scores, risky = risks(turns).to_numpy(), np.array([bool(r["risky"]) for r in rows])
     fires = [(scores[some] >= CUT).mean() for some in (risky, ~risky)]
-    print(f"risk, unseen requests: n {len(rows)}, AUROC {auc(scores, risky):.3f}, at or above {CUT}: risky {fires[0]:.3f}, "
-          f"others {fires[1]:.3f}")  # fmt: skip
+    print(f"risk, unseen requests: n {len(rows)}, AUROC {auc(scores, risky):.3f}")
+    print(f"  at or above {CUT}: risky {fires[0]:.3f}, others {fires[1]:.3f}")
     harm = risks(asked["question"])
     print(f"risk, at or above {CUT}: do-not-answer {(harm >= CUT).mean():.3f} of {len(harm)}")
     for area, rows in asked.with_columns(score=harm).group_by("risk_area", maintain_order=True):

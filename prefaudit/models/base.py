@@ -67,6 +67,15 @@ def missing(what: str, extra: str = "models") -> AuditError:
     return AuditError(f"{what} is not installed", f"pip install 'prefaudit[{extra}]'")
 
 
+def place(device: str) -> str:
+    """The device a model runs on: the one that was named, else for `auto` an accelerator where there is one."""
+    import torch
+
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 def both(template: str) -> bool:
     """Whether the template reads the prompt beside the response."""
     return "{prompt}" in template

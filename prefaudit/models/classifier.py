@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.core import AuditError, UsageError, unknown
-from prefaudit.models.base import ModelError, missing
+from prefaudit.models.base import ModelError, missing, place
 from prefaudit.models.hf import BUDGET, _batches, _file, revision
 
 MOST = 4096  # tokens read at most, whatever the model allows
@@ -38,11 +38,7 @@ class Classifier:
     @cached_property
     def on(self) -> str:
         """The device it runs on."""
-        import torch
-
-        if self.device != "auto":
-            return self.device
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return place(self.device)
 
     def score(self, texts: pl.Series, before: pl.Series | None = None) -> NDArray[np.float64]:
         """The probability of the label for n texts, 0..1: softmax over the labels, or sigmoid of a lone logit.

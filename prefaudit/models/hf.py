@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.core import AuditError
-from prefaudit.models.base import INSTRUCTED, RESPONSE, ModelError, Vectors, both, missing
+from prefaudit.models.base import INSTRUCTED, RESPONSE, ModelError, Vectors, both, missing, place
 
 LONG = 2048  # tokens from which a model is taken to be an instructed embedder that reads prompt and response
 MOST = 8192  # tokens read at most, whatever the model allows
@@ -44,11 +44,7 @@ class HF:
     @cached_property
     def on(self) -> str:
         """The device it runs on."""
-        import torch
-
-        if self.device != "auto":
-            return self.device
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return place(self.device)
 
     @property
     def precision(self) -> str:

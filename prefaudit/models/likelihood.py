@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.core import AuditError
-from prefaudit.models.base import ModelError
+from prefaudit.models.base import ModelError, place
 from prefaudit.models.hf import BUDGET, _batches, revision
 from prefaudit.models.reward import MOST, Conversation, Scores, spacing
 from prefaudit.models.reward_config import config_of, named
@@ -66,11 +66,7 @@ class Likelihood:
     @cached_property
     def on(self) -> str:
         """The device it runs on."""
-        import torch
-
-        if self.device != "auto":
-            return self.device
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return place(self.device)
 
     @cached_property
     def kind(self) -> str:

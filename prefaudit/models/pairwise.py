@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from prefaudit.models.base import ModelError
+from prefaudit.models.base import ModelError, place
 from prefaudit.models.hf import BUDGET, _batches, revision
 from prefaudit.models.reward import Conversation, Scores, spacing
 from prefaudit.models.reward_config import config_of
@@ -54,11 +54,7 @@ class PairRM:
     @cached_property
     def on(self) -> str:
         """The device it runs on."""
-        import torch
-
-        if self.device != "auto":
-            return self.device
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return place(self.device)
 
     def score(self, prompts: Sequence[Conversation], firsts: Sequence[str], seconds: Sequence[str]) -> Scores:
         """Margins of n first answers over n second ones; `cut` where a prompt lost its end, NaN where an answer would.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from prefaudit.core import AuditError
 from prefaudit.models import reward_heads, shared
-from prefaudit.models.base import ModelError
+from prefaudit.models.base import ModelError, place
 from prefaudit.models.hf import BUDGET, _batches, revision
 from prefaudit.models.reward_config import ENCODERS, RIGHT, checked
 
@@ -130,11 +130,7 @@ class RewardModel:
     @cached_property
     def on(self) -> str:
         """The device it runs on."""
-        import torch
-
-        if self.device != "auto":
-            return self.device
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return place(self.device)
 
     @cached_property
     def kind(self) -> str:
