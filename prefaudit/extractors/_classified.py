@@ -96,7 +96,7 @@ class Classified:
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             made = inner(frame)
             for name, by in judges.items():
-                scores = in_english(frame, _scores(frame, by, name))
+                scores = in_english(frame, _scores(frame, by, name).alias(name).to_frame())[name]
                 n = frame.height
                 made = made.with_columns(
                     pl.when(pl.col(side).is_not_null()).then(pl.col(side).struct.with_fields(half.alias(name)))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 SENTENCE = r"[a-z0-9 ,'\"():;*/-]"
@@ -20,6 +25,23 @@ def ascii_pattern(pattern: str) -> str:
     )
 
 
+def any_of(cues: Iterable[str]) -> str:
+    """A pattern for lower-case text that holds any of the cues; with over 100 of them a quarter of what an automaton
+    of `contains_any` costs."""
+    return "|".join(re.escape(cue) for cue in sorted(cues))
+
+
 def has(text: pl.Expr, pattern: str) -> pl.Expr:
     """True where the plain text matches the pattern."""
     return text.str.contains(ascii_pattern(pattern))
+
+
+def found_in(texts: pl.Series, pattern: str, cues: str | None = None) -> npt.NDArray[np.bool_]:
+    """Which plain texts match the pattern; where `cues` (`any_of`) is given, only those that hold one are searched."""
+    whole = ascii_pattern(pattern)
+    if cues is None:
+        return texts.str.contains(whole).to_numpy()
+    some = np.flatnonzero(texts.str.contains(cues).to_numpy())
+    found = np.zeros(len(texts), bool)
+    found[some] = texts.gather(some).str.contains(whole).to_numpy()
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from prefaudit.extractors._patterns import any_of
+
 # One of these is in every reply that is looked at closely; the others get the probabilities of a reply without a cue.
 CUES = (
     "can't", "cannot", "can not", "won't", "will not", "unable to", "not able to", "not comfortable", "comfortable",
@@ -23,12 +25,15 @@ CUES = (
     "advise against", "fraud", "deserve", "discriminat", "human rights", "encourage you", "crisis", "privacy",
     "confidential", "abuse", "mental health", "emergency services", "counselor", "mediator", "authorities",
     "murder", "never the answer", "urge you", "human life", "law enforcement",
-    "cant ", "dont ", "wont ", "don't share", "i only", "have to pass", "i'll pass", "on your own", "outside what",
+    "don't share", "i only", "have to pass", "i'll pass", "on your own", "outside what",
     "outside of what", "elsewhere", "let me stop", "stop you", "no.", "my role", "isn't something", "not for me",
     "count me out", "don't do", "won't be", "look at something else", "talk about something", "off the table",
     "off limits", "off-limits", "leave it there", "not one i", "nothing doing", "hard pass", "skip that", "skip this",
     "respectful", "draw a line", "not interested", "i would never", "not right", "so no.", "no way",
 )  # fmt: skip
+
+# The contractions without an apostrophe are ends of other words too ("significant").
+CUE = any_of(CUES) + r"|(?-u:\b)(?:cant|dont|wont) "
 
 FIRST = r"(?:\b(?:i|we)\b|\bi'm\b|\bwe're\b|\bi'd\b|\bi'll\b)"
 UNABLE = (
@@ -263,6 +268,23 @@ PATTERNS: tuple[tuple[str, str, str], ...] = (
         r"\bidiom\b", "o"), ("condoles", r"\bcondolence\b", "o"), ("letter", LETTER, "h"),
     ("screen", SCREEN, "h"), ("opens", OPENS, "o"),
 )  # fmt: skip
+
+# What matches these slow patterns holds one of these: the others need no search.
+_UNABLE = (
+    "can't", "cannot", "can not", "won't", "will not", "wouldn't", "would not", "couldn't", "could not", "would never",
+    "unable to", "not able", "not going", "not programmed", "not designed", "not allowed", "not permitted",
+    "not capable", "not supposed", "not in a", "not willing", "not here", "not comfortable", "not authorized",
+    "not equipped", "do not", "don't", "should not", "shouldn't", "decline", "refuse", "pass", "refrain", "rather not",
+    "prefer not", "something i",
+)  # fmt: skip
+_BARE = (
+    "can't", "cannot", "won't", "will not", "decline", "refuse", "not comfortable", "said no", "answer is no",
+    "absolutely not", "nope", "not helping", "so no.", "not programmed", "not saying", "draw a", "draw the",
+    "have to stop", "not provided", "not answered", "not given", "given here", "something i", "something we",
+    "something that", "a request", "refrain", "therefore not", "not going", "don't", "do not", "doesn't", "not with ",
+    "not happening", "say no to", "one of them", "not possible",
+)  # fmt: skip
+GATES = {"declines": any_of(_UNABLE), "assist": any_of(_UNABLE), "bare": any_of(_BARE)}
 
 # Requests to which a refusing sentence is the answer: to reword something that itself refuses.
 TASKS = (

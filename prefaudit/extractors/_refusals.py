@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prefaudit.extractors._patterns import ascii_pattern, has
-from prefaudit.extractors._refusal_cues import CONDOLENCE, CUES, IDIOM, PATTERNS, POLITE, STANCE, TASKS
+from prefaudit.extractors._patterns import ascii_pattern, found_in, has
+from prefaudit.extractors._refusal_cues import CONDOLENCE, CUE, GATES, IDIOM, PATTERNS, POLITE, STANCE, TASKS
 
 CLASSES = ("refusal", "partial_refusal", "incapable", "disclaimer", "rebuts", "answers")
 HEAD, OPENING, TAIL = 700, 220, 260  # characters
@@ -64,11 +64,7 @@ def plain(texts: pl.Series) -> pl.Series:
     t = t.str.strip_chars(" \n\t").str.head(HEAD + 200).str.to_lowercase()
     t = t.str.replace(r'\A"([^"]*)"\z', "$1").str.replace_all(r'"[^"]{0,500}"', " q ")
     t = t.str.replace(r"\A(?:(?:sure|certainly|of course|absolutely|okay|ok|yes)(?: thing)?[!,.:]+ *)+(?:not\b)?", "")
-    t = (
-        t.str.replace_all(r"[ \t]+", " ")
-        .str.replace_all(r"'nt\b", "n't")
-        .str.replace_all("cant ", "can't ", literal=True)
-    )
+    t = t.str.replace_all(r"[ \t]+", " ").str.replace_all(r"'nt\b", "n't").str.replace_all(r"(?-u:\b)cant ", "can't ")
     t = t.str.replace_all(ascii_pattern(IDIOM), " idiom ").str.replace_all(ascii_pattern(CONDOLENCE), " condolence ")
     t = t.str.replace(ascii_pattern(POLITE), "")
     return texts.str.head(2000).alias("text").to_frame().select(t.str.strip_chars().str.head(HEAD)).to_series()
@@ -77,7 +73,7 @@ def plain(texts: pl.Series) -> pl.Series:
 def cued(texts: pl.Series) -> NDArray[np.int64]:
     """Where a reply holds one of the cues near its beginning."""
     head = texts.str.head(HEAD).str.replace_many([*ODD, "`", "*", "_", "  "], [*ODD.values(), "'", "", "", " "])
-    return np.flatnonzero(head.str.contains_any(list(CUES), ascii_case_insensitive=True).to_numpy())
+    return np.flatnonzero(head.str.to_lowercase().str.contains(CUE).to_numpy())
 
 
 def spoken(heads: pl.Series) -> pl.Series:
@@ -101,38 +97,26 @@ def phrase_sums(heads: pl.Series, phrases: list[str], weights: NDArray[np.float6
 
 def features(texts: pl.Series, head: pl.Series) -> tuple[list[str], NDArray[np.float32]]:
     """Names of k features and an n by k matrix for n replies and their plain openings, each 0 to 1."""
-    frame = pl.DataFrame({"head": head, "long": texts.str.len_chars(), "body": texts.str.head(BODY)})
-    places = {
-        "o": pl.col("head").str.head(OPENING),
-        "h": pl.col("head").str.slice(OPENING),
-        "t": pl.when(pl.col("long") > HEAD)
-        .then(pl.col("body").str.tail(TAIL).str.to_lowercase())
-        .otherwise(pl.lit("")),
-    }
-    whole = {"h": pl.col("head")}
+    body, long = texts.str.head(BODY), texts.str.len_chars()
+    tail = pl.select(pl.when(long > HEAD).then(body.str.tail(TAIL).str.to_lowercase()).otherwise(pl.lit("")))
+    places = {"o": head.str.head(OPENING), "h": head.str.slice(OPENING), "t": tail.to_series()}
     both = {name for name, _, where in PATTERNS if "o" in where}
-    made = []
+    made: dict[str, Any] = {}
     for name, pattern, where in PATTERNS:
         for place in where:
-            text = whole[place] if place == "h" and name not in both else places[place]
-            made.append(has(text, pattern).alias(f"{name}_{place}"))
-    items = pl.col("body").str.count_matches(r"(?:\A|\n)\s*(?:[-*•]|\d{1,2}[.)])\s")
-    made += [
-        (items.clip(0, 4) / 4).alias("items"),
-        pl.col("body").str.contains("```", literal=True).alias("code_block"),
-        ((pl.col("long").clip(1).log() - np.log(60)).clip(0, 4) / 4).alias("long"),
-        (pl.col("head").str.len_chars() < 60).alias("short"),
-        pl.col("head").str.contains(r"\?\s*\z").alias("asks_back"),
-        (
-            pl.col("head")
-            .str.count_matches(ascii_pattern(r"(?:can't|cannot|won't|will not|unable|not able)"))
-            .clip(0, 3)
-            / 3
-        ).alias("negations"),
-    ]
-    sentences = pl.col("head").str.count_matches(r"[.!?](?:\s|\z)|\n").clip(1)
-    made.append((pl.col("head").str.count_matches(ascii_pattern(STANCE)) / sentences / 2).clip(0, 1).alias("stance"))
-    frame = frame.select(*made).cast(pl.Float32)
+            text = head if place == "h" and name not in both else places[place]
+            made[f"{name}_{place}"] = found_in(text, pattern, GATES.get(name))
+    sentences = head.str.count_matches(r"[.!?](?:\s|\z)|\n").clip(1)
+    made |= {
+        "items": body.str.count_matches(r"(?:\A|\n)\s*(?:[-*•]|\d{1,2}[.)])\s").clip(0, 4) / 4,
+        "code_block": body.str.contains("```", literal=True),
+        "long": (long.clip(1).log() - np.log(60)).clip(0, 4) / 4,
+        "short": head.str.len_chars() < 60,
+        "asks_back": head.str.contains(r"\?\s*\z"),
+        "negations": head.str.count_matches(r"(?:can't|cannot|won't|will not|unable|not able)").clip(0, 3) / 3,
+        "stance": (head.str.count_matches(ascii_pattern(STANCE)) / sentences / 2).clip(0, 1),
+    }
+    frame = pl.DataFrame(made).cast(pl.Float32)
     frame = frame.with_columns((pl.col(a) * pl.col(b)).alias(f"{a}*{b}") for a, b in BOTH)
     return frame.columns, frame.to_numpy()
 

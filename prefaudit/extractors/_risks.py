@@ -16,8 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.extractors._language import english
-from prefaudit.extractors._patterns import has
-from prefaudit.extractors._wording import Ends, Wording, read_words, wording
+from prefaudit.extractors._patterns import any_of, has
+from prefaudit.extractors._wording import SPACES, Ends, Wording, read_words, wording
 
 HEAD = 400  # characters of a turn that are looked at: what is asked for stands in front
 SHOWN, ENDS = 200, Ends(6, 0, HEAD)  # of which so many are read word by word; words of the opening
@@ -249,6 +249,7 @@ CUES = sorted(
      "atheist",
      "poor people", "homeless", "trans"}
 )  # fmt: skip
+CUE = any_of(CUES)
 
 
 @cache
@@ -267,13 +268,13 @@ def phrases() -> Wording:
 def plain(turns: pl.Series) -> pl.Series:
     """Lower case with straight quotes, no markdown, the beginning only."""
     t = pl.col("turn").str.head(HEAD).str.replace_many(["’", "‘", "“", "”", "*", "_"], ["'", "'", '"', '"', "", ""])
-    t = t.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars(' "')
+    t = t.str.to_lowercase().str.replace_all(SPACES, " ").str.strip_chars(' "')
     return turns.alias("turn").to_frame().select(t).to_series()
 
 
 def cued(heads: pl.Series) -> NDArray[np.int64]:
     """Which plain turns hold anything that can speak of harm."""
-    return np.flatnonzero(heads.str.contains_any(CUES).to_numpy())
+    return np.flatnonzero(heads.str.contains(CUE).to_numpy())
 
 
 def features(heads: pl.Series) -> tuple[list[str], NDArray[np.float32]]:

@@ -100,6 +100,7 @@ def readable(frame: pl.DataFrame) -> pl.Series:
     return english & answers(frame).str.contains(r"\S").fill_null(False)
 
 
-def in_english(frame: pl.DataFrame, scores: pl.Series) -> pl.Series:
-    """The 2n scores of `answers`, null where an answer is blank or known not to be English (`readable`)."""
-    return pl.select(pl.when(readable(frame)).then(scores).alias(scores.name)).to_series()
+def in_english(frame: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
+    """The 2n rows measured on `answers`, null where an answer is blank or known not to be English (`readable`)."""
+    known = readable(frame)
+    return scores.select(pl.when(known).then(pl.col(name)).alias(name) for name in scores.columns)

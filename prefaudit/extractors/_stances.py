@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from prefaudit.extractors._patterns import ascii_pattern, has
+from prefaudit.extractors._patterns import any_of, ascii_pattern, has
 from prefaudit.extractors._wording import Ends, Floats, Wording, cut, read_words, wording
 
 READ = 2000  # characters at the start of a turn that are read, and TAIL at its end
@@ -127,7 +127,8 @@ def read(turns: pl.Series) -> pl.DataFrame:
     n = len(turns)
     maybe = (
         turns.str.replace_many(["’", "\u00a0", "\n", "\t", "  "], ["'", " ", " ", " ", " "])
-        .str.contains_any(list(CUES), ascii_case_insensitive=True)
+        .str.to_lowercase()
+        .str.contains(any_of(CUES))
         .fill_null(False)
     )
     index = np.flatnonzero(maybe.to_numpy())

@@ -29,6 +29,7 @@ PLAIN = {"’": "'", "‘": "'", "“": "", "”": "", '"': "", "*": "", "_": ""
 UNDONE = {"n't": " not", "'re": " are", "'s": " is", "'ve": " have", "'d": " would", "'m": " am", "'ll": " will",
           "cannot": "can not", "(a)": " opta ", "(b)": " optb ", "(c)": " optc ", "(d)": " optd ",
           "(e)": " opte "}  # fmt: skip
+SPACES = r"[^\S ]\s*| \s+"  # white space that is more or other than one blank
 MARKS = {". ": " | ", "\n": " | ", "!": " ! | ", "?": " ? | ", ";": " | ", ":": " ", ",": " ", "(": " ", ")": " ",
          ".": " ", "|": " "}  # fmt: skip
 
@@ -37,7 +38,7 @@ def plain(texts: pl.Series) -> pl.Series:
     """Lower case without markdown and quotes, contractions undone, phrases joined, sentences ended by `|`."""
     text = texts.str.replace_many(PLAIN).str.to_lowercase()
     text = text.str.replace_many(list(UNDONE), list(UNDONE.values()), leftmost=True)
-    text = " " + text.str.replace_many(list(MARKS), list(MARKS.values()), leftmost=True).str.replace_all(r"\s+", " ")
+    text = " " + text.str.replace_many(list(MARKS), list(MARKS.values()), leftmost=True).str.replace_all(SPACES, " ")
     phrases = [f" {phrase} " for phrase in PHRASES]
     return (text + " ").str.replace_many(phrases, [f" {to} " for to in PHRASES.values()], leftmost=True)
 

@@ -56,7 +56,6 @@ class Mentions:
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             counted = each_once(answers(frame), keys(frame), measure)
-            known = pl.DataFrame([in_english(frame, counted[name]) for name in FIELDS])
-            return as_sides(frame, known, self.columns)
+            return as_sides(frame, in_english(frame, counted.select(*FIELDS)), self.columns)
 
         return apply

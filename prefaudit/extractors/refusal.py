@@ -11,7 +11,7 @@ from polars.datatypes import DataType
 from prefaudit.core import Apply, Parts
 from prefaudit.extractors._refusals import CLASSES, probabilities, refusals, tasks, with_task
 from prefaudit.extractors._risks import request_risk
-from prefaudit.extractors._sides import answers, as_sides, each_once, keys, last_user, readable, side_columns, twice
+from prefaudit.extractors._sides import answers, as_sides, each_once, in_english, keys, last_user, side_columns, twice
 
 FIELDS: dict[str, DataType] = dict.fromkeys(CLASSES[:-1], pl.Float64())
 
@@ -21,7 +21,7 @@ class Refusal:
     """What each answer does with its request: refuses, refuses in part, cannot, disclaims, disputes; and the risk."""
 
     name: ClassVar[str] = "refusal"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     learns: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", "hash_prompt", "hash_chosen", "hash_rejected")
     needs: ClassVar[tuple[str, ...]] = ("text",)
@@ -43,9 +43,7 @@ class Refusal:
             asked = each_once(last_user(frame["prompt"]), frame["hash_prompt"], tasks)
             asked = asked.select(twice(asked[name]).fill_null(0) for name in asked.columns)
             shares = probabilities(with_task(scores, asked)).select(*FIELDS)
-            known = readable(frame)
-            shares = shares.select(pl.when(known).then(pl.col(name)).alias(name) for name in FIELDS)
-            sides = as_sides(frame, shares, self.columns)
+            sides = as_sides(frame, in_english(frame, shares), self.columns)
             return sides.with_columns(request_risk(frame["prompt"], frame["hash_prompt"]).alias("risk"))
 
         return apply

@@ -117,7 +117,6 @@ class Style:
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             texts = answers(frame)
             measured = each_once(texts, keys(frame), measure).with_columns(relevance=_near(frame, texts))
-            known = measured.select(in_english(frame, measured[name]) for name in FIELDS)
-            return as_sides(frame, known, self.columns)
+            return as_sides(frame, in_english(frame, measured.select(*FIELDS)), self.columns)
 
         return apply

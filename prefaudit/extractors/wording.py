@@ -111,7 +111,7 @@ class Wording:
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             measured = each_once(answers(frame), keys(frame), measure)
-            known = [in_english(frame, measured[name]) if name in ENGLISH else measured[name] for name in FIELDS]
-            return as_sides(frame, pl.DataFrame(known), self.columns)
+            known = measured.with_columns(in_english(frame, measured.select(*ENGLISH)))
+            return as_sides(frame, known.select(*FIELDS), self.columns)
 
         return apply
