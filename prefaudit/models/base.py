@@ -76,6 +76,13 @@ def place(device: str) -> str:
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def halves(on: str) -> bool:
+    """Whether this device is fast at bfloat16: a GPU, or a CPU with AMX."""
+    import torch
+
+    return bool(torch.cpu._is_amx_tile_supported()) if on == "cpu" else on.startswith("cuda")
+
+
 def both(template: str) -> bool:
     """Whether the template reads the prompt beside the response."""
     return "{prompt}" in template

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.core import AuditError
-from prefaudit.models.base import INSTRUCTED, RESPONSE, ModelError, Vectors, both, missing, place
+from prefaudit.models.base import INSTRUCTED, RESPONSE, ModelError, Vectors, both, halves, missing, place
 
 LONG = 2048  # tokens from which a model is taken to be an instructed embedder that reads prompt and response
 MOST = 8192  # tokens read at most, whatever the model allows
@@ -49,10 +49,7 @@ class HF:
     @property
     def precision(self) -> str:
         """bfloat16 where the device is fast at it: a CPU only with AMX (without it, it is slower than float32)."""
-        import torch
-
-        fast = torch.cpu._is_amx_tile_supported() if self.on == "cpu" else self.on.startswith("cuda")
-        return "bfloat16" if fast else "float32"
+        return "bfloat16" if halves(self.on) else "float32"
 
     def _load(self) -> tuple[Any, Any]:
         if not self._held:

@@ -11,7 +11,7 @@ import numpy as np
 from prefaudit.core import AuditError
 from prefaudit.models.base import ModelError
 from prefaudit.models.chat import Answer, Request, connect
-from prefaudit.models.reward import Conversation, Scores
+from prefaudit.models.scores import Conversation, Scores
 
 HEAD, TAIL = 12_000, 4_000  # characters of the prompt's end, and of each answer's beginning and end, that are shown
 UNUSABLE = {"refused", "unreadable", "cut"}

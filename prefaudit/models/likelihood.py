@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.core import AuditError
-from prefaudit.models.base import ModelError, place
+from prefaudit.models.base import ModelError, halves, place
+from prefaudit.models.checkpoint import opened, tokenizer_of, whole
 from prefaudit.models.hf import BUDGET, _batches, revision
-from prefaudit.models.reward import MOST, Conversation, Scores, spacing
 from prefaudit.models.reward_config import config_of, named
-from prefaudit.models.reward_heads import tokenizer_of, whole
+from prefaudit.models.scores import MOST, Conversation, Scores, spacing
 
 KINDS = ("dpo", "cdr")
 LOGIT = 16.0  # an ordinary large logit
@@ -71,10 +71,7 @@ class Likelihood:
     @cached_property
     def kind(self) -> str:
         """The precision: bfloat16 where the device is fast at it."""
-        import torch
-
-        fast = torch.cpu._is_amx_tile_supported() if self.on == "cpu" else self.on.startswith("cuda")
-        return "bfloat16" if fast else "float32"
+        return "bfloat16" if halves(self.on) else "float32"
 
     def score(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> Scores:
         """Differences of log-likelihoods of n answers; NaN where an answer is longer than a model reads.
@@ -126,25 +123,13 @@ class Likelihood:
     def _load(self) -> list[tuple[Any, Any]]:
         if not self._held:
             import torch
-            from transformers import AutoModelForCausalLM
-            from transformers.utils import logging
 
-            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             made = []
             for where in two(self.name)[1:]:
                 at = named(where)
                 config_of(at.where, at.pinned)
-                pinned = {"revision": at.pinned} if at.pinned else {}
-                try:
-                    loaded: Any = AutoModelForCausalLM.from_pretrained(
-                        at.where, dtype=getattr(torch, self.kind), trust_remote_code=False, use_safetensors=True,
-                        output_loading_info=True, **pinned,
-                    )  # fmt: skip
-                except (OSError, ValueError) as error:
-                    raise AuditError(f"{where} cannot be loaded: {str(error).splitlines()[0]}",
-                                     "a folder or hub id of a causal language model") from error  # fmt: skip
-                model, told = loaded
-                whole(where, told["missing_keys"])
+                model, lost = opened("AutoModelForCausalLM", at.where, at.pinned, getattr(torch, self.kind))
+                whole(where, lost)
                 made.append((tokenizer_of(at.where, at.pinned), model.eval().to(self.on)))
             templates = [t.chat_template for t, _ in made if t.chat_template]
             if not templates:

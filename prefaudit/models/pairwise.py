@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.models.base import ModelError, place
+from prefaudit.models.checkpoint import read, tokenizer_of, whole
 from prefaudit.models.hf import BUDGET, _batches, revision
-from prefaudit.models.reward import Conversation, Scores, spacing
 from prefaudit.models.reward_config import config_of
-from prefaudit.models.reward_heads import read, tokenizer_of, whole
+from prefaudit.models.scores import Conversation, Scores, spacing
 
 SOURCE, ANSWER = 1224, 412  # tokens of the prompt, and of each answer where the prompt leaves no more
 MARKS = ("<|source|>", "<|candidate1|>", "<|candidate2|>")

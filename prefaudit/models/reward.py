@@ -5,36 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.core import AuditError
 from prefaudit.models import reward_heads, shared
-from prefaudit.models.base import ModelError, place
+from prefaudit.models.base import ModelError, halves, place
+from prefaudit.models.checkpoint import opened, tokenizer_of
 from prefaudit.models.hf import BUDGET, _batches, revision
 from prefaudit.models.reward_config import ENCODERS, RIGHT, checked
+from prefaudit.models.scores import MOST, Conversation, Scores, spacing
 
-Conversation = Sequence[dict[str, str]]
-MOST = 16_384  # tokens read at most where the model's own limit is higher or not told
 SPAN = 4096  # conversations that are tokens at once: bounds the memory
-MANTISSA = {"float32": 23, "float16": 10, "bfloat16": 7}
-
-
-class Scores(NamedTuple):
-    """What a reward model says of n conversations.
-
-    Attributes:
-        values: (n,) float64; NaN where the answer alone is longer than the model reads.
-        cut: (n,) whether the beginning of the prompt was cut off.
-        spacing: (n,) the step between neighbouring numbers in the model's precision: two scores nearer than that are
-            a tie.
-    """
-
-    values: NDArray[np.float64]
-    cut: NDArray[np.bool_]
-    spacing: NDArray[np.float64]
 
 
 class Tokens(NamedTuple):
@@ -45,48 +29,7 @@ class Tokens(NamedTuple):
     cut: NDArray[np.bool_]
 
 
-@runtime_checkable
-class Scorer(Protocol):
-    """Something that gives a conversation a number, higher for better."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def revision(self) -> str: ...  # noqa: D102
-
-    def score(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> Scores:
-        """Scores of n answers, in their order.
-
-        Args:
-            prompts: n lists of {role, content}, without the answer.
-            responses: n answers.
-
-        Raises:
-            ModelError: the model does not answer, or answers nonsense. There is no default score.
-        """
-
-
-def spacing(values: NDArray[np.float64], precision: str) -> NDArray[np.float64]:
-    """The distance of each number to its neighbour in this precision (1/8 between 16 and 32 in bfloat16)."""
-    size = np.maximum(np.abs(np.nan_to_num(values)), 2.0**-14)
-    return np.asarray(2.0 ** (np.floor(np.log2(size)) - MANTISSA[precision]))
-
-
 POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")  # as configs call the same limit
-
-
-class Partly(ModelError):
-    """A model failed on some of the conversations it was asked about.
-
-    Attributes:
-        scores: of all of them.
-        done: which of them were scored.
-    """
-
-    def __init__(self, message: str, scores: Scores, done: NDArray[np.bool_]) -> None:
-        super().__init__(message)
-        self.scores, self.done = scores, done
 
 
 @dataclass(frozen=True)
@@ -135,12 +78,9 @@ class RewardModel:
     @cached_property
     def kind(self) -> str:
         """The precision it runs in: bfloat16 where the device is fast at it (a CPU only with AMX)."""
-        import torch
-
         if self.precision != "auto":
             return self.precision
-        fast = torch.cpu._is_amx_tile_supported() if self.on == "cpu" else self.on.startswith("cuda")
-        return "bfloat16" if fast and self._decoder else "float32"
+        return "bfloat16" if self._decoder and halves(self.on) else "float32"
 
     @cached_property
     def _about(self) -> tuple[dict[str, Any], str]:
@@ -291,11 +231,9 @@ class RewardModel:
     def _load(self) -> tuple[Any, Any]:
         if not self._held:
             import torch
-            from transformers.utils import logging
 
             kind = self._about[1]
-            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-            tokenizer = reward_heads.tokenizer_of(self.where, self.pinned, kind)
+            tokenizer = tokenizer_of(self.where, self.pinned, kind)
             dtype = getattr(torch, self.kind)
             if kind in ("plain", "remote"):
                 if self.objective:
@@ -318,21 +256,8 @@ class RewardModel:
 
     def _classifier(self, dtype: Any) -> Any:
         """A sequence classifier of transformers, or of the model's own code."""
-        from transformers import AutoModelForSequenceClassification
-
-        at = {"revision": self.pinned, "code_revision": self.pinned} if self.pinned else {}
-        at = at if self._about[1] == "remote" else {k: v for k, v in at.items() if k == "revision"}
-        try:
-            model, told = AutoModelForSequenceClassification.from_pretrained(
-                self.where, dtype=dtype, trust_remote_code=self._about[1] == "remote", use_safetensors=True,
-                output_loading_info=True, **at,
-            )  # fmt: skip
-        except (OSError, ValueError) as error:
-            raise AuditError(
-                f"{self.where} cannot be loaded: {str(error).splitlines()[0]}",
-                "a folder or hub id of a reward model with safetensors weights",
-            ) from error
-        if told["missing_keys"] or told.get("mismatched_keys"):
-            lost = sorted(map(str, told["missing_keys"] or told["mismatched_keys"]))
+        remote = self._about[1] == "remote"
+        model, lost = opened("AutoModelForSequenceClassification", self.where, self.pinned, dtype, trust=remote)
+        if lost:
             raise AuditError(f"{self.where} has no trained head: {', '.join(lost[:3])} would be random", RIGHT)
         return model

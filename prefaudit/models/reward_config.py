@@ -14,6 +14,13 @@ from prefaudit.models.base import missing
 ENCODERS = {"bert", "roberta", "xlm-roberta", "deberta", "deberta-v2", "distilbert", "electra", "albert", "modernbert",
             "camembert", "mpnet"}  # fmt: skip
 RIGHT = "name a model that was trained as a sequence classifier with one output"
+CONVERT = (
+    """python -c "import glob, torch; from safetensors.torch import save_file; """
+    """w = {{k: v.contiguous().clone() for f in glob.glob('{folder}/pytorch_model*.bin') """
+    """for k, v in torch.load(f, map_location='cpu', weights_only=True).items()}}; """
+    """save_file(w, '{folder}/model.safetensors', {{'format': 'pt'}})\""""
+)
+"""Reads tensors alone: what else a pickle holds is not run."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -70,14 +77,38 @@ def config_of(where: str, pinned: str = "") -> dict[str, Any]:
 def tensors_of(where: str, pinned: str = "") -> dict[str, str]:
     """The names of a model's tensors, and the safetensors file that holds each; none without such files."""
     index = file_of(where, "model.safetensors.index.json", pinned)
-    if index is not None:
-        return dict(json.loads(index.read_text(encoding="utf8"))["weight_map"])
-    path = file_of(where, "model.safetensors", pinned)
+    path = index or file_of(where, "model.safetensors", pinned)
     if path is None:
         return {}
-    with path.open("rb") as file:  # eight bytes of size, then a JSON header
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return {name: "model.safetensors" for name in header if name != "__metadata__"}
+    try:
+        if index is not None:
+            return dict(json.loads(index.read_text(encoding="utf8"))["weight_map"])
+        with path.open("rb") as file:  # eight bytes of size, then a JSON header
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(size, path.stat().st_size)))
+        return {name: "model.safetensors" for name in header if name != "__metadata__"}
+    except (ValueError, TypeError, KeyError) as error:
+        raise AuditError(f"{path} is no safetensors file, or a part of one", "download it again") from error
+
+
+def safe(where: str, pinned: str = "") -> None:
+    """Refuse a checkpoint without safetensors, naming its pickled weights and how to convert them.
+
+    Raises:
+        AuditError: it has none.
+    """
+    if tensors_of(where, pinned):
+        return
+    if not Path(where).is_dir():
+        at = f" --revision {pinned}" if pinned else ""
+        raise AuditError(f"{where} has no safetensors weights",
+                         f"where it has pickled ones: hf download {where}{at} --local-dir FOLDER, and name FOLDER: its "
+                         "error says how to convert them")  # fmt: skip
+    held = sorted(p.name for p in Path(where).glob("pytorch_model*.bin"))
+    if not held:
+        raise AuditError(f"{where} has no safetensors weights", "name a folder or hub id that has them")
+    raise AuditError(f"{where} has pickled weights alone ({held[0]}), which can run code and are not read",
+                     f"convert them once: {CONVERT.format(folder=where)}")  # fmt: skip
 
 
 def kind_of(config: dict[str, Any], tensors: dict[str, str]) -> str:
@@ -111,6 +142,7 @@ def checked(where: str, pinned: str = "", trust: bool = False) -> tuple[dict[str
         AuditError: there is no such model, it is no reward model, or it needs code of its own.
     """
     config = config_of(where, pinned)
+    safe(where, pinned)
     kind = kind_of(config, tensors_of(where, pinned))
     kinds = [str(a) for a in config.get("architectures") or ()]
     if kind not in ("", "plain"):

@@ -12,7 +12,8 @@ from typing import Any
 
 from prefaudit.core import AuditError
 from prefaudit.models.base import ModelError
-from prefaudit.models.reward_config import file_of, tensors_of
+from prefaudit.models.checkpoint import Tensors, opened, read, whole
+from prefaudit.models.reward_config import config_of
 
 HEADS = ("regression_layer.", "gating.", "reward_transform_matrix", "score_head.", "normalizer.", "v_head.", "score.",
          "head_layer.")  # fmt: skip
@@ -32,8 +33,6 @@ BEAVER = (
     "{% else %}{{ 'USER: ' + m['content'] + ' ' }}{% endif %}{% endfor %}"
 )
 """How the scorers of PKU's safe-rlhf were trained to read: a space after USER:, none after ASSISTANT:, eos last."""
-
-Tensors = dict[str, Any]
 
 
 @dataclass
@@ -78,28 +77,6 @@ class Head:
         raise ModelError("a conversation without the tokens before the answer, by which this model weighs its outputs")
 
 
-def read(where: str, pinned: str, wanted: Callable[[str], bool], dtype: Any = None) -> Tensors:
-    """Some tensors of a checkpoint, float32 where no other type is asked for.
-
-    Raises:
-        AuditError: it has no safetensors.
-    """
-    import torch
-    from safetensors import safe_open
-
-    held = tensors_of(where, pinned)
-    if not held:
-        raise AuditError(f"{where} has no safetensors weights", "convert them; pickled weights can run code")
-    found: Tensors = {}
-    for name in sorted(set(held.values())):
-        keys = [k for k, file in held.items() if file == name and wanted(k)]
-        path = file_of(where, name, pinned) if keys else None
-        if path is not None:
-            with safe_open(path, framework="pt") as file:
-                found |= {k: file.get_tensor(k).to(dtype or torch.float32) for k in keys}
-    return found
-
-
 def load(kind: str, where: str, pinned: str, objective: str, dtype: Any, tokenizer: Any) -> Head:
     """The model with its head.
 
@@ -133,56 +110,22 @@ def load(kind: str, where: str, pinned: str, objective: str, dtype: Any, tokeniz
     return Head(body, _layers({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}))
 
 
-def tokenizer_of(where: str, pinned: str, kind: str = "plain") -> Any:
-    """A model's tokenizer; none of its code runs.
-
-    Raises:
-        AuditError: it cannot be loaded.
-    """
-    from transformers import AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerFast
-
-    at = {"revision": pinned} if pinned else {}
-    maker: Any = AutoTokenizer
-    if kind == "internlm2":  # of a class of its own, whose files are those of Llama's
-        fast = file_of(where, "tokenizer.json", pinned)
-        maker = LlamaTokenizer if fast is None else PreTrainedTokenizerFast
-    try:
-        return maker.from_pretrained(where, trust_remote_code=False, **at)
-    except (OSError, ValueError) as error:
-        raise AuditError(f"{where} cannot be loaded: {str(error).splitlines()[0]}",
-                         "a folder or hub id with a tokenizer") from error  # fmt: skip
-
-
 def _body(where: str, pinned: str, dtype: Any) -> Any:
-    from transformers import AutoModel
     from transformers.utils import logging
 
-    at = {"revision": pinned} if pinned else {}
     loud = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # the head is read by itself: nothing is left over
     try:
-        model, told = AutoModel.from_pretrained(where, dtype=dtype, trust_remote_code=False, use_safetensors=True,
-                                                output_loading_info=True, **at)  # fmt: skip
-    except (OSError, ValueError) as error:
-        raise AuditError(f"{where} cannot be loaded: {str(error).splitlines()[0]}", "a folder or hub id") from error
+        model, lost = opened("AutoModel", where, pinned, dtype)
     finally:
         logging.set_verbosity(loud)
-    whole(where, told["missing_keys"])
+    whole(where, lost)
     return model
-
-
-def whole(where: str, missing: Any) -> None:
-    """Refuse a model part of which would be random."""
-    lost = sorted(map(str, missing))
-    if lost:
-        raise AuditError(f"{where} lacks {', '.join(lost[:3])}, which would be random", "download it again")
 
 
 def _internlm2(where: str, pinned: str, dtype: Any) -> Any:
     """InternLM2 is Llama with the three projections of attention in one matrix: q ... q k v for each key head."""
     from transformers import LlamaConfig, LlamaModel
-
-    from prefaudit.models.reward_config import config_of
 
     said = config_of(where, pinned)
     scaling = said.get("rope_scaling") or {}

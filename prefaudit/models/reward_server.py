@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -18,7 +19,7 @@ import numpy as np
 
 from prefaudit.core import AuditError
 from prefaudit.models.base import ModelError
-from prefaudit.models.reward import Conversation, Partly, Scores, spacing
+from prefaudit.models.scores import Conversation, Partly, Scores, spacing
 
 BATCH, AT_ONCE = 32, 8  # conversations in a request, requests at once
 TRIES, FIRST_WAIT, TIMEOUT = 5, 0.5, 120.0
@@ -46,6 +47,20 @@ def _one(values: Any) -> Any:
     return values[0]
 
 
+def _ordered(data: Any) -> list[Any]:
+    """Answers by their index; one that is twice or nowhere would give a text the score of another."""
+    found = {d["index"]: d for d in data if type(d["index"]) is int}
+    if len(found) != len(data) or set(found) != set(range(len(data))):
+        raise ValueError(f"its {len(data)} answers are not numbered from 0, each once")
+    return [found[k] for k in range(len(data))]
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{str(value)[:40]!r} is no number")
+    return float(value)
+
+
 # vLLM: entrypoints/pooling; without use_activation=false one logit comes back through a sigmoid.
 # SGLang: /classify gives the raw logit as an embedding; its /v1/classify takes a softmax over one logit, always 1.
 # TEI: raw_scores, or one label comes back through a sigmoid; truncate defaults to true and loses the answer's end.
@@ -53,14 +68,14 @@ PROTOCOLS: dict[str, Protocol] = {
     "vllm": Protocol(
         "/classify",
         lambda model, texts: {"model": model, "input": texts, "use_activation": False, "add_special_tokens": False},
-        lambda said: [_one(d["probs"]) for d in sorted(said["data"], key=lambda d: d["index"])],
+        lambda said: [_one(d["probs"]) for d in _ordered(said["data"])],
         "serve it with a vLLM that knows use_activation, or ask vllm-pooling+URL",
     ),
     "vllm-pooling": Protocol(
         "/pooling",
         lambda model, texts: {"model": model, "input": texts, "task": "classify", "use_activation": False,
                               "add_special_tokens": False},
-        lambda said: [_one(d["data"]) for d in sorted(said["data"], key=lambda d: d["index"])],
+        lambda said: [_one(d["data"]) for d in _ordered(said["data"])],
         "serve it with a vLLM that knows use_activation",
     ),
     "sglang": Protocol(
@@ -203,7 +218,7 @@ class RewardServer:
                 return [float("nan")]
             raise ModelError(f"{self.url} answered {error.code}: {error.said}") from error
         try:
-            values = [float(x) for x in protocol.read(said)]
+            values = [_number(x) for x in protocol.read(said)]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ModelError(f"{self.url} answered something else than scores: {error}") from error
         if len(values) != len(texts) or not np.isfinite(values).all():
@@ -232,16 +247,24 @@ class RewardServer:
                 with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
-                said = error.read(300).decode("utf8", "replace")
+                said = _body(error)
                 if error.code not in AGAIN:
                     raise _Refused(error.code, said) from error
                 if last:
                     raise ModelError(f"{self.url} answered {error.code} {TRIES} times: {said}") from error
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:  # a body that breaks off among them
                 if last:
-                    raise ModelError(f"{self.url}: {error}") from error
+                    raise ModelError(f"{self.url}: {error or repr(error)}") from error
             time.sleep(FIRST_WAIT * 2**turn)
         raise ModelError(f"{self.url} did not answer")
+
+
+def _body(error: urllib.error.HTTPError) -> str:
+    """The beginning of what the server says of a failure; nothing where it breaks off."""
+    try:
+        return error.read(300).decode("utf8", "replace")
+    except (OSError, http.client.HTTPException):
+        return ""
 
 
 class _Refused(Exception):

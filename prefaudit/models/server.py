@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import time
@@ -106,7 +107,7 @@ class Server:
                 said = error.read(300).decode("utf8", "replace")
                 if error.code not in AGAIN or turn == TRIES - 1:
                     raise ModelError(f"{self.url} answered {error.code}: {said}") from error
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 if turn == TRIES - 1:
                     raise ModelError(f"{self.url}: {error}") from error
             time.sleep(FIRST_WAIT * 2**turn)

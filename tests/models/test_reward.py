@@ -13,8 +13,10 @@ from prefaudit.core import AuditError
 from prefaudit.models import shared
 from prefaudit.models.base import ModelError
 from prefaudit.models.hf import BUDGET
-from prefaudit.models.reward import RewardModel, spacing
+from prefaudit.models.reward import RewardModel
 from prefaudit.models.reward_config import checked
+from prefaudit.models.scored import scorer
+from prefaudit.models.scores import spacing
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -123,13 +125,22 @@ def test_code_labels_and_templates_are_asked_for(tmp_path: Path) -> None:
         checked(str(tmp_path / "nowhere"))
 
 
-def test_pickled_weights_are_refused(tmp_path: Path) -> None:
+def test_pickled_weights_are_named_and_the_hint_converts_them(tmp_path: Path) -> None:
     folder = reward_model(tmp_path, "llama")
+    expected = RewardModel(str(folder), device="cpu").score(ASKED[:2], SAID[:2]).values
     state = transformers.AutoModelForSequenceClassification.from_pretrained(folder).state_dict()
     torch.save(state, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(AuditError, match="cannot be loaded"):
-        RewardModel(str(folder)).score(ASKED[:1], SAID[:1])
+    for name in (str(folder), f"dpo+{folder}|{folder}"):
+        with pytest.raises(AuditError, match=r"pickled weights alone \(pytorch_model\.bin\)") as told:
+            scorer(name)
+    _, _, command = told.value.hint.partition(": ")
+    assert command.startswith('python -c "') and command.endswith('"')
+    exec(command.removeprefix('python -c "').removesuffix('"'), {})
+    assert np.array_equal(RewardModel(str(folder), device="cpu").score(ASKED[:2], SAID[:2]).values, expected)
+    (folder / "model.safetensors").write_bytes(b"\x05\0\0\0\0\0\0\0{")
+    with pytest.raises(AuditError, match="no safetensors file, or a part of one"):
+        checked(str(folder))
 
 
 def test_memory_that_does_not_hold_a_batch_halves_it(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

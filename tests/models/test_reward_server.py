@@ -20,6 +20,7 @@ from prefaudit.models import reward_server
 from prefaudit.models.base import ModelError
 from prefaudit.models.reward_server import PROTOCOLS, RewardServer
 from prefaudit.models.scored import Scored, scorer
+from prefaudit.models.scores import Partly
 
 pytest.importorskip("transformers")
 
@@ -35,11 +36,13 @@ def score(text: str) -> float:
 
 
 class Server(ThreadingHTTPServer):
-    """`plan` maps the number of a request to an answer that is none; `old` forgets what it is told about raw scores."""
+    """`plan` maps the number of a request to an answer that is none; answers to `broken` end before their length; `old`
+    forgets what it is told about raw scores."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.plan: dict[int, tuple[int, str]] = {}
+        self.broken: set[int] = set()
         self.old = False
         self.asked: list[list[str]] = []
         self.count = 0
@@ -58,7 +61,9 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, code: int, body: Any) -> None:
         data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         self.send_response(code)
-        self.send_header("Content-Length", str(len(data)))
+        broken = self.server.count - 1 in self.server.broken
+        self.send_header("Content-Length", str(len(data) + 99 * broken))
+        self.close_connection = self.close_connection or broken
         self.end_headers()
         self.wfile.write(data)
 
@@ -150,6 +155,39 @@ def test_an_answer_that_is_none_is_a_failure(answer: tuple[int, str], server: Se
     server.plan = dict.fromkeys(range(99), answer)
     with pytest.raises(ModelError, match=r"127\.0\.0\.1"):
         RewardServer(f"openrlhf+{server.url}#{words}").score(ASKED[:3], SAID[:3])
+
+
+@pytest.mark.parametrize("places", [[0, 0, 2], [0, 1, 1], [1, 2, 3], [0, 1], [0, 1, "2"], [0, 1, None], [0, 1, True]])
+@pytest.mark.parametrize("kind", ["vllm", "vllm-pooling"])
+def test_answers_that_are_not_numbered_each_once_give_no_score(
+    kind: str, places: list[Any], server: Server, words: Path
+) -> None:
+    told = [{"index": at, "probs": [5.0 + k], "data": [5.0 + k]} for k, at in enumerate(places)]
+    server.plan = dict.fromkeys(range(99), (200, json.dumps({"data": told})))
+    made = scorer(f"{kind}+{server.url}#{words}")
+    with pytest.raises(ModelError, match=r"not numbered|1 scores|2 scores"):
+        made.score(ASKED[:3], SAID[:3])
+    server.plan = {}
+    assert np.abs(made.score(ASKED[:3], SAID[:3]).values - expected(words)[:3]).max() < 1e-12  # nothing of it was kept
+
+
+def test_scores_that_are_no_numbers_are_a_failure(server: Server, words: Path) -> None:
+    for value in ("2.5", True, [2.5], {}, float("inf")):
+        server.plan = dict.fromkeys(range(999), (200, json.dumps({"rewards": [value]})))
+        with pytest.raises(ModelError):
+            RewardServer(f"openrlhf+{server.url}#{words}").score(ASKED[:1], SAID[:1])
+
+
+def test_a_body_that_breaks_off_is_asked_for_again_and_then_a_failure(server: Server, words: Path) -> None:
+    server.broken = {0, 1}
+    found = RewardServer(f"sglang+{server.url}#{words}").score(ASKED[:3], SAID[:3])
+    assert np.abs(found.values - expected(words)[:3]).max() < 1e-12 and server.count == 3
+    server.broken = set(range(99))
+    with pytest.raises(Partly, match=r"127\.0\.0\.1.*IncompleteRead"):
+        RewardServer(f"sglang+{server.url}#{words}").score(ASKED[:3], SAID[:3])
+    server.broken, server.plan = set(range(99)), dict.fromkeys(range(99), (400, "no such thing"))
+    with pytest.raises(Partly, match="answered 400"):
+        RewardServer(f"sglang+{server.url}#{words}").score(ASKED[:1], SAID[:1])
 
 
 def test_a_rerun_asks_for_what_is_missing_alone(server: Server, words: Path, monkeypatch: pytest.MonkeyPatch) -> None:
