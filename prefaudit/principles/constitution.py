@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prefaudit.principles.path import Matrix, Step, agreed, logit, path
+from prefaudit.principles.path import Matrix, Step, agreed, logit, path, worthy
 from prefaudit.stats import bh, cluster_rate, folds, sample_groups
 from prefaudit.stats.baselines import FOLDS, LIMIT
 from prefaudit.stats.groups import Ints, dense
@@ -21,7 +21,7 @@ from prefaudit.stats.intervals import Floats, rate_of_sums
 
 AT_MOST = 10
 INNER = 3
-WORTH = 0.005  # agreement that makes a list worth being longer, however sure
+WORTH, SURE = 0.005, 2.0  # a list stays longer unless its agreement is, by so many errors, less than this higher
 ENOUGH = 10  # groups below which nothing is held out
 REPEATS, SMALL = 4, 20_000  # so many divisions into folds for the frequencies, where there are at most so many pairs
 DIGITS = 2  # of a weight
@@ -100,9 +100,8 @@ def held(group: Ints, y: Floats, seed: int, limit: int = LIMIT) -> tuple[NDArray
 def choose(votes: pl.DataFrame, y: Floats, group: Ints, seed: int, at_most: int = AT_MOST) -> Constitution:
     """The fewest principles that follow the labels about as well as more would, with weights.
 
-    A list grows by `path`. How long it gets is chosen on inner folds of whole groups: the shortest list whose
-    agreement is within half a point, or one standard error of the difference by group, of the best length's (Breiman et
-    al. 1984).
+    A list grows by `path`, as long as the next rule explains enough (`worthy`). On inner folds of whole groups it is
+    then cut to the shortest list whose agreement is surely less than half a point below.
     What it is worth is told by five outer folds of whole groups, each judged by a list chosen, in every respect,
     without it. The list itself is chosen on all of them; see `_settled`.
 
@@ -133,7 +132,7 @@ def choose(votes: pl.DataFrame, y: Floats, group: Ints, seed: int, at_most: int 
         for k in range(FOLDS)
     ]
     every = [*fits, *more]
-    last = _settled(x, z, g, every, at_most)
+    last = _settled(x, z, g, every, seed, at_most)
     return Constitution(
         rules=tuple(_ruled(names, last)), n=n, groups=groups, total=total,
         held_out=_held_out(fits, fold, z, g), curve=_curve(fits, fold, z, g, at_most),
@@ -171,43 +170,42 @@ class _Fit:
         train, test = fold != k, fold == k
         g = dense(group[train])
         steps = path(x[train], y[train], g, at_most)
-        step = steps[_length(x[train], y[train], g, seed, len(steps) - 1)]
+        step = steps[_length(x[train], y[train], g, seed, steps)]
         return cls(step, [s.score(x[test]) for s in steps], step.score(x[test]))
 
 
-def _settled(x: Matrix, y: Floats, group: Ints, fits: Sequence[_Fit], at_most: int) -> Step:
-    """The list of all rows, as long as the median of the fits' lists, of rules that half of the fits selected.
+def _settled(x: Matrix, y: Floats, group: Ints, fits: Sequence[_Fit], seed: int, at_most: int) -> Step:
+    """The list of all rows, of rules that half of the fits selected.
 
     One division into folds can be generous by accident, most are not (stability selection, Meinshausen and Buehlmann
     2010).
     """
     steps = path(x, y, group, at_most)
-    usual = sorted(len(f.step.columns) for f in fits)[(len(fits) - 1) // 2]
-    last = steps[min(usual, len(steps) - 1)]
+    last = steps[_length(x, y, group, seed, steps)]
     if not last.columns:
         return last
     kept = [c for c in last.columns if 2 * sum(c in f.step.columns for f in fits) >= len(fits)] or last.columns[:1]
     return Step(tuple(kept), tuple(logit(x[:, list(kept)], y).tolist()))
 
 
-def _length(x: Matrix, y: Floats, group: Ints, seed: int, most: int) -> int:
-    """The shortest list that is as good as the best, on inner folds."""
+def _length(x: Matrix, y: Floats, group: Ints, seed: int, steps: Sequence[Step]) -> int:
+    """The shortest list that surely agrees, on inner folds, less than WORTH worse than that of all worthy rules."""
+    most = worthy(steps)
     if most < 2:
         return most
     inner = folds(group, INNER, seed + 1)
     right = np.empty((most + 1, len(y)))
     for k in range(INNER):
         train, test = inner != k, inner == k
-        steps = path(x[train], y[train], dense(group[train]), most)
+        own = path(x[train], y[train], dense(group[train]), most)
         for length in range(most + 1):
-            right[length, test] = agreed(steps[min(length, len(steps) - 1)].score(x[test]), y[test])
-    best = int(right.mean(1).argmax())
-    for length in range(1, best):
-        gap = right[best] - right[length]
+            right[length, test] = agreed(own[min(length, len(own) - 1)].score(x[test]), y[test])
+    for length in range(1, most):
+        gap = right[most] - right[length]
         sums = np.bincount(group, gap - gap.mean())
-        if gap.mean() <= max(WORTH, np.sqrt(float(sums @ sums)) / len(y)):
+        if gap.mean() + SURE * np.sqrt(float(sums @ sums)) / len(y) <= WORTH:
             return length
-    return max(best, 1)
+    return most
 
 
 def _held_out(fits: Sequence[_Fit], fold: NDArray[np.int8], y: Floats, group: Ints) -> dict[str, Any]:

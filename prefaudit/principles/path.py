@@ -16,15 +16,20 @@ Matrix = NDArray[np.float32]
 CHANCE = 0.2  # that some rule is added in data where none says anything
 LOOKED_AT = 8  # candidates a step whose error is worked out group by group
 RIDGE = 1.0  # as one pair that says that a weight is 0: keeps weights finite where a rule is always followed
+SHARE = 0.06  # of what a list explains that its last rule has to explain
 STEPS = 50
 
 
 @dataclass(frozen=True)
 class Step:
-    """A list of rules: columns and weights in log-odds, in the order they came in. Negative: the reverse is a rule."""
+    """A list of rules: columns and weights in log-odds, in the order they came in. Negative: the reverse is a rule.
+
+    `explained`: twice the log-likelihood over that of chance, of the rows it was made on.
+    """
 
     columns: tuple[int, ...]
     weights: tuple[float, ...]
+    explained: float = 0.0
 
     def score(self, x: Matrix) -> Floats:
         """Log-odds for the first answer in n rows of votes."""
@@ -38,9 +43,10 @@ def path(x: Matrix, y: Floats, group: Ints, at_most: int, among: Sequence[int] |
 
     The model is a logit without intercept on votes, so it is odd in the order of the answers. The next rule is that
     with the largest score statistic given those that are in (Rao 1948): what it says beyond them, so that a rule which
-    only overlaps with another does not count twice. It comes in only where that is beyond chance among all candidates
-    (Bonferroni; sums by group, Student's t), and where its weight has the direction of its own agreement: a rule that
-    is right only as a correction of another cannot be read.
+    only overlaps with another does not count twice. It comes in only where that is beyond chance among all candidates,
+    the k-th rule at k times the level of the first (false discoveries after Benjamini and Hochberg 1995; sums by group,
+    Student's t), and where its weight has the direction of its own agreement: a rule that is right only as a correction
+    of another cannot be read.
 
     Args:
         x: (n, p) votes, 0 for silent and unjudged ones.
@@ -57,11 +63,12 @@ def path(x: Matrix, y: Floats, group: Ints, at_most: int, among: Sequence[int] |
     open_ = np.zeros(p, bool)
     open_[list(range(p) if among is None else among)] = True
     open_ &= squares.sum(0) > 0
-    limit = quantile(1 - CHANCE / max(int(open_.sum()), 1), float(group.max(initial=1))) ** 2
+    candidates, others = max(int(open_.sum()), 1), float(group.max(initial=1))
     marginal = np.sign(x.T @ (y - 0.5).astype(np.float32))
     steps = [Step((), ())]
     for _ in range(at_most):
         last = steps[-1]
+        limit = quantile(1 - min(0.5, CHANCE * len(steps) / candidates), others) ** 2
         new = _next(x, squares, y, group, last, open_, marginal, limit)
         if new is None:
             break
@@ -71,9 +78,26 @@ def path(x: Matrix, y: Floats, group: Ints, at_most: int, among: Sequence[int] |
         if len(kept) < len(columns):
             open_[new] = False  # it turns another rule round: it comes in for none
             continue
-        steps.append(Step(columns, tuple(weights.tolist())))
+        steps.append(Step(columns, tuple(weights.tolist()), explained(x[:, list(columns)] @ weights, y)))
         open_[new] = False
     return steps
+
+
+def worthy(steps: Sequence[Step]) -> int:
+    """How many rules there are before the first that explains less than SHARE of what the list with it explains.
+
+    A principle whose votes have errors leaves something for its noisy likenesses to say, more surely the more pairs
+    there are: the size of what they add tells them from rules of their own, its significance does not.
+    """
+    for k in range(1, len(steps)):
+        if steps[k].explained - steps[k - 1].explained < SHARE * steps[k].explained:
+            return k - 1
+    return len(steps) - 1
+
+
+def explained(score: Floats, y: Floats) -> float:
+    """Twice the log-likelihood of labels given log-odds, over that of even odds."""
+    return float(2 * (len(y) * np.log(2) + (y * score - np.logaddexp(0, score)).sum()))
 
 
 def _next(x: Matrix, squares: Matrix, y: Floats, group: Ints, last: Step, open_: NDArray[np.bool_],
