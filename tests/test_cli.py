@@ -91,6 +91,11 @@ def test_exit_codes_of_a_gate(good: Path, bad: Path, tmp_path: Path) -> None:
         (["scna", "good.jsonl"], "scna"),
         (["show", "."], "no finished audit"),
         (["report", "none"], "no finished audit"),
+        (["report", "good.jsonl"], "a file, not an audit folder"),
+        (["show", "good.jsonl", "DUP001"], "prefaudit scan good.jsonl makes one"),
+        (["scan", "good.jsonl", "--output-format", "sarif="], "sarif= names no file"),
+        (["scan", "good.jsonl", "--map", "chosne=x"], "did you mean 'chosen'"),
+        (["scan", "good.jsonl", "--map", "chosen=x"], "unknown column"),
         (["rule", "LEN99"], "LEN99"),
     ],
 )
@@ -101,6 +106,19 @@ def test_wrong_use_is_exit_2_with_a_next_step(good: Path, words: list[str], said
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert good.read_text().count("\n") == 20
+
+
+def test_an_audit_folder_is_no_dataset(good: Path) -> None:
+    folder = good.parent / "audit"
+    (folder / "pairs").mkdir(parents=True)
+    for name in ("run.json", "report.json", "pairs/recipe.json"):  # what every audit has, finished or not
+        (folder / name).write_text("{}")
+    for command in ("scan", "principles"):
+        told = CliRunner().invoke(app, [command, str(folder)])
+        assert told.exit_code == 2
+        assert "an audit folder, not a dataset" in told.stderr and "prefaudit report" in told.stderr
+    told = CliRunner().invoke(app, ["report", str(folder / "report.json")])
+    assert told.exit_code == 2 and f"name its folder: {folder}" in " ".join(told.stderr.split())
 
 
 @pytest.mark.parametrize("name", ["latin.jsonl", "latin.csv"])

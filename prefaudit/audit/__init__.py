@@ -41,6 +41,10 @@ class Audit:
 
     def __init__(self, folder: str | Path) -> None:
         self.store = Store(folder)
+        if not self.store.remote and self.store.folder.is_file():
+            inside = self.store.folder.name in ("report.json", "report.html")
+            told = f"name its folder: {self.store.folder.parent}" if inside else f"prefaudit scan {folder} makes one"
+            raise AuditError(f"{folder} is a file, not an audit folder", told)
         report = self.store.load("report.json")
         if report is None:
             raise AuditError(f"{folder} holds no finished audit", "name the folder that `prefaudit scan` printed")

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from prefaudit import __version__, formats, sources
 from prefaudit.audit.worker import Given, Job
-from prefaudit.config import Options, half, size
+from prefaudit.config import Options, half, placed, size
 from prefaudit.core import SKIPPED, AuditError, Progress, fingerprint, unknown
 from prefaudit.duck import connect
 from prefaudit.sources.spans import Span
@@ -47,9 +47,14 @@ def open_source(data: Any, options: Options) -> Opened:
     Raises:
         SourceError: it cannot be read.
         FormatError: no layout fits, or several do.
+        UsageError: a layout, a field or a column that is named does not exist.
     """
+    known(options)
     source = sources.open(data, seed=options.seed, memory=half(options.memory))
     some = source.sample(1000)
+    for one, column in options.map.items():
+        if one not in formats.LITERALS and column not in source.columns:
+            raise placed(options.origins, ("map", one), unknown("column in --map", column, source.columns))
     detected = formats.detect(dict(source.columns), some, options.format, dict(options.map))
     detected, added = _with_scores(detected, options)
     part_rows = options.part_rows or _part_rows(some, detected, size(options.memory))
@@ -57,6 +62,21 @@ def open_source(data: Any, options: Options) -> Opened:
     told = (detected.layout.name, detected.mapping, source.fingerprint, sampled, *added)
     recipe = fingerprint("pairs", __version__, PARTS, *told)
     return Opened(source, detected, part_rows, recipe)
+
+
+def known(options: Options) -> None:
+    """Whether the layout and the fields that the options name exist; asked before any data is read.
+
+    Raises:
+        UsageError: one does not; with the file, line, table and key that names it.
+    """
+    layouts = [layout.name for layout in formats.LAYOUTS]
+    if options.format is not None and options.format not in layouts:
+        raise placed(options.origins, ("format",), unknown("format", options.format, layouts))
+    fields = (*formats.FIELDS, *formats.LITERALS)
+    for one in options.map:
+        if one not in fields:
+            raise placed(options.origins, ("map", one), unknown("field in --map", one, fields))
 
 
 def cut_as(opened: Opened, store: Store, options: Options) -> Opened:

@@ -58,9 +58,11 @@ def targets(output: list[str] | None, force: bool,
     known = FORMATS if known is None else known
     found: list[tuple[str, Path | None]] = []
     for value in output or ["terminal"]:
-        name, _, path = value.partition("=")
+        name, equals, path = value.partition("=")
         if name not in known:
             raise unknown("output format", name, known)
+        if equals and not path:
+            raise UsageError(f"{value} names no file", f"{name}=PATH, or {name} alone for the terminal")
         target = Path(path) if path else None
         if target is not None and target.exists() and not force and name not in INTO:
             raise UsageError(f"{target} exists", "name another file, or overwrite it with --force")

@@ -79,13 +79,14 @@ def show(
     with errors(debug):
         from prefaudit import config as configuration
         from prefaudit import gates
-        from prefaudit.audit import gate, measure
+        from prefaudit.audit import gate, measure, read
         from prefaudit.rules import load
 
         options = configuration.load(config, {**given, "fail_on": fail_on, "sample": sample, "baseline": baseline})
         known = load(options.rules, columns=measure.column_names())
         gate.asked(known, options)
         measure.choose(options)
+        read.known(options)
         if options.baseline:
             gates.read_baseline(options.baseline)
         say(shown(options, known))

@@ -10,7 +10,7 @@ import pyarrow as pa
 from prefaudit.formats import annotators, arena, conversations, explicit, hh, kwise, nested, unpaired, verdicts
 from prefaudit.formats.base import Detected, Layout
 from prefaudit.formats.build import ALL, NEXT
-from prefaudit.formats.detect import FIELDS
+from prefaudit.formats.detect import FIELDS, LITERALS
 from prefaudit.formats.detect import detect as _detect
 from prefaudit.formats.group import regroup
 from prefaudit.formats.pairs import to_pairs, unaccounted
@@ -65,6 +65,7 @@ __all__ = [
     "ALL",
     "FIELDS",
     "LAYOUTS",
+    "LITERALS",
     "NEXT",
     "Detected",
     "Layout",

@@ -26,6 +26,12 @@ MEASURES: Mapping[bool, tuple[str, ...]] = MappingProxyType(
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
     {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne}
 )
+RANGE: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {"rate": (0, 1), "rate_low": (0, 1), "win_rate": (0, 1), "effect": (-1, 1), "bound": (-1, 1),
+     "found": (0, math.inf)}
+)  # fmt: skip
+"""Between what a measure lies; what `value` may be, depends on the rule."""
+
 NEVER = "never"
 CONDITIONS = ("error_if", "warn_if")
 KEYS = (*CONDITIONS, "min_rows")
@@ -166,4 +172,20 @@ def condition(path: tuple[str | int, ...], value: Any, measures: tuple[str, ...]
     bound = float(told["number"]) / (100 if told["percent"] else 1)
     if not math.isfinite(bound):
         raise GateError(path, f"{told['number']} is too large a number", example)
-    return Condition(text, measure, bool(told["abs"]), told["op"], bound)
+    if told["percent"] and measure == "found":
+        raise GateError(path, f"{text!r}: found is a number of findings, no share", 'for example "rate > 5 %"')
+    return _possible(path, Condition(text, measure, bool(told["abs"]), told["op"], bound))
+
+
+def _possible(path: tuple[str | int, ...], one: Condition) -> Condition:
+    """The condition, unless its number is beyond what the measure can be: a gate that nothing can pass or fail."""
+    low, high = RANGE.get(one.measure, (-math.inf, math.inf))
+    low = 0.0 if one.absolute and low < 0 else low
+    reached = {">": one.bound < high, "<": one.bound > low}.get(one.op, True)
+    if low <= one.bound <= high and reached:
+        return one
+    share = high == 1 and 1 < one.bound <= 100 and "%" not in one.text
+    hint = f"for {one.bound:g} of a hundred: {one.bound:g} %" if share else f'a number in between, or "{NEVER}"'
+    named = f"abs({one.measure})" if one.absolute else one.measure
+    end = f"at most {high:g}" if one.bound >= high else f"at least {low:g}"
+    raise GateError(path, f"{one.text!r} is decided beforehand: {named} is {end}", hint)

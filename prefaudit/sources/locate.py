@@ -90,8 +90,11 @@ def folder(path: Path) -> list[Path]:
     """All data files under a folder, sorted, hidden ones and links to folders left out.
 
     Raises:
-        SourceError: there is none, or it is a `datasets` dictionary of several splits.
+        SourceError: there is none, it is a `datasets` dictionary of several splits, or an audit folder.
     """
+    if (path / "run.json").exists() and (path / "pairs" / "recipe.json").exists():
+        raise SourceError(f"{path}: an audit folder, not a dataset",
+                          f"name the data it was made from; `prefaudit report {path}` says what was found")  # fmt: skip
     splits = sorted(p.parent.name for p in path.glob("*/state.json"))
     if (path / "dataset_dict.json").exists() and len(splits) > 1:
         raise SourceError(f"{path}: holds the splits {', '.join(splits)}", f"name one, e.g. {path / splits[0]}")
