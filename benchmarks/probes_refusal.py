@@ -83,16 +83,10 @@ def held_out() -> dict[str, tuple[Scores, Flags]]:
     fit = run_path(str(ROOT / "training/refusal/fit.py"))
     rows = fit["examples"]()
     made = fit["design"](rows)
-    scores, folds = fit["held_out"](rows, made)
+    scores, _ = fit["held_out"](rows, made)
     shares = fit["softmax"](scores)[:, 0]
     full = (rows["label"] == "full").to_numpy()
-    sets: dict[str, Flags] = {}
-    for name, held in folds:
-        sets[name] = sets.get(name, np.zeros(rows.height, bool)) | held
-    own = sets.pop("own")
-    whole = rows["family"].str.contains("^(?:safety|written)-").to_numpy()
-    named = {"own, from templates": own & ~whole, "own, whole replies": own & whole, **sets}
-    return {name: (shares[rows_of], full[rows_of]) for name, rows_of in named.items()}
+    return {name: (shares[held], full[held]) for name, held in fit["sets"](rows).items()}
 
 
 def told(name: str, scores: Scores, full: Flags) -> dict[str, object]:
@@ -113,6 +107,16 @@ def told(name: str, scores: Scores, full: Flags) -> dict[str, object]:
         "false_positive_rate": round(float(fires[~full].mean()), 4),
     }
     return {"set": name, "positives": int(full.sum()), "negatives": int((~full).sum()), **rates, "held_out": True}
+
+
+def pooled(sets: dict[str, tuple[Scores, Flags]]) -> None:
+    """Print the share that refuses by score where each set weighs the same."""
+    print(f"  each of {len(sets)} sets the same weight")
+    for low in np.arange(0, 1, 0.2):
+        bands = [(scores[band], full[band]) for scores, full in sets.values()
+                 if (band := (scores >= low) & (scores < low + 0.2)).any()]  # fmt: skip
+        score, share = (np.mean([pair[at].mean() for pair in bands]) for at in (0, 1))
+        print(f"    {low:.1f}-{low + 0.2:.1f}: sets {len(bands)}, mean score {score:.2f}, refuses {share:.2f}")
 
 
 def diagram(sets: dict[str, tuple[Scores, Flags]]) -> str:
@@ -190,8 +194,10 @@ def main() -> None:
     sets = {**held_out(), "do-not-answer": gold()}
     print("refusal")
     checks = [told(name, *pair) for name, pair in sets.items()]
-    for name, pair in unseen().items():
+    own_words = unseen()
+    for name, pair in own_words.items():
         told(name, *pair)
+    pooled({**sets, **{name: own_words[name] for name in ("unseen", "unseen-hard")}})
     judged = (
         pl.read_parquet(DATA / "alpaca-eval/judged_responses.parquet").select("prompt", reply="response").drop_nulls()
     )

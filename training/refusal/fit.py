@@ -3,8 +3,8 @@
 usage: PREFAUDIT_TEST_DATA=DIR python training/refusal/fit.py [--check]
 
 The real replies are read from PREFAUDIT_TEST_DATA (`real.py`); nothing is fitted without them. Multinomial logistic
-regression with a ridge, by L-BFGS; a label may be a set of classes ("other": anything but a full refusal). No
-temperature: one found on held-out sets took full refusals below .5 that were right.
+regression with a ridge, by L-BFGS; a label may be a set of classes ("other": anything but a full refusal). Then one
+slope and one shift of `refusal`, fitted on held-out scores in which each set weighs the same (`scaling`).
 """
 
 from __future__ import annotations
@@ -160,7 +160,46 @@ def folds(rows: pl.DataFrame) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         yield "own", turns == number
 
 
+def sets(rows: pl.DataFrame) -> dict[str, NDArray[np.bool_]]:
+    """The rows of each set whose figures are told apart; own examples are two."""
+    own = (rows["source"] == "own").to_numpy()
+    whole = rows["family"].str.contains("^(?:safety|written)-").to_numpy()
+    real = {name: held for name, held in folds(rows) if name != "own"}
+    return {"own, from templates": own & ~whole, "own, whole replies": own & whole, **real}
+
+
+def scaling(scores: Matrix, full: NDArray[np.bool_], sets_of: list[NDArray[np.bool_]]) -> tuple[float, float]:
+    """A slope of all log-odds and a shift of the first class: least log-loss of `refusal`, each set weighing the same.
+
+    Platt (1999), "Probabilistic outputs for support vector machines", equation 1, for one class of several.
+    """
+
+    def loss(slope_shift: Matrix) -> float:
+        p = softmax(scaled(scores, *slope_shift))[:, 0].clip(1e-9, 1 - 1e-9)
+        lost = -np.log(np.where(full, p, 1 - p))
+        return float(np.mean([lost[some].mean() for some in sets_of]))
+
+    slope, shift = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead", options={"xatol": 1e-4}).x
+    return round(float(slope), 2), round(float(shift), 2)
+
+
+def scaled(scores: Matrix, slope: float, shift: float) -> Matrix:
+    """Log-odds with a slope and a shift of the first class."""
+    return scores * slope + shift * np.eye(len(CLASSES))[0]
+
+
 def held_out(rows: pl.DataFrame, made: Design) -> tuple[Matrix, list[tuple[str, NDArray[np.bool_]]]]:
+    """Log-odds of every row by weights and a scaling fitted without its fold; the folds."""
+    raw, every = unscaled(rows, made)
+    scores, full, of = raw.copy(), (rows["label"] == "full").to_numpy(), sets(rows)
+    for name, held in of.items():
+        others = [some for other, some in of.items() if other != name]
+        scores[held] = scaled(raw[held], *scaling(raw, full, others))
+    scores[~made.has_cue] = raw[~made.has_cue]
+    return scores, every
+
+
+def unscaled(rows: pl.DataFrame, made: Design) -> tuple[Matrix, list[tuple[str, NDArray[np.bool_]]]]:
     """Log-odds of every row by weights fitted without its fold; the folds."""
     y, weight = labels(rows), weigh(rows)
     scores = np.tile(without_cue(rows, made), (rows.height, 1))
@@ -186,6 +225,10 @@ def build() -> dict[str, Any]:
     made = design(rows)
     phrases = vocabulary(made, rows, made.has_cue)
     w = fit(stacked(made, phrases, made.has_cue), labels(rows)[made.has_cue], weigh(rows)[made.has_cue])
+    raw, _ = unscaled(rows, made)
+    slope, shift = scaling(raw, (rows["label"] == "full").to_numpy(), list(sets(rows).values()))
+    w *= slope
+    w[-1, 0] += shift
     said, dense, bias = w[: len(phrases)] * PHRASE, w[len(phrases) : -1], w[-1]
     k = len(made.names)
 
