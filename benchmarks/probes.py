@@ -2,8 +2,8 @@
 
 usage: PREFAUDIT_TEST_DATA=DIR POLARS_MAX_THREADS=1 python benchmarks/probes.py [PAIRS.parquet]
 
-PAIRS.parquet (columns prompt, chosen, rejected as text) is what the speed is measured on: 40,000 pairs of it, without its
-shortest, so that responses have 900 characters in the mean.
+PAIRS.parquet (columns prompt, chosen, rejected as text) is what the speed is measured on: 40,000 pairs of it,
+without its shortest, so that responses have 900 characters in the mean.
 """
 
 from __future__ import annotations

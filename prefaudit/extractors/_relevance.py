@@ -8,6 +8,7 @@ import polars as pl
 MOST = 8  # words of a prompt that are looked for: the longest ones, since long words are rare words
 LEAST = 3  # fewer content words say nothing
 SHORT = 10  # words of a reply; a shorter one can be right without naming its subject
+LONG = rf"\A(?:[^ ]* ){{{SHORT - 1}}}"
 HEAD, TAIL = 400, 300  # characters of a long prompt that are read: the task stands at one of its ends
 
 # Words of four letters or more that name no subject: function words, and the words in which tasks are set.
@@ -78,8 +79,8 @@ def relevance(texts: pl.Series, words: pl.DataFrame) -> pl.Series:
     """
     low = texts.str.to_lowercase()
     names = words.columns
-    frame = words.with_columns(low.alias("text"), (low.str.count_matches(" ", literal=True) + 1).alias("long"))
+    frame = words.with_columns(low.alias("text"))
     many = pl.sum_horizontal(pl.col(name).is_not_null() for name in names)
     found = pl.sum_horizontal(pl.col("text").str.contains(pl.col(name), literal=True) for name in names)
-    known = pl.col("text").is_not_null() & (pl.col("long") >= SHORT) & (many >= LEAST)
+    known = pl.col("text").str.contains(LONG) & (many >= LEAST)
     return frame.select(pl.when(known).then(found / many).alias("relevance")).to_series()

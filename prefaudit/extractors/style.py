@@ -79,8 +79,9 @@ def measure(texts: pl.Series) -> pl.DataFrame:
         found = number[SURE[name][cue]]
         if len(wanted[name]):
             some = plain.gather(np.searchsorted(every, wanted[name]))
-            yes = some.str.contains(probe.yes) & ~some.str.contains(probe.no)
-            found = np.concatenate([found, wanted[name][yes.to_numpy()]])
+            yes = np.flatnonzero(some.str.contains(probe.yes).to_numpy())
+            yes = yes[~some.gather(yes).str.contains(probe.no).to_numpy()]
+            found = np.concatenate([found, wanted[name][yes]])
         found = found if probe.each else np.unique(found)
         counts[name] = np.bincount(sentences.text(found), minlength=len(texts)).astype(np.int32)
     return pl.DataFrame(counts)
