@@ -16,6 +16,8 @@ from chatting import FAILURES, Plan
 
 Rule = Callable[[str, str], int]  # of two texts: 1 the first is favoured, -1 the second, 0 neither
 
+_I, _THE = re.compile(r"\bI\b"), re.compile(r"\bthe\b", re.IGNORECASE)
+
 KNOWN = {
     "has fewer words": lambda a, b: sign(len(b.split()) - len(a.split())),
     "asks the user a question": lambda a, b: sign(("?" in a) - ("?" in b)),
@@ -26,6 +28,17 @@ KNOWN = {
     "has fewer commas for its length": lambda a, b: sign(_commas(b) - _commas(a)),
 }
 """Five principles and what they say, told from the texts alone."""
+
+SHORT = {
+    name: rule
+    for name, rule in KNOWN.items()
+    if name not in ("asks the user a question", "speaks of itself in the first person")
+}
+SHORT |= {
+    "has longer words": lambda a, b: sign(_letters(a) - _letters(b)),
+    "says the definite article more often": lambda a, b: sign(len(_THE.findall(a)) - len(_THE.findall(b))),
+}
+"""Five for icai-synthetic, whose short answers hardly ask or speak of themselves: one pair in eight and one in ten."""
 
 DECOYS = [
     "cites sources", "is written in a warm tone", "uses vivid images", "is easy to read aloud", "avoids slang",
@@ -40,7 +53,6 @@ DECOYS = [
 """Forty that say nothing of their own: each is tied to one of the five with a correlation of .6."""
 
 TIED, WRONG, FAILED, ALWAYS = 0.6, 0.15, 0.2, 0.01
-_I = re.compile(r"\bI\b")
 
 
 def sign(x: float) -> int:
@@ -54,6 +66,11 @@ def _first(text: str) -> int:
 
 def _commas(text: str) -> float:
     return text.count(",") / max(len(text.split()), 1)
+
+
+def _letters(text: str) -> float:
+    words = text.split()
+    return sum(map(len, words)) / max(len(words), 1)
 
 
 def chance(*parts: Any) -> float:

@@ -1,6 +1,6 @@
 """Principles with a language model: recovery, accounting, cost, and exchange with Feedback Forensics.
 
-    python benchmarks/principles_llm.py DATA recover|kill|cost|exchange|all [--pairs 400]
+    python benchmarks/principles_llm.py DATA recover|synthetic|kill|cost|exchange|all [--pairs 1600] [--seeds 3]
 
 No language model runs: an endpoint on this machine answers by known rules (principles_judge.py), so that the truth is
 known; what is measured is everything around the model. DATA is the folder of the datasets.
@@ -57,7 +57,8 @@ def texts(path: Path) -> tuple[list[tuple[str, str, str]], np.ndarray]:
     return [s for s, yes in zip(said, keep, strict=True) if yes], group[keep]
 
 
-def relabelled(pairs: list[tuple[str, str, str]], rules: dict[str, judge.Rule]) -> pl.DataFrame:
+def relabelled(pairs: list[tuple[str, str, str]], rules: dict[str, judge.Rule],
+               groups: np.ndarray | None = None) -> pl.DataFrame:  # fmt: skip
     """PAIRS columns that `discover` reads, the chosen answer being the one that most rules favour."""
     lines = []
     for row, (prompt, a, b) in enumerate(pairs):
@@ -66,6 +67,7 @@ def relabelled(pairs: list[tuple[str, str, str]], rules: dict[str, judge.Rule]) 
         chosen, rejected = (a, b) if first else (b, a)
         lines.append((row, [{"role": "user", "content": prompt}], chosen, rejected, "chosen"))
     frame = pl.DataFrame(lines, schema=["row", "prompt", "chosen", "rejected", "label"], orient="row")
+    frame = frame.with_columns(group=pl.col("row") if groups is None else pl.Series(groups))
     return frame.with_columns(hash_chosen=pl.col("chosen").hash(), hash_rejected=pl.col("rejected").hash())
 
 
@@ -118,7 +120,7 @@ def recover(data: Path, pairs: int, seeds: int) -> dict[str, Any]:
     rules = dict(judge.KNOWN)
     some, groups = texts(data / "hh-harmless" / "test.jsonl.gz")
     measured(rules, some)
-    frame = relabelled(some, rules)
+    frame = relabelled(some, rules, groups)
     every = tuple(named(name) for name in (*rules, *judge.DECOYS))
     out: dict[str, Any] = {"pairs": len(some)}
     for kind, fixed, tie in (
@@ -161,7 +163,7 @@ def verdict(found: discover.Found, rules: dict[str, judge.Rule], groups: np.ndar
         "agreement": made.held_out["agreement"], "interval": made.held_out["interval"],
         "by_the_five": float(oracle.mean()), "five_alone": best.held_out["agreement"],
         "agrees": float(agreed(score(made.rules, votes.drop("row")), y).mean()),
-        "facts": {k: found.facts[k] for k in ("ballots", "asked", "votes", "contradicted", "failed")},
+        "facts": {k: found.facts[k] for k in ("ballots", "asked", "votes", "contradicted", "failed", "settled")},
     }  # fmt: skip
 
 
@@ -171,18 +173,32 @@ TOPICS = {"the capital": "states the facts", "destination": "suggests what was a
 """What is behind the labels of icai-synthetic, by words of the instruction: ten pairs each."""
 
 
-def synthetic(data: Path) -> list[dict[str, Any]]:
-    """icai-synthetic: its sixty pairs with their own labels, by six principles, and relabelled by the five.
-
-    Also every two answers to the same instruction as a pair, relabelled: sixty pairs tell little of 45 candidates.
-    """
-    with (data / "icai-synthetic" / "synthetic_data_mixed_vqvtb_adcbg.csv").open() as f:
-        lines = list(csv.DictReader(f))
-    some = []
+def pairs_of(lines: list[dict[str, str]]) -> list[tuple[str, str, str]]:
+    """(instruction, preferred, other) of the lines of a file of icai-synthetic."""
+    found = []
     for line in lines:
         other = line["text_b" if line["preferred_text"] == "text_a" else "text_a"]
         (asked, _, good), (_, _, bad) = (text.partition("Output:") for text in (line[line["preferred_text"]], other))
-        some.append((asked.removeprefix("Instruction:").strip(), good.strip(), bad.strip()))
+        found.append((asked.removeprefix("Instruction:").strip(), good.strip(), bad.strip()))
+    return found
+
+
+def apart(pairs: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Every two different answers to the same instruction."""
+    about = {text: prompt for prompt, good, bad in pairs for text in (good, bad)}
+    answers: dict[str, list[str]] = {}
+    for text, prompt in sorted(about.items()):
+        answers.setdefault(prompt, []).append(text)
+    return [(prompt, a, b) for prompt, texts_ in answers.items() for a, b in combinations(texts_, 2)]
+
+
+def synthetic(data: Path, seeds: int) -> list[dict[str, Any]]:
+    """icai-synthetic, its sixty pairs and every two answers to the same instruction: relabelled, and as labelled.
+
+    As labelled: by six principles, one an instruction; of every two answers those of which the file prefers one.
+    """
+    with (data / "icai-synthetic" / "synthetic_data_mixed_vqvtb_adcbg.csv").open() as f:
+        some = pairs_of(list(csv.DictReader(f)))
     preferred = {good for _, good, _ in some}
     about = {text: asked for asked, good, bad in some for text in (good, bad)}
 
@@ -190,24 +206,22 @@ def synthetic(data: Path) -> list[dict[str, Any]]:
         return lambda a, b: ((a in preferred) - (b in preferred)) if topic in about[a] else 0
 
     own = {name: of(topic) for topic, name in TOPICS.items()}
-    asked_of: dict[str, list[str]] = {}
-    for text, asked in sorted(about.items()):
-        asked_of.setdefault(asked, []).append(text)
-    every = [(asked, a, b) for asked, answers in asked_of.items() for a, b in combinations(answers, 2)]
-    known = dict(judge.KNOWN)
+    every = apart(some)
+    decided = [p for p in every if (p[1] in preferred) != (p[2] in preferred)]
     out = []
     for labels, rules, pairs in (
-        ("own", own, some),
-        ("relabelled", known, some),
-        ("relabelled, all pairs", known, every),
+        ("relabelled, 60 pairs", judge.SHORT, some),
+        ("own, 60 pairs", own, some),
+        ("relabelled, every two answers", judge.SHORT, every),
+        ("own, every two answers", own, decided),
     ):
         measured(rules, pairs)
         frame = relabelled(pairs, rules)
         fixed = tuple(named(name) for name in (*rules, *judge.DECOYS))
-        for wrong in (judge.WRONG, 0.0)[: 1 if pairs is every else 2]:
-            found, calls = run(frame, rules, Size(2000, 0, 60, fixed), 0, judge.failing(0), wrong=wrong)
-            told = verdict(found, rules, np.arange(len(pairs)), 0)
-            out.append({"labels": labels, "principles": len(rules), "votes_wrong": wrong} | told | calls)
+        for seed in range(seeds):
+            found, calls = run(frame, rules, Size(fixed=fixed, whole=True), seed, judge.failing(seed))
+            told = verdict(found, rules, np.arange(len(pairs)), seed)
+            out.append({"labels": labels, "of": len(pairs), "principles": len(rules)} | told | calls)
     return out
 
 
@@ -393,12 +407,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("what", choices=["recover", "synthetic", "kill", "cost", "exchange", "all"])
-    parser.add_argument("--pairs", type=int, default=400)
+    parser.add_argument("--pairs", type=int, default=discover.PAIRS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--python", help="of an environment with feedback-forensics; made anew where not given")
     given = parser.parse_args()
     jobs = {"recover": lambda: recover(given.data, given.pairs, given.seeds),
-            "synthetic": lambda: synthetic(given.data),
+            "synthetic": lambda: synthetic(given.data, given.seeds),
             "kill": lambda: kill(given.data), "cost": lambda: cost(given.data),
             "exchange": lambda: exchange(given.data, given.python)}  # fmt: skip
     for name, job in jobs.items():

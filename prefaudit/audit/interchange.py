@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from prefaudit.audit.annotated import annotated_pairs, icai_csv
+from prefaudit.audit.principles import by_model
 from prefaudit.core import AuditError
+from prefaudit.extractors.constitution import VOTED
+from prefaudit.principles.ask import listed, spread
 from prefaudit.reports.markdown import escape
 from prefaudit.reports.principles import lines, short
 from prefaudit.reports.words import decimal, percent
@@ -22,17 +25,21 @@ if TYPE_CHECKING:
 def annotation(audit: Audit) -> bytes:
     """Parquet, a row a pair: `row`, `source_row`, `label`, the fields of `constitution`, and every vote by its id.
 
+    Votes of a language model, or of a file, are null on the pairs that were not asked about.
+
     Raises:
         AuditError: no principle was asked.
     """
     schema = audit.features().collect_schema()
     if "constitution" not in schema:
         raise AuditError("the audit holds no principles", "scan with the extractor group principles")
-    votes = [name for name, kind in schema.items() if isinstance(kind, pl.Struct) and name in ("principles", "asked")]
+    votes = [name for name in VOTED if isinstance(schema.get(name), pl.Struct)]
     told = audit.features().select("row", "constitution", *votes).collect().unnest("constitution", *votes)
     pairs = audit.pairs().select("source_row", "label").collect()
+    model = by_model(audit.measures())
+    read = [] if model is None else [spread(listed(model.ballots, model.principles, told["row"]))]
     buffer = io.BytesIO()
-    pl.concat([told.select("row"), pairs, told.drop("row")], how="horizontal").write_parquet(buffer)
+    pl.concat([told.select("row"), pairs, told.drop("row"), *read], how="horizontal").write_parquet(buffer)
     return buffer.getvalue()
 
 

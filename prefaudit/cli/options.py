@@ -87,7 +87,8 @@ SCAN: dict[str, Any] = {
         str | None, typer.Option("--llm-url", metavar="URL", help="Where it is: any OpenAI-compatible URL.")
     ],
     "llm_pairs": Annotated[
-        int | None, typer.Option("--llm-pairs", metavar="N", help="Pairs it is asked about [default: 400].")
+        int | None,
+        typer.Option("--llm-pairs", metavar="N", help="Pairs it is asked about at most [default: 1600; names: 400]."),
     ],
     "llm_price": Annotated[
         str | None, typer.Option("--llm-price", metavar="IN,OUT", help="Dollars per million tokens, for the preview.")

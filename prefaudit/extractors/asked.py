@@ -26,7 +26,7 @@ class Asked:
     Attributes:
         llm: name of the model.
         llm_url: where it is.
-        llm_pairs: pairs voted on.
+        llm_pairs: pairs voted on at most; with a constitution that is given, exactly so many.
         votes: a file with votes that were cast elsewhere; then no model is asked.
         principles: files of principles.
         constitution: a file with a list chosen before.
@@ -44,11 +44,11 @@ class Asked:
     embedder: str | None = None
 
     name: ClassVar[str] = "asked"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = True
     hidden: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("label", "prompt", "chosen", "rejected", "hash_chosen", "hash_rejected")
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ("groups", "principles")
 
     def __post_init__(self) -> None:
         """Note what the files hold."""
@@ -83,7 +83,8 @@ class Asked:
             return read(self.votes, parts).to_frame()
         if not self.llm or not self.llm_url:
             raise UsageError("no language model is named", "--llm MODEL --llm-url http://localhost:8000/v1")
-        plan = Plan(self.llm_pairs, fixed=self.fixed(), embedder=self.embedder or "lexical")
+        plan = Plan(self.llm_pairs, fixed=self.fixed(), embedder=self.embedder or "lexical",
+                    whole=bool(self.constitution), beside=("principles",))  # fmt: skip
         return discover(parts, connect(self.llm, self.llm_url), seed, plan).to_frame()
 
     def load(self, state: pl.DataFrame | None) -> Apply:

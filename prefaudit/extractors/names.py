@@ -22,7 +22,7 @@ from prefaudit.models.base import ModelError
 from prefaudit.models.chat import Answer, Chat, Failure, connect
 from prefaudit.models.chat_account import TOO_MANY
 from prefaudit.principles import ask, shown
-from prefaudit.principles.discover import PAIRS
+from prefaudit.principles.discover import FIRST
 from prefaudit.stats import folds
 
 SHARE = 4  # of the pairs that the model may be asked about, one in so many for each feature
@@ -64,7 +64,7 @@ class Names:
 
     llm: str | None = None
     llm_url: str | None = None
-    llm_pairs: int = PAIRS
+    llm_pairs: int = FIRST
 
     name: ClassVar[str] = "names"
     version: ClassVar[int] = 1
@@ -145,8 +145,8 @@ def _world(parts: Parts, features: int, seed: int) -> World:
     """The sample of the lens, its folds and its activations."""
     pairs = sampled(parts, seed)
     wanted = pairs["row"].to_frame("row")
-    found = [f.join(wanted, on="row", how="semi", maintain_order="left") for f in parts(["row", "lens"])]
-    z = pl.concat(found)["lens"].struct.unnest().fill_null(0).to_numpy().astype(np.float32)
+    found = [f.join(wanted, on="row", how="semi", maintain_order="left") for f in parts(["row", "lens_present"])]
+    z = pl.concat(found)["lens_present"].struct.unnest().fill_null(0).to_numpy().astype(np.float32)
     group = pairs["group"].to_numpy()
     return World(pairs["row"].to_numpy(), group, folds(group, HELD, seed) == 0, z[:, :features])
 

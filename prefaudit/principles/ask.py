@@ -50,6 +50,17 @@ class Ballots:
     votes: Votes
     failures: tuple[dict[str, Any], ...]
 
+    def __add__(self, other: Ballots) -> Ballots:
+        """Those of other pairs behind these."""
+        votes = np.concatenate([self.votes, other.votes])
+        return Ballots((*self.rows, *other.rows), votes, (*self.failures, *other.failures))
+
+    def sorted(self) -> Ballots:
+        """In the order of the rows."""
+        order = np.argsort(np.array(self.rows, np.int64), kind="stable")
+        failures = sorted(self.failures, key=lambda f: f["row"])
+        return Ballots(tuple(self.rows[k] for k in order), self.votes[order], tuple(failures))
+
     def combined(self) -> Votes:
         """(n, p) what both orders come to: the one that is told where the other is silent, 0 where they contradict.
 

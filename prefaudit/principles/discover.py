@@ -1,10 +1,10 @@
 """Principles with a language model: propose from some pairs, merge, refine on those, vote on others.
 
-    found = discover(parts, chat, seed, Plan(pairs=400), embed)      # proposes; or, with fixed=principles, only votes
+    found = discover(parts, chat, seed, Plan())      # proposes; or, with fixed=principles, only votes
     found.principles, found.ballots.frame(found.principles), found.facts
 
 Pairs that principles are proposed from and refined on have no vote in the end where there are enough others: what is
-then said of agreement is of pairs that shaped nothing.
+then said of agreement is of pairs that shaped nothing. Votes stop where more of them would not change the list.
 """
 
 from __future__ import annotations
@@ -23,10 +23,15 @@ from prefaudit.models.base import ModelError
 from prefaudit.models.chat import Chat
 from prefaudit.models.chat_account import TOO_MANY
 from prefaudit.principles import ask, propose, shown
+from prefaudit.principles.constitution import AT_MOST
+from prefaudit.principles.halves import settled
 from prefaudit.principles.library import OPENING, Principle, named
 from prefaudit.principles.merge import Merged, meaning, merge
+from prefaudit.principles.path import Matrix
+from prefaudit.stats.groups import Ints
 
-PAIRS, SEEDS = 400, 100  # pairs voted on, pairs proposed from
+PAIRS, SEEDS = 1_600, 100  # pairs voted on at most, pairs proposed from
+FIRST = 400  # pairs voted on before the list is looked at; then twice as many, and so on
 MOST = 40  # principles voted on where they are proposed
 APPLIES = 0.03  # share of the pairs to which a proposed principle has to apply, or it is left out
 PURPOSES = {propose.FIRST: 0.5, propose.MORE: 0.5, ask.PILOT: TOO_MANY, ask.VOTES: TOO_MANY}  # share that may fail
@@ -38,11 +43,13 @@ class Plan:
     """How much is asked.
 
     Attributes:
-        pairs: voted on; all where there are no more.
+        pairs: voted on at most; all where there are no more.
         seeds: proposed from.
         most: principles.
         fixed: principles to vote on; then none is proposed.
         embedder: tells which proposals mean the same.
+        whole: vote on `pairs` pairs whatever the votes say.
+        beside: columns of votes that the list is chosen from too.
     """
 
     pairs: int = PAIRS
@@ -50,6 +57,8 @@ class Plan:
     most: int = MOST
     fixed: tuple[Principle, ...] = ()
     embedder: str = "lexical"
+    whole: bool = False
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,21 +118,45 @@ def discover(parts: Parts, chat: Chat, seed: int, plan: Plan) -> Found:
     if not len(rows):
         raise ModelError("no pair has a label and two different answers")
     order = np.random.default_rng([seed, 8]).permutation(rows)
-    voted = order[: plan.pairs]
-    sown = order[plan.pairs :][: plan.seeds]
-    apart = len(sown) == plan.seeds
-    sown = np.empty(0, np.int64) if plan.fixed else sown if apart else order[-plan.seeds :]
+    sown = order[: 0 if plan.fixed else plan.seeds]
+    apart = len(sown) + min(plan.pairs, FIRST) <= len(rows)
+    voted = (order[len(sown) :] if apart else order[::-1])[: plan.pairs]
     pairs = shown.drawn(parts, {*voted.tolist(), *sown.tolist()})
-    seeds, main = [pairs[r] for r in sown.tolist()], [pairs[r] for r in sorted(voted.tolist())]
+    seeds, main = [pairs[r] for r in sown.tolist()], [pairs[r] for r in voted.tolist()]
     _tell(chat, seeds, main, plan, seed)
     facts: dict[str, Any] = {"model": chat.model, "url": chat.endpoint.name, "of": len(rows), "apart": bool(apart)}
     principles: Sequence[Principle] = plan.fixed
     if not plan.fixed:
         principles, facts["proposed"] = _proposed(chat, seeds, plan, seed)
-    ballots = ask.vote(chat, main, principles, seed)
-    _enough(chat)
-    facts |= _sample(ballots, len(rows), sum(p.cut for p in (*main, *seeds)))
+    ballots, facts["settled"] = _voted(parts, chat, main, principles, seed, plan)
+    facts |= {"at_most": len(main), **_sample(ballots, len(rows), sum(p.cut for p in pairs.values()))}
     return Found(tuple(principles), ballots, facts)
+
+
+def _voted(parts: Parts, chat: Chat, main: Sequence[shown.Pair], principles: Sequence[Principle], seed: int,
+           plan: Plan) -> tuple[ask.Ballots, bool]:  # fmt: skip
+    """Votes on FIRST pairs, then on twice as many, and so on, until the list is settled; and whether it is."""
+    voted, sure, done = 0, False, ask.Ballots((), np.zeros((0, 2, len(principles)), np.int8), ())
+    while voted < len(main) and not sure:
+        size = len(main) if plan.whole else min(max(FIRST, 2 * voted), len(main))
+        done += ask.vote(chat, sorted(main[voted:size], key=lambda p: p.row), principles, seed)
+        _enough(chat)
+        voted = size
+        sure = not plan.whole and settled(*_known(parts, done, plan.beside), seed, AT_MOST)
+        if size < len(main):
+            told = "the list is settled" if sure else "the list is not settled, twice as many are asked about"
+            chat.progress.say(f"{chat.model}: {size:,} pairs voted on: {told}")
+    return done.sorted(), sure
+
+
+def _known(parts: Parts, ballots: ask.Ballots, beside: Sequence[str]) -> tuple[Matrix, Ints]:
+    """(n, p) all votes on the pairs asked about, silent where there is none, and the n groups."""
+    rows = pl.DataFrame({"row": ballots.rows, "told": np.where(ballots.combined() == ask.NONE, 0, ballots.combined())})
+    names = ["row", "group", *beside]
+    frame = pl.concat([f.filter(pl.col("row").is_in(rows["row"].implode())) for f in parts(names)])
+    frame = rows.join(frame.unnest(*beside) if beside else frame, on="row", maintain_order="left")
+    others = frame.drop("row", "told", "group").fill_null(0).to_numpy()
+    return np.hstack([frame["told"].to_numpy(), others]).astype(np.float32), frame["group"].to_numpy()
 
 
 def _proposed(chat: Chat, seeds: list[shown.Pair], plan: Plan, seed: int) -> tuple[list[Principle], dict[str, Any]]:

@@ -15,10 +15,12 @@ import pytest
 from chatting import FAILURES, Body, ChatServer, Plan, serving
 
 import prefaudit
+from prefaudit.audit.interchange import EXPORTS
 from prefaudit.core import MESSAGES, AuditError, Progress, UsageError
 from prefaudit.models import ModelError
 from prefaudit.models.chat import Chat
 from prefaudit.principles import ask, discover, propose
+from prefaudit.principles.halves import settled
 from prefaudit.principles.library import OPENING, Principle, named
 from prefaudit.principles.merge import merge, spelled
 from prefaudit.principles.shown import Pair, eligible, pair
@@ -60,7 +62,7 @@ def frame(n: int, seed: int = 0) -> pl.DataFrame:
         texts.sort(key=len, reverse=bool(rng.random() < 0.8))
         lines.append((row, [{"role": "user", "content": f"question {row}"}], texts[0], texts[1], "chosen"))
     schema = {"row": pl.Int64, "prompt": MESSAGES, "chosen": pl.String, "rejected": pl.String, "label": pl.String}
-    made = pl.DataFrame(lines, schema=schema, orient="row")
+    made = pl.DataFrame(lines, schema=schema, orient="row").with_columns(group=pl.col("row"))
     return made.with_columns(hash_chosen=pl.col("chosen").hash(), hash_rejected=pl.col("rejected").hash())
 
 
@@ -194,6 +196,33 @@ def test_a_larger_sample_holds_the_smaller_one_and_says_its_error() -> None:
     assert large.facts["of"] == 200 and large.facts["pairs"] == 60
 
 
+def test_votes_stop_where_more_would_not_change_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discover, "FIRST", 50)
+    told: list[str] = []
+    with serving(judge) as server:
+        chat = Chat("m", server.url, cache=None, progress=Progress(say=told.append))
+        got = discover.discover(parts(frame(400)), chat, 0, discover.Plan(fixed=fixed()))
+        whole = found(server, 400, whole=True)
+    assert got.facts["settled"] and got.facts["pairs"] in (100, 200) and got.facts["at_most"] == 400
+    assert not whole.facts["settled"] and whole.facts["pairs"] == 400
+    assert set(got.ballots.rows) < set(whole.ballots.rows) and list(got.ballots.rows) == sorted(got.ballots.rows)
+    place = [whole.ballots.rows.index(row) for row in got.ballots.rows]
+    assert (whole.ballots.votes[place] == got.ballots.votes).all()
+    assert "at most 800 calls" in told[0] and any(line.endswith("the list is settled") for line in told)
+
+
+def test_halves_settle_a_list_that_they_find_themselves() -> None:
+    rng = np.random.default_rng(0)
+    clear = np.where(rng.random((600, 1)) < 0.8, 1, -1)
+    noise = rng.choice([-1, 0, 1], (600, 9))
+    votes = np.hstack([clear, noise]).astype(np.float32)
+    group = np.arange(600)
+    assert settled(votes, group, 0, 10) and not settled(votes[:, 1:], group, 0, 10)
+    assert not settled(votes[:12], group[:12], 0, 10) and not settled(votes[:0], group[:0], 0, 10)
+    twice = np.hstack([votes, np.where(rng.random((600, 1)) < 0.97, clear, 0)]).astype(np.float32)
+    assert not settled(twice, group, 0, 10)  # which of two that say the same is a matter of chance
+
+
 def test_pairs_without_a_winner_or_a_difference_are_not_asked_about() -> None:
     other = pl.when(pl.col("row") == 2).then("hash_chosen").when(pl.col("row") != 3).then("hash_rejected")
     label = pl.Series("label", ["chosen", "tie", "chosen", "chosen", "both_bad", "chosen"])
@@ -324,6 +353,11 @@ def test_a_scan_chooses_a_constitution_of_what_the_model_says(tmp_path: Path) ->
     assert json.loads((tmp_path / "b/run.json").read_text())["llm"]["m"]["votes"]["cached"] == 100
     said = " ".join(page(report).split())
     assert "votes of m on 50 of 80 pairs" in said and "calls without an answer: none" in said
+    table = pl.read_parquet(EXPORTS["annotation"](audit))
+    longer = table[named("is longer").id]
+    assert table.height == 80 and longer.null_count() == 30 and table["longer"].null_count() == 0
+    true = [np.sign(len(c) - len(r)) for c, r in frame(80).select("chosen", "rejected").iter_rows()]
+    assert all(vote in (None, told) for vote, told in zip(longer, true, strict=True))
 
 
 def test_a_scan_stopped_by_the_cap_is_incomplete_and_goes_on(tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""Whether more votes would change the list: what half of them finds, drawn several times."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefaudit.principles.path import Matrix, path, worthy
+from prefaudit.stats.groups import Ints, dense
+
+DRAWS = 5  # divisions into two halves
+IN, OUT = 7, 3  # of the ten halves that have a rule of the list at least, and any other at most
+
+
+def settled(votes: Matrix, group: Ints, seed: int, at_most: int) -> bool:
+    """Whether halves of the pairs find the rules that all of them find.
+
+    Complementary halves (Shah and Samworth 2013): each rule of the whole list has to be in seven of ten at least, any
+    other in three at most. A list without a rule is never settled: more votes may find one.
+
+    Args:
+        votes: (n, p) votes for the chosen answer, 0 for silent and unjudged ones.
+        group: n ids; a half holds whole groups.
+        seed: of the halves.
+        at_most: rules.
+    """
+    whole = _list(votes, group, at_most)
+    if not whole:
+        return False
+    own = dense(group)
+    found: NDArray[np.int64] = np.zeros(votes.shape[1], np.int64)
+    for draw in range(DRAWS):
+        order = np.random.default_rng([seed, draw]).permutation(int(own.max()) + 1)
+        half = (order < (len(order) + 1) // 2)[own]
+        for rows in (half, ~half):
+            found[_list(votes[rows], group[rows], at_most)] += 1
+    inside = np.isin(np.arange(len(found)), whole)
+    return bool((found[inside] >= IN).all() and (found[~inside] <= OUT).all())
+
+
+def _list(votes: Matrix, group: Ints, at_most: int) -> list[int]:
+    """The columns that a list of these pairs has."""
+    if not len(votes):
+        return []
+    steps = path(votes, np.ones(len(votes)), dense(group), at_most)
+    return list(steps[worthy(steps)].columns)
