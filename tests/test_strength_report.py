@@ -135,3 +135,71 @@ def test_parties_and_a_budget(audit: prefaudit.Audit) -> None:
     assert told["parties"] == [] and told["scorers"][0]["swapped"] is None
     assert audit.report["consensus"]["prompt"]["n"] == N
     assert any("by looking" in line for line in reports.strength.lines(audit.report))
+
+
+def test_a_scorer_that_says_nothing_is_named_and_left_out(tmp_path: Path) -> None:
+    made = frame()[0].head(300).with_columns(flat=pl.lit(3.5))
+    common: dict[str, Any] = {"fail_on": "never", "with_": ("text", "strength")}
+    told = prefaudit.scan(made, tmp_path / "a", score_columns=["s0:zero", "flat:flat"], **common)
+    alone = prefaudit.scan(made, tmp_path / "b", score_columns=["s0:zero"], **common)
+    first, flat = told.report["strength"]["scorers"]
+    assert not first["silent"] and flat["silent"] == "the same score for both answers of every pair"
+    assert told.report["strength"]["correlations"] == []
+    assert told.report["strength"]["noise"] == alone.report["strength"]["noise"]
+    mean = pl.col("strength").struct.field("mean", "agree", "scorers")
+    assert told.features().select(mean).collect().equals(alone.features().select(mean).collect())
+    for form in ("terminal", "markdown", "html"):
+        text = " ".join(reports.render(form, told.report).split())
+        assert "1 outside scorer (flat:flat says nothing: the same score" in text.replace("\\", "")
+
+
+def test_scorers_that_tell_nothing_at_all_get_a_hint_of_their_own(tmp_path: Path) -> None:
+    source = tmp_path / "d.parquet"
+    frame()[0].head(60).with_columns(flat=pl.lit(3.5)).write_parquet(source)
+    common = [str(source), "--score-columns", "flat:flat", "--audit", str(tmp_path / "a")]
+    scanned = CliRunner().invoke(app, ["scan", *common[:3], "-o", str(tmp_path / "s")])
+    assert "no strength: flat:flat says nothing" in " ".join(scanned.output.split())
+    for command, option in (("filter", "--min-strength"), ("relabel", "--flip-below")):
+        told = CliRunner().invoke(app, [command, *common, "-o", str(tmp_path / "out.parquet"), option, "0"])
+        said = " ".join((told.stderr or told.output).split())
+        assert told.exit_code == 2 and "its scorers tell none: flat:flat gave the same score" in said
+        assert "look at its scores" in said and "ask a reward model" not in said
+
+
+def test_tenths_say_what_they_contain(tmp_path: Path) -> None:
+    """A fifth of the labels is wrong, and there the chosen answer asks more: the weakest tenth says so."""
+    made, wrong = frame()
+    asks = np.where(wrong, " why? how?", ".")
+    made = made.with_columns(chosen=pl.col("chosen") + pl.Series(asks),
+                             source=pl.Series(np.where(wrong, "crowd", "lab")))  # fmt: skip
+    told = prefaudit.scan(made, tmp_path / "a", fail_on="never", with_=("text", "strength"),
+                          score_columns=[f"s{k}:zero" for k in range(3)]).report  # fmt: skip
+    first, last = told["strength"]["deciles"][0], told["strength"]["deciles"][-1]
+    named = {f["feature"]: f for f in first["contains"]}
+    assert named["questions"]["mean"] > 1.5 > 0.6 > named["questions"]["mean_all"] > 0
+    assert first["source"]["source"] == "crowd" and first["source"]["share"] > 0.8 and last["source"]["source"] == "lab"
+    assert first["source"]["share_all"] == pytest.approx(wrong.mean(), abs=1e-6)
+    assert "more questions" in reports.render("markdown", told)
+
+
+def test_routes_are_filters(tmp_path: Path) -> None:
+    """Each route's SQL keeps exactly the pairs that it counts, and no pair is on two."""
+    made = frame()[0].with_columns(good=pl.Series(np.arange(N) % 7 > 0).cast(pl.Int8), bad=pl.lit(1, pl.Int8))
+    made = made.with_columns(pl.when(pl.col("prompt").str.ends_with("3")).then(None).otherwise(pl.col(c)).alias(c)
+                             for c in ("s0", "s1", "s2", "good"))  # fmt: skip
+    source = tmp_path / "d.parquet"
+    made.write_parquet(source)
+    common: dict[str, Any] = {"score_columns": [*(f"s{k}:zero" for k in range(3)), "good:bad"], "audit": tmp_path / "a",
+                              "with_": ("text", "strength")}  # fmt: skip
+    told = prefaudit.scan(source, tmp_path / "s", fail_on="never", with_=common["with_"],
+                          score_columns=common["score_columns"]).report["strength"]["routes"]  # fmt: skip
+    assert [r["to"] for r in told] == ["verifier", "flip", "expert", "second vote", "unjudged"]
+    prompts: list[str] = []
+    for route in told:
+        out = tmp_path / f"{route['to'].replace(' ', '-')}.parquet"
+        prefaudit.filter(source, out, keep=route["where"], strict=True, **common)
+        kept = pl.read_parquet(out)
+        assert kept.height == route["n"] == round(route["share"] * N)
+        prompts += kept["prompt"].to_list()
+    assert len(prompts) == len(set(prompts)) < N
+    assert all(p.endswith("3") for p in pl.read_parquet(tmp_path / "unjudged.parquet")["prompt"])

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from prefaudit import stats
 from prefaudit.audit.columns import Columns
 from prefaudit.audit.measure import Measures
+from prefaudit.audit.tenths import routes, tenths
 from prefaudit.core import Extractor
 from prefaudit.stats.baselines import auc
 from prefaudit.stats.noise import evidence
 from prefaudit.stats.parties import parties
 
 Floats = NDArray[np.float64]
-DECILES = 10
 ENOUGH = 50  # pairs below which a slice has no AUC
 SLICES = 10  # sources told, the largest
 LEVELS = (0.0, -1.0)  # of consensus
@@ -53,7 +53,7 @@ def metrics(told: dict[str, Any]) -> dict[str, float]:
     if not outside:
         return {}
     each = [s for s in outside["scorers"] if s["length_rho"] is not None]
-    out = {"scorers": float(len(outside["scorers"])),
+    out = {"scorers": float(sum(not s["silent"] for s in outside["scorers"])),
            "scorer_cut_share": max((s["cut_share"] or 0.0 for s in outside["scorers"]), default=0.0),
            "scorer_unread_share": max((s["unread_share"] or 0.0 for s in outside["scorers"]), default=0.0)}  # fmt: skip
     if each:
@@ -88,11 +88,14 @@ def _strength(measures: Measures, found: dict[str, Extractor], state: pl.DataFra
         margin = frame["margins"].list.get(k, null_on_oob=True).fill_null(float("nan")).to_numpy()
         about = {"name": row["scorer"], "n": row["n"], "scale": row["scale"], "weight": row["weight"]}
         ece = _ece(margin * row["scale"], pairs.y) if row["scorer"] in models else None
-        cut = cuts[models.index(row["scorer"])] if row["scorer"] in models else (None, None)
+        cut = cuts[models.index(row["scorer"])] if row["scorer"] in models else None
         swapped = json.loads(about_models["swapped"][models.index(row["scorer"])]) if row["scorer"] in models else None
-        scorers.append({**about, **_scorer(margin, pairs), "ece": ece, **_shares(cut, len(rows)), "swapped": swapped})
+        scorers.append({**about, "silent": _silent(row), **_scorer(margin, pairs), "ece": ece,
+                        **_shares(cut, margin, pairs.y), "swapped": swapped})  # fmt: skip
     rho = [json.loads(text) for text in state["rho"]]
-    correlations = [[a, b, rho[i][b]] for i, a in enumerate(names) for b in names[i + 1 :] if b in rho[i]]
+    speak = [not s["silent"] for s in scorers]
+    correlations = [[a, b, rho[i][b]] for i, a in enumerate(names) for j, b in enumerate(names)
+                    if i < j and b in rho[i] and speak[i] and speak[j]]  # fmt: skip
     mean = frame["mean"].fill_null(float("nan")).to_numpy()
     agree = frame["agree"].fill_null(float("nan")).to_numpy()
     known = ~np.isnan(mean)
@@ -104,11 +107,19 @@ def _strength(measures: Measures, found: dict[str, Extractor], state: pl.DataFra
         "scorers": scorers,
         "correlations": correlations,
         "below": {"n": int(np.nansum(below)), "rate": rate[0], "interval": list(rate[1:])} if known.any() else {},
-        "deciles": _deciles(mean, agree, length),
+        "deciles": tenths(mean, agree, length, columns.features, columns.meta["source"]),
+        "routes": routes(frame) if known.any() else [],
         "noise": told_noise or None,
         "parties": _parties(columns, frame, mean, told_noise, names),
         "budget": _budget(frame["p_correct"].fill_null(float("nan")).to_numpy()),
     }
+
+
+def _silent(row: dict[str, Any]) -> str:
+    """Why a scorer is no part of strength; empty where it is."""
+    if not row["n"]:
+        return "no score for both answers of any pair"
+    return "" if row["scale"] > 0 else "the same score for both answers of every pair"
 
 
 def _parties(columns: Columns, frame: pl.DataFrame, mean: Floats, noise: dict[str, Any],
@@ -146,24 +157,34 @@ def _field(measures: Measures, extractor: Extractor, column: str, rows: NDArray[
     return pl.concat(parts)
 
 
-def _cuts(measures: Measures, extractor: Extractor, rows: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """For each reward model the pairs of which a prompt was cut, and those with an answer too long to be read."""
+def _cuts(measures: Measures, extractor: Extractor, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(models, 2, n): of each pair whether its prompt was cut, and whether an answer was too long to be read."""
     models = measures.state(extractor).height
-    cut, unread = np.zeros(models, np.int64), np.zeros(models, np.int64)
+    found = [np.zeros((models, 2, 0), bool)]
     for number in range(measures.store.parts()) if models else ():
         part = measures.store.read(measures.kind(extractor), number, ["row", "rewards"])
         here = part["rewards"].filter(pl.Series(np.isin(part["row"].to_numpy(), rows))).struct.unnest()
+        told = np.zeros((models, 2, here.height), bool)
         for k in range(models):
             said = here.select(pl.col("chosen", "rejected", "margin", "cut").list.get(k, null_on_oob=True))
             missing = (said["chosen"].is_null() | said["rejected"].is_null()) & said["margin"].is_null()
-            unread[k] += int(missing.sum())
-            cut[k] += int((said["cut"].fill_null(False) & ~missing).sum())
-    return list(zip(cut.tolist(), unread.tolist(), strict=True))
+            told[k] = (said["cut"].fill_null(False) & ~missing).to_numpy(), missing.to_numpy()
+        found.append(told)
+    return np.concatenate(found, axis=2)
 
 
-def _shares(cut: tuple[int | None, int | None], n: int) -> dict[str, Any]:
-    return {"cut": cut[0], "cut_share": None if cut[0] is None else cut[0] / n,
-            "unread": cut[1], "unread_share": None if cut[1] is None else cut[1] / n}  # fmt: skip
+def _shares(cut: NDArray[np.bool_] | None, margin: Floats, y: Floats) -> dict[str, Any]:
+    """How many pairs lost the beginning of a prompt or were not read, and what the cut does: the share of labels that
+    the scorer agrees with among the pairs that were cut, and among the others."""
+    names = ("cut", "cut_share", "unread", "unread_share", "accuracy_cut", "accuracy_whole")
+    if cut is None:
+        return dict.fromkeys(names)
+    right = np.where(margin > 0, 1.0, np.where(margin < 0, 0.0, 0.5))
+    hard = ~np.isnan(margin) & (y == 1)
+    each = [float(right[at].mean()) if int(at.sum()) >= ENOUGH else None for at in (hard & cut[0], hard & ~cut[0])]
+    cuts, unread = int(cut[0].sum()), int(cut[1].sum())
+    told = (cuts, cuts / len(y), unread, unread / len(y), *(each if cuts else (None, None)))
+    return dict(zip(names, told, strict=True))
 
 
 def _scorer(margin: Floats, pairs: _Pairs) -> dict[str, Any]:
@@ -220,18 +241,6 @@ def _ece(margin: Floats, y: Floats) -> float | None:
     right = np.where(margin[at] > 0, 1.0, np.where(margin[at] < 0, 0.0, 0.5))
     place = np.minimum(((p - 0.5) * 2 * BINS).astype(int), BINS - 1)
     return float(np.abs(np.bincount(place, p - right, BINS)).sum() / len(p))
-
-
-def _deciles(mean: Floats, agree: Floats, length: Floats) -> list[dict[str, Any]]:
-    """Tenths of the pairs by `strength.mean`, the weakest first."""
-    order = np.argsort(mean, kind="stable")[: int((~np.isnan(mean)).sum())]
-    told = []
-    for rows in np.array_split(order, DECILES) if len(order) >= DECILES else ():
-        moved = rows[np.nan_to_num(length[rows]) != 0]
-        told.append({"n": len(rows), "low": float(mean[rows[0]]), "high": float(mean[rows[-1]]),
-                     "against": float((mean[rows] < 0).mean()), "agree": float(agree[rows].mean()),
-                     "longer_wins": float((length[moved] > 0).mean()) if len(moved) else None})  # fmt: skip
-    return told
 
 
 def _consensus(measures: Measures, extractor: Extractor, columns: Columns, length: Floats,

@@ -14,6 +14,7 @@ from prefaudit.core import UsageError, unknown
 
 Floats = NDArray[np.float64]
 SOURCE = ("source", "votes")  # what the source itself says of its label
+HUGE = 1e100  # from where a score is no number: its square would not be one
 MOST = 32  # scores a side that a list may hold
 
 
@@ -111,7 +112,7 @@ def _source(frame: pl.DataFrame) -> list[Said]:
 
 def _floats(series: pl.Series) -> Floats:
     values = series.cast(pl.Float64).fill_null(float("nan")).to_numpy().copy()
-    values[~np.isfinite(values)] = np.nan
+    values[~(np.abs(values) < HUGE)] = np.nan
     return np.asarray(values)
 
 

@@ -51,7 +51,7 @@ class Strength:
     score_columns: tuple[str, ...] = ()
 
     name: ClassVar[str] = "strength"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = tuple(READS)
     needs: ClassVar[tuple[str, ...]] = ("rewards", "groups")
@@ -78,6 +78,7 @@ class Strength:
         if wanted:
             known_columns(seen, [name for pair in wanted for name in pair])
             _answered(wanted, sums.names)
+        sums.name(self.reward_model)
         state = sums.state()
         told = json.dumps(outside.noise(dict(zip(state["scorer"], state["scale"], strict=True)), seed))
         return state.with_columns(noise=pl.lit(told))
@@ -130,7 +131,8 @@ def _sampled(seen: pl.Series, extra: pl.Series) -> pl.Series:
 
 def _answered(wanted: list[tuple[str, str]], names: list[str]) -> None:
     for chosen, rejected in wanted:
-        if not any(name.split("[")[0] == f"{chosen}:{rejected}" for name in names):
+        told = f"{chosen}:{rejected}"
+        if not any(name == told or name.startswith(f"{told}[") for name in names):
             raise UsageError(f"--score-columns {chosen}:{rejected}: no row has a number in both",
                              "name two columns of numbers, booleans or lists of numbers")  # fmt: skip
 
@@ -185,6 +187,13 @@ class _Sums:
                     self.other.add(a.name)
                 new = np.array([len(r), r.sum(), (r * r).sum()])
                 self.side[a.name] = self.side.get(a.name, np.zeros(3)) + new
+
+    def name(self, models: tuple[str, ...]) -> None:
+        """Make known the models that gave no pair a margin."""
+        for model in models:
+            if model not in self.names:
+                self.names.append(model)
+                self.cross[model, model] = np.zeros(4)
 
     def rho(self, a: str, b: str) -> float:
         """The correlation about 0 of two scorers' margins: turning every pair round does not change it."""

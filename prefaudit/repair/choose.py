@@ -8,7 +8,7 @@ import numpy as np
 
 from prefaudit.core import UsageError
 from prefaudit.repair.cut import Bools, Floats, Ints
-from prefaudit.repair.evidence import LOW_IS_BAD, Evidence, no_consensus, no_strength
+from prefaudit.repair.evidence import LOW_IS_BAD, Evidence, no_consensus
 
 FLIPPING = ("LBL", "STR", "PRN", "LNS")
 
@@ -106,7 +106,7 @@ def choose(evidence: Evidence, selection: Selection) -> list[Reason]:
 
 def _strength(evidence: Evidence, option: str) -> Floats:
     if evidence.strength is None:
-        raise no_strength(option)
+        raise evidence.no_strength(option)
     return evidence.strength
 
 

@@ -24,6 +24,10 @@ GET_STRENGTH = (
     "source's own (--map score_chosen=COLUMN --map score_rejected=COLUMN, --map margin=COLUMN); with --with, name "
     "strength too"
 )
+MEND_STRENGTH = (
+    "look at its scores: a model has to be trained as a reward model and to read the answers whole (--max-tokens), and "
+    "columns have to hold a score of each answer; or name another scorer (--reward-model, --score-columns)"
+)
 LOW_IS_BAD = ("strength", "strength.mean", "consensus", "consensus.mean", "margin")
 
 
@@ -110,6 +114,14 @@ class Evidence:
     def consensus(self) -> Floats | None:
         """`consensus.mean` of every pair, NaN where it is not known; None where the audit did not measure it."""
         return self.measured("consensus")
+
+    def no_strength(self, option: str) -> UsageError:
+        """The error for a question about strength where nothing tells it, or where what was to tell it does not."""
+        asked = (self.audit.report.get("strength") or {}).get("scorers") or []
+        silent = [f"{s['name']} gave {s['silent']}" for s in asked if s.get("silent")]
+        if not silent:
+            return UsageError(f"{option} needs a strength, and nothing in this data tells one", GET_STRENGTH)
+        return UsageError(f"{option} needs a strength, and its scorers tell none: {'; '.join(silent)}", MEND_STRENGTH)
 
     def measured(self, column: str, name: str = "mean") -> Floats | None:
         """A field of a struct column of the features, in every pair; None without such a column or any value in it."""
@@ -204,7 +216,7 @@ class Evidence:
             if path in known or ("." not in path and any(k.startswith(f"{path}.") for k in known)):
                 continue
             if path.partition(".")[0] in ("strength", "consensus"):
-                raise no_strength(option) if path.startswith("strength") else no_consensus(option)
+                raise self.no_strength(option) if path.startswith("strength") else no_consensus(option)
             raise unknown(f"column in {option}", path, known)
 
     @cached_property
@@ -260,11 +272,6 @@ _ASK = Rule(
     code="ASK", name="asked", since="", scope="pair", severity="info", value="", where="value = value", message="",
     what="", why="", remedy="",
 )  # fmt: skip
-
-
-def no_strength(option: str) -> UsageError:
-    """The error for a question about strength where nothing outside the dataset's labels tells of it."""
-    return UsageError(f"{option} needs a strength, and nothing in this data tells one", GET_STRENGTH)
 
 
 def no_consensus(option: str) -> UsageError:

@@ -16,7 +16,7 @@ from prefaudit.core import Progress, UsageError
 from prefaudit.repair import choose, features, filtering, flipping, layouts, ledger, reviewing, session, softening
 from prefaudit.repair.choose import FLIPPING, Reason, Selection
 from prefaudit.repair.cut import Bools, Cut, Floats, Ints
-from prefaudit.repair.evidence import Evidence, no_strength
+from prefaudit.repair.evidence import Evidence
 from prefaudit.repair.filtering import Where
 from prefaudit.repair.fold import fold, of_rows
 from prefaudit.repair.result import Repair
@@ -116,7 +116,7 @@ def _flips(evidence: Evidence, wanted: Relabelling) -> list[Reason]:
                                   int(evidence.asked[code]["unjudged"])))  # fmt: skip
     if wanted.flip_below is not None:
         if evidence.strength is None:
-            raise no_strength("--flip-below")
+            raise evidence.no_strength("--flip-below")
         rows = np.flatnonzero(evidence.strength < wanted.flip_below)
         words = f"strength below {wanted.flip_below:g}"
         unknown = int(np.isnan(evidence.strength).sum())

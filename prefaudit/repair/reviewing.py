@@ -18,7 +18,7 @@ from prefaudit.config import Options
 from prefaudit.core import Progress, UsageError, unknown
 from prefaudit.repair import session, target
 from prefaudit.repair.cut import Bools
-from prefaudit.repair.evidence import Evidence, no_consensus, no_strength
+from prefaudit.repair.evidence import Evidence, no_consensus
 
 COLUMNS = ("key", "prompt", "response_1", "response_2", "verdict", "claim", "holds", "comment", "row", "weight",
            "check")  # fmt: skip
@@ -112,7 +112,7 @@ def _special(evidence: Evidence, by: str) -> Any:
     if by in ("strength", "consensus"):
         value = evidence.strength if by == "strength" else evidence.consensus
         if value is None:
-            raise (no_strength if by == "strength" else no_consensus)(f"--by {by}")
+            raise (evidence.no_strength if by == "strength" else no_consensus)(f"--by {by}")
         known = np.flatnonzero(~np.isnan(value))
         found[known[np.argsort(value[known], kind="stable")][: max(1, len(known) // 10)]] = True
     elif by in KNOWN:

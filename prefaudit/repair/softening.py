@@ -9,7 +9,7 @@ import numpy as np
 from prefaudit.audit.review import Review
 from prefaudit.core import UsageError
 from prefaudit.repair.cut import Bools, Floats, Ints
-from prefaudit.repair.evidence import Evidence, no_strength
+from prefaudit.repair.evidence import Evidence
 from prefaudit.repair.session import Session
 from prefaudit.repair.strength import probability
 
@@ -61,7 +61,7 @@ def probabilities(evidence: Evidence, turn: Bools, review: Review, option: str) 
     """
     correct = evidence.measured("strength", "p_correct")
     if evidence.strength is None and correct is None and not review.wrong:
-        raise no_strength(option)
+        raise evidence.no_strength(option)
     strength = evidence.strength if evidence.strength is not None else np.full(evidence.pairs, np.nan)
     p = probability(evidence.pair_columns("label", "votes"), strength, correct)
     p = np.where(np.isnan(p), 1.0, np.where(turn, 1 - p, p))
@@ -77,7 +77,7 @@ def margins(evidence: Evidence, turn: Bools) -> Floats:
         UsageError: nothing is known of any label.
     """
     if evidence.strength is None:
-        raise no_strength("--margin")
+        raise evidence.no_strength("--margin")
     return np.asarray(np.round(np.nan_to_num(evidence.strength * np.where(turn, -1.0, 1.0)), 6) + 0.0, np.float64)
 
 

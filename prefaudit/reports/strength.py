@@ -8,7 +8,7 @@ from prefaudit.reports.words import clean, count, decimal, known, number, percen
 
 Row = tuple[str, ...]
 SCORERS = ("scorer", "pairs", "as labelled", "AUC", "follows length", "weight")
-DECILES = ("tenth (pairs)", "strength", "below 0", "scorers for the label", "longer wins")
+DECILES = ("tenth (pairs)", "strength", "below 0", "scorers for the label", "longer wins", "contains")
 
 
 def scorers(report: dict[str, Any]) -> list[Row]:
@@ -26,9 +26,20 @@ def deciles(report: dict[str, Any]) -> list[Row]:
     each = (report.get("strength") or {}).get("deciles") or []
     return [
         (f"{k + 1} ({count(d.get('n'))})", f"{number(d.get('low'))} to {number(d.get('high'))}",
-         percent(d.get("against")), percent(d.get("agree")), percent(d.get("longer_wins")))
+         percent(d.get("against")), percent(d.get("agree")), percent(d.get("longer_wins")), _contains(d))
         for k, d in enumerate(each)
     ]  # fmt: skip
+
+
+def _contains(tenth: dict[str, Any]) -> str:
+    """The source it has most of, and the features whose difference is unlike that of the rest."""
+    each = [f"{clean(f.get('label', ''), 60)} {number(f.get('mean'))} (all: {number(f.get('mean_all'))})"
+            for f in tenth.get("contains") or ()]  # fmt: skip
+    source = tenth.get("source") or {}
+    if source:
+        each.insert(0, f"{clean(source.get('source', ''), 60)} {percent(source.get('share'))} "
+                       f"(all: {percent(source.get('share_all'))})")  # fmt: skip
+    return "; ".join(each)
 
 
 def lines(report: dict[str, Any]) -> list[str]:
@@ -38,16 +49,22 @@ def lines(report: dict[str, Any]) -> list[str]:
 
 def _strength(told: dict[str, Any]) -> list[str]:
     below = told.get("below") or {}
+    each = told.get("scorers") or ()
+    mute = [f"{clean(s.get('name', ''), 80)} says nothing: {clean(s['silent'])}" for s in each if s.get("silent")]
     if not below:
-        return []
-    said = [f"{some(len(told.get('scorers') or ()), 'outside scorer')}: strength below 0 in {count(below.get('n'))} of "
+        return [f"no strength: {'; '.join(mute)}"] if mute else []
+    alone = f" ({'; '.join(mute)})" if mute else ""
+    said = [f"{some(len(each) - len(mute), 'outside scorer')}{alone}: strength below 0 in {count(below.get('n'))} of "
             f"{count(told.get('n'))} pairs, {percent(below.get('rate'), below.get('interval'))}"]  # fmt: skip
     said.append(_noise(told.get("noise") or {}))
     for scorer in told.get("scorers") or ():
         if scorer.get("cut") or scorer.get("unread"):
             said.append(f"{clean(scorer.get('name', ''), 80)}: the prompt cut in {some(scorer.get('cut'), 'pair')}, "
-                        f"too long to be read in {count(scorer.get('unread'))}")  # fmt: skip
+                        f"too long to be read in {count(scorer.get('unread'))}{_cut(scorer)}")  # fmt: skip
         said += _swapped(scorer)
+    if told.get("routes"):
+        each = "; ".join(f"{clean(r['to'])} {count(r['n'])} ({percent(r['share'])})" for r in told["routes"])
+        said.append(f"to people: {each}")
     if told.get("budget"):
         each = "; ".join(f"{number(b['corrections'])} in {count(b['review'])} ({number(b['random'])} by chance)"
                          for b in told["budget"][:3])  # fmt: skip
@@ -58,6 +75,13 @@ def _strength(told: dict[str, Any]) -> list[str]:
         said.append(f"most wrong labels: those of {p['kind']} {clean(p['name'], 80)}, "
                     f"{percent(p['wrong'], p['interval'])} of {some(p['n'], 'pair')}")  # fmt: skip
     return said
+
+
+def _cut(scorer: dict[str, Any]) -> str:
+    if not known(scorer.get("accuracy_cut")) or not known(scorer.get("accuracy_whole")):
+        return ""
+    return (f"; with the label in {percent(scorer['accuracy_cut'])} of those that were cut, "
+            f"{percent(scorer['accuracy_whole'])} of the others")  # fmt: skip
 
 
 def _swapped(scorer: dict[str, Any]) -> list[str]:
