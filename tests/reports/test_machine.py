@@ -72,6 +72,23 @@ def test_no_row_that_is_shown_in_a_pipeline_is_a_command(audit: prefaudit.Audit)
         assert bool(lines) is spoken
 
 
+def test_names_of_columns_steer_nothing(tmp_path: Path) -> None:
+    prompt, chosen, rejected, scores = (TEXTS[k] for k in (1, 4, 6, 15))
+    rows = [{prompt: f"Question {k}?", chosen: f"Answer {k}, in words.", rejected: "" if k == 3 else f"No {k}.",
+             f"{scores} c": k % 3, f"{scores} r": 1} for k in range(30)]  # fmt: skip
+    audit = prefaudit.scan(pl.DataFrame(rows), tmp_path / "audit", with_=("strength",),
+                           map={"prompt": prompt, "chosen": chosen, "rejected": rejected},
+                           score_columns=(f"{scores} c:{scores} r",))  # fmt: skip
+    assert not [e for e in audit.report["extractors"] if e["status"] == "error"]
+    for name in reports.FORMATS:
+        text = reports.render(name, audit.report)
+        assert unsafe(text) == set(), name
+        assert name != "html" or ("&amp;entity;" in text and "<x/>&entity;" not in text)
+    jsonschema.Draft7Validator(LOG).validate(json.loads(reports.render("sarif", audit.report)))
+    assert commands(reports.render("github", audit.report))
+    assert junitparser.JUnitXml.fromstring(reports.render("junit", audit.report).encode()).tests
+
+
 def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
     """Workflow commands as the runner of GitHub Actions reads them (ActionCommand.TryParseV2)."""
     found = []
