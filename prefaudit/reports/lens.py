@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from prefaudit.reports.words import clean, count, decimal, known, number, percent, points, some
+from prefaudit.reports.words import chance, clean, count, decimal, known, number, percent, points, some
 
 SURE, MOST = 0.05, 3  # q and number of features on which annotators or sources disagree
 
@@ -76,7 +76,7 @@ def features(report: dict[str, Any]) -> list[Row]:
             called(e),
             percent(e["effect"].get("prevalence")),
             points(e["effect"].get("delta_win"), e["effect"].get("interval")),
-            number(e["effect"]["q"]) if known(e["effect"].get("q")) else "",
+            chance(e["effect"].get("q")),
             f"{decimal(e.get('stability'))}{'' if e.get('stable') else ' unstable'}",
             ", ".join(clean(row, 40) for row in e.get("examples") or ()),
         )

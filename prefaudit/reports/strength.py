@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefaudit.reports.words import clean, count, decimal, known, number, percent, some
@@ -57,18 +58,16 @@ def _strength(told: dict[str, Any]) -> list[str]:
     said = [f"{some(len(each) - len(mute), 'outside scorer')}{alone}: strength below 0 in {count(below.get('n'))} of "
             f"{count(told.get('n'))} pairs, {percent(below.get('rate'), below.get('interval'))}"]  # fmt: skip
     said.append(_noise(told.get("noise") or {}))
-    for scorer in told.get("scorers") or ():
-        if scorer.get("cut") or scorer.get("unread"):
-            said.append(f"{clean(scorer.get('name', ''), 80)}: the prompt cut in {some(scorer.get('cut'), 'pair')}, "
-                        f"too long to be read in {count(scorer.get('unread'))}{_cut(scorer)}")  # fmt: skip
-        said += _swapped(scorer)
+    said += _cut(each)
     if told.get("routes"):
-        each = "; ".join(f"{clean(r['to'])} {count(r['n'])} ({percent(r['share'])})" for r in told["routes"])
-        said.append(f"to people: {each}")
+        people = "; ".join(f"{clean(r['to'])} {count(r['n'])} ({percent(r['share'])})" for r in told["routes"])
+        said.append(f"to people: {people}")
+    for scorer in told.get("scorers") or ():
+        said += _swapped(scorer)
     if told.get("budget"):
-        each = "; ".join(f"{number(b['corrections'])} in {count(b['review'])} ({number(b['random'])} by chance)"
+        looks = "; ".join(f"{number(b['corrections'])} in {count(b['review'])} ({number(b['random'])} by chance)"
                          for b in told["budget"][:3])  # fmt: skip
-        said.append(f"wrong labels to be found by looking, the least probable first: {each}")
+        said.append(f"wrong labels to be found by looking, the least probable first: {looks}")
     worst = [p for p in told.get("parties") or () if known(p.get("wrong"))]
     if worst:
         p = max(worst, key=lambda p: p["wrong"])
@@ -77,11 +76,17 @@ def _strength(told: dict[str, Any]) -> list[str]:
     return said
 
 
-def _cut(scorer: dict[str, Any]) -> str:
-    if not known(scorer.get("accuracy_cut")) or not known(scorer.get("accuracy_whole")):
-        return ""
-    return (f"; with the label in {percent(scorer['accuracy_cut'])} of those that were cut, "
-            f"{percent(scorer['accuracy_whole'])} of the others")  # fmt: skip
+def _cut(scorers: Sequence[dict[str, Any]]) -> list[str]:
+    """One line for all models that did not read everything, and what became of their margins there."""
+    told = []
+    for s in scorers:
+        if s.get("cut") or s.get("unread"):
+            change = known(s.get("accuracy_cut")) and known(s.get("accuracy_whole"))
+            with_label = (f", with the label in {percent(s['accuracy_cut'])} of these and "
+                          f"{percent(s['accuracy_whole'])} of the others") if change else ""  # fmt: skip
+            told.append(f"{clean(s.get('name', ''), 80)}: the prompt cut in {some(s.get('cut'), 'pair')}{with_label}; "
+                        f"an answer too long to be read in {count(s.get('unread'))}")  # fmt: skip
+    return ["; ".join(told)] if told else []
 
 
 def _swapped(scorer: dict[str, Any]) -> list[str]:

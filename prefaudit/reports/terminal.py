@@ -88,7 +88,7 @@ def _layout(said: Digest, room: Room, width: int) -> Iterator[Line]:
     yield from _held_out(said, width)
     if said.strength:
         yield from _section("STRENGTH", "how far outside evidence supports the labels", width)
-        for note in said.strength[:2]:
+        for note in said.strength[:3]:
             yield from _text(note, width, INDENT, room.wrapped)
     yield []
     yield from _effects(said, room, width)

@@ -120,6 +120,11 @@ def known(x: Any) -> bool:
     return isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x)
 
 
+def chance(q: Any) -> str:
+    """A p or q to three places, `<0.001` below; "" where there is none."""
+    return "" if not known(q) else "<0.001" if q < 0.001 else f"{q:.3f}"
+
+
 def count(n: Any) -> str:
     """A whole number with commas."""
     return f"{n:,.0f}" if known(n) else NONE

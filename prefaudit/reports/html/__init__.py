@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,9 +45,15 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_joined,
     )
     environment.filters["ticks"] = _ticks
     return environment.get_template("page.html.j2")
+
+
+def _joined(value: Any) -> Any:
+    """A number and its percent sign stay on one line; text that is marked up already is left alone."""
+    return re.sub(r"(?<=\d) %", "\u00a0%", value) if type(value) is str else value
 
 
 def _ticks(text: str) -> str:

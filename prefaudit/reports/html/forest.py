@@ -7,7 +7,7 @@ from typing import Any
 
 from prefaudit.reports.effects import effect
 from prefaudit.reports.parts import Effect
-from prefaudit.reports.words import clean, known
+from prefaudit.reports.words import chance, clean, known
 
 MOST, EACH = 300, 60  # rows of all pairs, and of each source
 AXIS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # half widths of the axis, as differences of probabilities
@@ -74,11 +74,7 @@ def _row(source: str, told: Effect, e: dict[str, Any], half: float) -> Row:
     numbers = {name: float(e[key]) if known(e.get(key)) else None for name, key in KEYS.items()}
     numbers["held"] = told.estimate
     numbers["joint"] = None if told.estimate is None else numbers["joint"]
-    return Row(told, source, sure, _q(e.get("q")), numbers, _drawing(told, half))
-
-
-def _q(q: Any) -> str:
-    return "" if not known(q) else "<0.001" if q < 0.001 else f"{q:.3f}"
+    return Row(told, source, sure, chance(e.get("q")), numbers, _drawing(told, half))
 
 
 def _half(effects: list[Effect]) -> float:

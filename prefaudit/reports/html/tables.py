@@ -8,7 +8,7 @@ from typing import Any
 
 from prefaudit.reports.html.pairs import Pair, Pairs
 from prefaudit.reports.lens import called, evidence
-from prefaudit.reports.words import NONE, clean, count, decimal, known, number, percent, points
+from prefaudit.reports.words import NONE, chance, clean, count, decimal, known, percent, points
 
 RULES = 12  # rules told of each slice
 PEOPLE = 40  # annotators
@@ -167,7 +167,7 @@ def _feature(e: dict[str, Any], pairs: Pairs) -> Feature:
         Cell(called(e)),
         share(effect.get("prevalence")),
         Cell(points(delta, effect.get("interval")), _value(delta)),
-        Cell(number(q) if known(q) else NONE, _value(q)),
+        Cell(chance(q) or NONE, _value(q)),
         Cell(decimal(e.get("stability")) + ("" if e.get("stable") else " unstable"),
              _value(e.get("stability"))),
         Cell(", ".join(clean(row, 40) for row in e.get("examples") or ())),
