@@ -40,6 +40,7 @@ class Fitted(NamedTuple):
     encode: Encode
     rebuild: Encode  # from activations
     decoder: np.ndarray | None
+    values: Encode | None = None  # of all features, before the largest are kept
 
 
 class Data(NamedTuple):
@@ -73,7 +74,7 @@ def data(path: str, embedder: str) -> Data:
 def ours(d: Data, rows: np.ndarray, seed: int) -> Fitted:
     lens = lenses.train(d.x[rows], lenses.shape(int(rows.sum()), *SHAPE), seed)
     lens = lens.weighted(probe.gains(lens, d.x[rows], d.y[rows], d.length[rows], d.group[rows], seed))
-    return Fitted(lens.encode, lens.decode, lens.decoder)
+    return Fitted(lens.encode, lens.decode, lens.decoder, lens.values)
 
 
 def on_vectors(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
@@ -231,8 +232,9 @@ def alike(one: Fitted, other: Fitted, x: np.ndarray) -> dict[str, float]:
 def again(d: Data, made: Fitted, half: np.ndarray, seed: int) -> tuple[int, int]:
     """Effects significant (q < .05) in the half the lens was fitted on, and of these found in the other half."""
     told = []
+    floor = None if made.values is None else lenses.least(made.values(d.x[half]), SHAPE[1])
     for rows in (half, ~half):
-        z = made.encode(d.x[rows])
+        z = made.encode(d.x[rows]) if floor is None else lenses.present(made.values(d.x[rows]), floor)
         told.append(effects(z, d.y[rows], d.length[rows], stats.groups.dense(d.group[rows]), seed).sort("feature"))
     first, second = told
     sure = (first["q"] < 0.05).fill_null(False)
@@ -241,7 +243,6 @@ def again(d: Data, made: Fitted, half: np.ndarray, seed: int) -> tuple[int, int]
 
 
 def effects(z: np.ndarray, y: np.ndarray, length: np.ndarray, group: np.ndarray, seed: int) -> pl.DataFrame:
-    z = np.where(np.abs(z) >= lenses.least(z), z, 0)
     zero = np.zeros(len(z), np.float32)
     features = {f"f{k:02}": (z[:, k].astype(np.float32), zero) for k in range(z.shape[1])}
     return stats.effects(y, length, features, dict.fromkeys(features, "lens"), group, None, seed,
@@ -251,14 +252,15 @@ def effects(z: np.ndarray, y: np.ndarray, length: np.ndarray, group: np.ndarray,
 def permuted(d: Data, runs: int) -> float:
     """Share of group-wise permutations of the labels under which any feature of the lens has q < .05.
 
-    The directions have nothing of the labels; the gains are those of the permuted labels, and so are the active ones.
+    Gains, and with them which features are active, are of the permuted labels; what is present knows neither.
     """
     lens = lenses.train(d.x, lenses.shape(len(d.x), *SHAPE), 0)
     rng, hits = np.random.default_rng(0), 0
     for _ in range(runs):
         coin = rng.integers(0, 2, int(d.group.max()) + 1)
         y = np.where(coin[d.group] == 1, d.y, 1 - d.y)
-        z = lens.weighted(probe.gains(lens, d.x, y, d.length, d.group, 0)).encode(d.x)
+        values = lens.weighted(probe.gains(lens, d.x, y, d.length, d.group, 0)).values(d.x)
+        z = lenses.present(values, lenses.least(values, SHAPE[1]))
         told = effects(z, y, d.length, d.group, 0)
         hits += bool((told["q"] < 0.05).fill_null(False).any())
     return hits / runs

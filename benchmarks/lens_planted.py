@@ -148,7 +148,8 @@ def main() -> None:
     area = 0.5 + strength.max(1)
     way = np.sign(areas[np.arange(len(best)), best] - 0.5)
     found = area >= 0.9
-    signs = np.where(np.abs(z) >= lenses.least(z[fit]), np.sign(z), 0)[:, best] * way
+    values = lens.values(x)
+    signs = np.sign(lenses.present(values, lenses.least(values[fit], want.active)))[:, best] * way
     truth = {"lens": table(signs, p, length, group)[:, 0], "oracle": table(d, p, length, group)[:, 0]}
     told = {name: np.zeros((args.redraws, len(effect), 4)) for name in truth}
     for k in range(args.redraws):

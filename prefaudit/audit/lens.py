@@ -46,7 +46,7 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
     told = json.loads(state["told"][0])
     naming = json.loads(measures.state(found["names"])["told"][0]) if "names" in found else {}
     told["each"] = _called(told["each"], naming.pop("each", []))
-    values = _Values.read(measures, found["lens"], columns, [e["least"] for e in told["each"]])
+    values = _Values.read(measures, found["lens"], columns)
     labels = {f"lens.{e['feature']}": f"{e['feature']}: {e['name']}" for e in told["each"]}
     own = _effects(columns, length, values, labels, effects, seed)
     unstable = [f"lens.{e['feature']}" for e in told["each"] if not e["stable"]]
@@ -114,15 +114,14 @@ class _Values(Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]):
         self._signs, self.examples = signs, examples
 
     @classmethod
-    def read(cls, measures: Measures, extractor: Extractor, columns: Columns, least: list[float]) -> _Values:
+    def read(cls, measures: Measures, extractor: Extractor, columns: Columns) -> _Values:
         rows = columns.meta["row"].to_numpy()
         signs, best, at = [], [], []
-        floor = np.asarray(least, np.float32)
         for number in range(measures.store.parts()):
             frame = measures.store.read(measures.kind(extractor), number)
             frame = frame.filter(pl.Series(np.isin(frame["row"].to_numpy(), rows)))
-            z = frame["lens"].struct.unnest().to_numpy()
-            signs.append(np.where(np.isnan(z), -128, np.where(np.abs(z) >= floor, np.sign(z), 0)).astype(np.int8))
+            z = frame["lens_present"].struct.unnest().to_numpy()
+            signs.append(np.where(np.isnan(z), -128, np.sign(z)).astype(np.int8))
             size = np.nan_to_num(np.abs(z))
             most = np.argsort(-size, axis=0, kind="stable")[:EXAMPLES]
             best.append(np.take_along_axis(size, most, 0))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prefaudit import lens as lenses
 from prefaudit.core import Apply, Parts
+from prefaudit.lens.sae import keep
 from prefaudit.lens.saved import kept
 from prefaudit.models.base import unpacked
 from prefaudit.stats import folds, length_ratio, sample_groups
@@ -34,9 +35,11 @@ PROPERTIES = {
 class Lens:
     """`lens.f0`, `lens.f1`, ...: how far chosen is ahead of rejected in a feature, 0 where it is not active.
 
-    Exchanging chosen and rejected negates every value. Null where a pair has one answer. The directions are found
-    without the labels; which K of them are active in a pair goes by their size and by one gain each, which tells how
-    much they say of the choice, either way.
+    `lens_present.f0`, ...: the same wherever a feature is present, also where K others are larger, 0 elsewhere.
+
+    Exchanging chosen and rejected negates every value. Null where a pair has one answer. The directions, and where
+    they are present, are found without the labels; which K of them are active in a pair goes by their size and by one
+    gain each, which tells how much they say of the choice, either way.
 
     Attributes:
         lens_features: M; 0 goes by the number of pairs.
@@ -49,15 +52,16 @@ class Lens:
     lens: str = ""
 
     name: ClassVar[str] = "lens"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("embed", "groups", "text", "style", "refusal")
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
-        """One struct with M fields."""
-        return {"lens": pl.Struct({f"f{k}": pl.Float32() for k in range(self.lens_features or MOST)})}
+        """Two structs with M fields."""
+        kind = pl.Struct({f"f{k}": pl.Float32() for k in range(self.lens_features or MOST)})
+        return {"lens": kind, "lens_present": kind}
 
     def settled(self, pairs: int) -> Lens:
         """The same with M and K chosen for so many pairs."""
@@ -94,11 +98,14 @@ class Lens:
                 {"gain": float(gain[k]), "stability": float(again[k]), "stable": bool(again[k] >= lenses.STABLE)}
                 for k in range(want.features)
             ]
-        if not all("name" in e for e in each):
-            said = _named(parts, pairs, lens.encode(x), held, seed)
-            each = [{**e, **s} for e, s in zip(each, said, strict=True)]
+        values = lens.values(x)
         if not all("least" in e for e in each):
-            each = [{**e, "least": float(size)} for e, size in zip(each, lenses.least(lens.encode(x)), strict=True)]
+            floor = lenses.least(values, lens.active)
+            each = [{**e, "least": float(size)} for e, size in zip(each, floor, strict=True)]
+        if not all("name" in e for e in each):
+            there = lenses.present(values, np.array([e["least"] for e in each], np.float32))
+            said = _named(parts, pairs, there, held, seed)
+            each = [{**e, **s} for e, s in zip(each, said, strict=True)]
         told = {
             "n": 0 if self.lens else int((~held).sum()), "held": int(held.sum()), "features": lens.features,
             "active": lens.active, "prefixes": prefixes, **_measured(lens, x, held),
@@ -112,15 +119,20 @@ class Lens:
         if state is None:
             raise ValueError("the lens is what fit returned")
         lens = stored(state)
+        floor = np.array([e["least"] for e in json.loads(state["told"][0])["each"]], np.float32)
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             x, known = difference(frame["embedding"])
-            z = lens.encode(x) if len(x) else np.zeros((0, lens.features), np.float32)
-            columns = [pl.Series(f"f{k}", z[:, k] + np.float32(0)) for k in range(lens.features)]
-            struct = pl.DataFrame(columns).to_struct("lens")
-            return frame.select("row").with_columns(struct.set(~pl.Series(known), None))
+            values = lens.values(x) if len(x) else np.zeros((0, lens.features), np.float32)
+            told = {"lens": keep(values, lens.active), "lens_present": lenses.present(values, floor)}
+            structs = [_struct(name, z).set(~pl.Series(known), None) for name, z in told.items()]
+            return frame.select("row").with_columns(structs)
 
         return apply
+
+
+def _struct(name: str, z: NDArray[np.float32]) -> pl.Series:
+    return pl.DataFrame([pl.Series(f"f{k}", z[:, k] + np.float32(0)) for k in range(z.shape[1])]).to_struct(name)
 
 
 def _given(name: str, x: NDArray[np.float32], features: int) -> tuple[lenses.Sae, list[dict[str, Any]]]:

@@ -2,7 +2,7 @@
 
 from prefaudit.lens.match import STABLE, matched, stability
 from prefaudit.lens.names import Name, Terms, names
-from prefaudit.lens.probe import gains, least
+from prefaudit.lens.probe import gains, least, present
 from prefaudit.lens.sae import Sae
 from prefaudit.lens.train import Shape, explained, principal, shape, train
 
@@ -17,6 +17,7 @@ __all__ = [
     "least",
     "matched",
     "names",
+    "present",
     "principal",
     "shape",
     "stability",

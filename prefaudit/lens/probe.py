@@ -15,7 +15,8 @@ from prefaudit.stats.groups import dense
 
 FOLDS = 5
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
-SHARE = 0.5  # of a gain that goes by what a feature says of the choice; the rest is the same for all
+SHARE = 0.8  # of a gain that goes by what a feature says of the choice; the rest is the same for all
+NOISE = 7.0  # spreads of a feature where it is not there, from which on it is
 
 
 def held_out(
@@ -50,9 +51,10 @@ def gains(lens: Sae, x: Floats, y: NDArray[np.float64], length: NDArray[np.float
           seed: int) -> Floats:  # fmt: skip
     """(M,) how much rather each feature is active for what it says of the choice, 1 on average.
 
-    A tuned logit on all M values before the largest are kept, with length: the size of a coefficient for a value of
-    root mean square 1. These M numbers are all that a lens has of the labels; exchanging all labels leaves them as
-    they are, so no feature is pushed one way.
+    A tuned logit on all M values before the largest are kept, with length: the size of a coefficient. With all of a
+    gain by it, the K active features are those that move the log-odds of the pair most. These M numbers are all that a
+    lens has of the labels; exchanging all labels leaves them as they are, so no feature is pushed one way, and what is
+    `present` does not depend on them.
 
     Args:
         lens: of the directions.
@@ -66,24 +68,40 @@ def gains(lens: Sae, x: Floats, y: NDArray[np.float64], length: NDArray[np.float
     if not sure.any():
         return np.ones(lens.features, np.float32)
     base = spline(np.nan_to_num(length[sure]))
-    values = scaled(np.asarray(x[sure] @ lens.encoder, np.float32))
-    told = np.abs(tuned(np.column_stack([base, values]), y[sure], folds(dense(group[sure]), 2, seed)))[base.shape[1] :]
+    values = np.asarray(x[sure] @ lens.encoder, np.float32)
+    each = np.sqrt((values.astype(np.float64) ** 2).mean(0))
+    inner = folds(dense(group[sure]), 2, seed)
+    beta = np.abs(tuned(np.column_stack([base, scaled(values)]), y[sure], inner))[base.shape[1] :]
+    told = np.where(each > 0, beta / np.where(each > 0, each, 1), 0)
     size = told.mean()
     return np.asarray(1 - SHARE + SHARE * told / size if size > 0 else np.ones(len(told)), np.float32)
 
 
-def least(z: Floats) -> Floats:
-    """(M,) the size from which a feature counts as present: half the .9 quantile of the pairs in which it is active.
+def least(values: Floats, active: int) -> Floats:
+    """(M,) the size from which a feature counts as present in a pair.
 
-    K features are active in every pair, also where little of them is there; what is small says little of its meaning
-    and draws the effect to 0. No label is looked at.
+    Half the .9 quantile of what would be active if all features were so equally often: small values say little of a
+    feature's meaning and draw its effect to 0. Where a feature stands out from its own noise (median size over .6745,
+    the spread of a normal variable of that median), `NOISE` times that is enough: an attribute of few pairs has long
+    tails, and in an answer that has much else there is less of it. Neither a label nor a gain is looked at.
 
     Args:
-        z: (n, M) activations.
+        values: (n, M) before the largest are kept.
+        active: K.
     """
-    size = np.abs(z)
-    told = [np.quantile(column[column > 0], 0.9) / 2 if column.any() else 0.0 for column in size.T]
-    return np.asarray(told, np.float32)
+    sizes = np.abs(values)
+    told = np.zeros(values.shape[1], np.float32)
+    share = min(active / max(values.shape[1], 1), 1.0)
+    for k, column in enumerate(sizes.T):
+        some = column[column > 0]
+        if len(some):
+            told[k] = min(np.quantile(some, 1 - 0.1 * share) / 2, NOISE * np.median(some) / 0.6745)
+    return told
+
+
+def present(values: Floats, floor: Floats) -> Floats:
+    """The values (n, M) of the features that are there, 0 elsewhere; of any number of features, unlike `encode`."""
+    return np.where((np.abs(values) >= floor) & (values != 0), values, np.float32(0))
 
 
 def tuned(x: Floats, y: NDArray[np.float64], inner: NDArray[np.int8]) -> NDArray[np.float64]:

@@ -40,7 +40,11 @@ class Sae:
 
     def encode(self, x: Floats) -> Floats:
         """(n, M) activations of n differences (n, d); 0 where inactive."""
-        return keep(x @ self.encoder, self.active)
+        return keep(self.values(x), self.active)
+
+    def values(self, x: Floats) -> Floats:
+        """(n, M) of all features, before the largest are kept."""
+        return np.asarray(x @ self.encoder, np.float32)
 
     def decode(self, z: Floats) -> Floats:
         """(n, d) reconstructions."""

@@ -35,9 +35,9 @@ def shape(pairs: int, features: int | None = None, active: int | None = None) ->
     """The shape for so many pairs, or the one that is asked for.
 
     32 features with 4 active, as in Movva et al. 2025; half as many where pairs are so few that each feature would be
-    active in fewer than 50, twice as many above 50,000.
+    active in fewer than 50, twice as many from 10,000 on: attributes that share a feature of 32 then have their own.
     """
-    wanted = features or (16 if pairs < 400 else 32 if pairs < 50_000 else 64)
+    wanted = features or (16 if pairs < 400 else 32 if pairs < 10_000 else 64)
     active = active or (4 if wanted <= 32 else 8)
     return Shape(wanted, min(active, wanted), tuple(p for p in (max(wanted // 4, 1), wanted)))
 

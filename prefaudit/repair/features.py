@@ -48,9 +48,9 @@ def decides(evidence: Evidence, named: str, option: str) -> Reason:
             f"{option} {named}: its effect is not known", f"say which way: {option}=+lens.f{number} or -lens.f{number}"
         )
     way = 1 if sign == "+" or (not sign and moved > 0) else -1
-    values = evidence.measured("lens", f"f{number}")
+    values = evidence.measured("lens_present", f"f{number}")
     z = np.zeros(evidence.pairs) if values is None else np.nan_to_num(values)
-    rows = np.flatnonzero((z * way >= max(feature["least"], 1e-12)) & (evidence.label == "chosen").to_numpy())
+    rows = np.flatnonzero((z * way > 0) & (evidence.label == "chosen").to_numpy())
     rows = rows[np.argsort(-np.abs(z[rows]), kind="stable")]
     if most is not None:
         rows = rows[: int(float(most) * evidence.pairs if float(most) < 1 else float(most))]

@@ -23,8 +23,8 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> Audit:
 
 def largest(audit: Audit, k: int, way: int) -> list[int]:
     """Rows of labelled pairs in which f<k> is present with this sign, the largest first."""
-    frame = audit.features().select("row", "lens").collect()
-    z = np.nan_to_num(frame["lens"].struct.field(f"f{k}").to_numpy()) * way
+    frame = audit.features().select("row", "lens_present").collect()
+    z = np.nan_to_num(frame["lens_present"].struct.field(f"f{k}").to_numpy()) * way
     z = np.where(audit.pairs().select("label").collect()["label"] == "chosen", z, 0)
     order = np.argsort(-z, kind="stable")
     return [int(r) for r in order if z[r] >= audit.report["lens"]["each"][k]["least"]]
@@ -54,12 +54,11 @@ def test_dropped_as_a_share_and_kept_by_its_value(audit: Audit) -> None:
     )
     pairs = audit.report["dataset"]["pairs"] + audit.report["dataset"]["unpaired"]
     assert len(few.ledger.filter(pl.col("action") == "dropped")) == min(len(way), int(0.005 * pairs))
-    least = audit.report["lens"]["each"][1]["least"]
     kept = prefaudit.filter(
-        str(demo_path()), None, dry_run=True, keep=f"lens.f1 < {least}", audit=audit.folder, **OPTIONS
+        str(demo_path()), None, dry_run=True, keep="lens_present.f1 <= 0", audit=audit.folder, **OPTIONS
     )
-    z = audit.features().select("lens").collect()["lens"].struct.field("f1")
-    assert kept.pairs["dropped"] == int((z >= least).sum())
+    z = audit.features().select("lens_present").collect()["lens_present"].struct.field("f1")
+    assert kept.pairs["dropped"] == int((z > 0).sum())
 
 
 def test_a_feature_that_is_not_there(audit: Audit) -> None:

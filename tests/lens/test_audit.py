@@ -35,6 +35,15 @@ def test_every_pair_has_k_active_features(audit: Audit) -> None:
     assert (z["f0"].is_null().to_numpy() == alone).all()
     active = (z.filter(~pl.Series(alone)).to_numpy() != 0).sum(1)
     assert active.max() == 2 and np.mean(active == 2) > 0.9
+    there = audit.features().select("lens_present").collect()["lens_present"].struct.unnest()
+    z, there = (frame.filter(~pl.Series(alone)).to_numpy() for frame in (z, there))
+    both = (z != 0) & (there != 0)
+    np.testing.assert_array_equal(z[both], there[both])
+    least = np.array([e["least"] for e in audit.report["lens"]["each"]], np.float32)
+    assert (np.abs(there[there != 0]) >= np.broadcast_to(least, there.shape)[there != 0]).all()
+    assert ((z == 0) & (there != 0)).any()
+    np.testing.assert_allclose([e["effect"]["prevalence"] for e in audit.report["lens"]["each"]], (there != 0).mean(0),
+                               atol=0.02)  # fmt: skip
 
 
 def test_the_report_tells_what_it_is_and_what_it_explains(audit: Audit) -> None:
@@ -58,9 +67,9 @@ def test_the_folder_holds_the_lens(audit: Audit) -> None:
 
 
 def test_examples_are_the_pairs_with_most_of_a_feature(audit: Audit) -> None:
-    z = audit.features().select("row", "lens").collect()
+    z = audit.features().select("row", "lens_present").collect()
     for e in audit.report["lens"]["each"]:
-        size = z["lens"].struct.field(e["feature"]).abs().fill_null(0)
+        size = z["lens_present"].struct.field(e["feature"]).abs().fill_null(0)
         assert size.filter(z["row"].is_in(e["examples"])).sort(descending=True).to_list() == size.top_k(3).to_list()
 
 

@@ -56,7 +56,7 @@ def answer(body: Body) -> str:
 def by_lot(body: Body) -> str:
     """Names and votes that have nothing to do with the texts."""
     said = body["messages"][1]["content"]
-    lot = zlib.crc32(said.encode())
+    lot = zlib.crc32(b"lot" + said.encode())
     if "\nRules: " not in said:
         return json.dumps({"name": f"something {lot % 97}"})
     return json.dumps({n: "ABN"[(lot >> int(n)) % 3] for n in re.findall(r"(\d+)\. has more of this", said)})
@@ -223,7 +223,7 @@ def test_votes_by_lot_confirm_no_name(ran: Ran) -> None:
     with serving(by_lot) as server:
         told = asked(ran, server)
     lines = [c for e in told["each"] for c in e["candidates"]]
-    assert len(lines) >= 6 and not any(e["named"] for e in told["each"])
+    assert len(lines) >= 5 and not any(e["named"] for e in told["each"])
     assert all(c["p_corrected"] >= c["p"] and abs(c["r"]) < 0.6 for c in lines)
     assert any(c["contradicted"] for c in lines)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prefaudit.core import AuditError
-from prefaudit.lens import Sae, Shape, explained, gains, matched, principal, shape, stability, train
+from prefaudit.lens import Sae, Shape, explained, gains, least, matched, present, principal, shape, stability, train
 from prefaudit.lens.sae import keep
 
 
@@ -74,6 +74,21 @@ def test_gains_prefer_what_tells_of_the_choice_and_know_no_direction(lens: Sae) 
     np.testing.assert_allclose(made.encoder @ made.decoder, lens.encoder @ lens.decoder, atol=1e-5)
 
 
+def test_present_is_what_stands_out_of_the_noise_and_knows_no_gain(lens: Sae) -> None:
+    rng = np.random.default_rng(3)
+    there = rng.random(4000) < 0.05
+    size = np.where(there, rng.uniform(1, 6, 4000), 0) * rng.choice([-1, 1], 4000)
+    values = np.column_stack([size + 0.1 * rng.standard_normal(4000), rng.standard_normal(4000)]).astype(np.float32)
+    found = present(values, least(values, 1)) != 0
+    assert found[there, 0].mean() > 0.99 and not found[~there, 0].any()
+    assert 0.1 < found[:, 1].mean() < 0.4, "a feature without tails: half the largest of what would be active"
+    x, gain = sparse(500, 8)[0], rng.uniform(0.1, 5, 16).astype(np.float32)
+    seen = [present(s.values(x), least(s.values(x), 3)) != 0 for s in (lens, lens.weighted(gain))]
+    assert (seen[0] != seen[1]).mean() < 1e-3
+    values[:, 0] = 0
+    assert not present(values, least(values, 1))[:, 0].any()
+
+
 def test_the_same_data_and_seed_give_the_same_lens(lens: Sae) -> None:
     again = train(sparse(6000, 0)[0], Shape(16, 3, (4, 16)), 0)
     np.testing.assert_array_equal(again.encoder, lens.encoder)
@@ -97,7 +112,7 @@ def test_fewer_directions_than_features_and_too_few_pairs() -> None:
 
 
 def test_shape_goes_by_size_and_can_be_named() -> None:
-    assert [shape(n).features for n in (100, 2000, 10**6)] == [16, 32, 64]
+    assert [shape(n).features for n in (100, 2000, 9999, 10_000)] == [16, 32, 32, 64]
     assert shape(2000, 8, 2) == Shape(8, 2, (2, 8)) and shape(100, 2).active == 2
 
 
