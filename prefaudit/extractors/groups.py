@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 from prefaudit.core import Apply, Parts
 from prefaudit.extractors import _near
 from prefaudit.extractors._normal import end_keys, first_turn, normal_keys, said
-from prefaudit.stats.groups import components, dense
+from prefaudit.extractors._sketch import BANDS, sketches
+from prefaudit.stats.groups import Union, distinct
+from prefaudit.store.spill import Column, ranges
 
 Keys = NDArray[np.uint64]
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer[Any]]
+Ints32 = NDArray[np.int32]
 
 PROMPT = pl.Struct({"first_row": pl.Int64, "group": pl.Int64, "row": pl.Int64, "jaccard": pl.List(pl.Float64)})
-STATE: dict[str, pl.DataType] = {**dict.fromkeys(("row", "group", "first_row", "alike", "other"), pl.Int64()),
-                                 "jaccard": pl.List(pl.Float64())}  # fmt: skip
+STATE: dict[str, pl.DataType] = {**dict.fromkeys(("row", "group", "first_row", "alike", "other"), pl.Int32()),
+                                 **dict.fromkeys(_near.JACCARD, pl.Float32())}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class Groups:
     """`group`: rows that share a prompt, a near-duplicate of it, a first human turn or an answer.
 
     Equal means after normalisation of case, whitespace and punctuation. What says nothing links nothing: empty and
-    short texts, an answer given under many prompts, a first turn that opens very many conversations. Two passes keep
-    about 100 bytes a row; texts are held a part at a time.
+    short texts, an answer given under many prompts, a first turn that opens very many conversations. Keys, sketches and
+    candidates lie on disk; some 40 bytes a row are held, and texts a part at a time.
 
     `near_prompt`: `first_row`, the first row with an equal prompt (null where the prompt says nothing); `row`, the
     first with the other prompt that is most like it, `jaccard` of their sets of words, of pairs of words and of three
@@ -45,7 +48,7 @@ class Groups:
     opener: int = 100  # a first turn of more different prompts than this, and than 1 % of all, links none of them
 
     name: ClassVar[str] = "groups"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
@@ -57,79 +60,111 @@ class Groups:
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
         """Connected components over all rows, and near-duplicate prompts: STATE, in reading order."""
-        columns = ["row", "prompt", "hash_prompt", "chosen", "rejected"]
-        found = [_Part.of(frame, self, seed) for frame in parts(columns)]
-        if not found:
+        keys = _Keys()
+        rows = [keys.add(frame, self, seed) for frame in parts(["row", "prompt", "hash_prompt", "chosen", "rejected"])]
+        if not rows:
             return pl.DataFrame(schema=STATE)
-        row, prompt, turn = (np.concatenate([getattr(p, k) for p in found]) for k in ("row", "prompt", "turn"))
-        ends = np.concatenate([p.ends for p in found])
-        answers = _rare(_answers(ends, parts, self.least_answer), prompt, self.boilerplate)
-        turn = _rare(turn[:, None], prompt, max(self.opener, pl.Series(prompt).n_unique() // 100))
-        first = _firsts(prompt)
-        near, numbered = _alike(prompt, first, found, parts) if self.near else (_near.NONE, np.zeros(0, np.int64))
-        linked = _near.joined(near, len(numbered), self.jaccard)
-        keys = [prompt, turn, answers, _spread(linked + 1, numbered, prompt, first).astype(np.uint64)]
-        state = pl.DataFrame({"row": row, "group": components(keys, len(row)), "first_row": row[first]})
-        state = state.with_columns(pl.when(pl.Series(prompt != 0)).then("first_row"))
-        said = self._said(near, numbered, row)
-        return state.join(said, on="first_row", how="left", maintain_order="left").select(*STATE).cast(STATE)  # type: ignore[arg-type]
+        first, empty = _firsts(keys.prompt)
+        some = int((first == np.arange(len(first))).sum())
+        sets = Union(len(first), np.where(first == empty, np.arange(len(first), dtype=np.int32), first))
+        for places, (key,) in ranges(keys.turn):
+            _link(sets, key, places, first, max(self.opener, some // 100))
+        place, answer = _answers(keys.ends, parts, self.least_answer)
+        for _, (key, where) in ranges(answer, place):
+            _link(sets, key, where >> 1, first, self.boilerplate)
+        said = self._near(keys, first, sets, parts) if self.near else None
+        return _state(np.concatenate(rows), sets.all(), np.where(first == empty, np.int32(-1), first), said)
 
-    def _said(self, near: _near.Near, numbered: Ints, row: Ints) -> pl.DataFrame:
-        """Of every prompt that is like another, by the first row with it: its group, the other one's row, how much."""
-        best = _near.nearest(near)
-        group = _near.joined(near, len(numbered), self.alike)[best.left]
-        some = group >= 0
-        named = np.full(len(group), -1, np.int64)
-        named[some] = dense(group[some])
-        schema = {"first_row": pl.Int64, **{k: STATE[k] for k in ("alike", "other", "jaccard")}}
-        return pl.DataFrame({
-            "first_row": row[numbered[best.left]], "alike": pl.Series(named).replace(-1, None),
-            "other": row[numbered[best.right]], "jaccard": best.jaccard.astype(np.float64)}).cast(schema)  # type: ignore[arg-type]  # fmt: skip
+    def _near(self, keys: _Keys, first: Ints32, sets: Union, parts: Parts) -> _Said:
+        """Verified near-duplicates among the different prompts: those very much alike are linked, the rest is told."""
+        numbered, bands = keys.sketches(first)
+        pairs = _near.candidates(bands)
+        texts, kept = _near.verified(pairs, len(numbered), lambda at: read_prompts(parts, numbered[at]))
+        places, links = numbered[texts], _near.Links(len(texts), self.alike)
+        for near in kept:
+            links.add(near)
+            strong = near.jaccard[:, _near.GRAMS.index(2)] >= np.float32(self.jaccard)
+            sets.join(places[near.left[strong]], places[near.right[strong]])
+        here, group, other, value = links.told()
+        return _Said(places[here], group, places[other], value)
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """Look each row up."""
         if state is None:
             raise ValueError("groups are looked up in what fit returned")
         row = state["row"].to_numpy()
-        told = state.select("group", near_prompt=pl.struct("first_row", group="alike", row="other", jaccard="jaccard"))
+        jaccard = pl.when(pl.col("other").is_not_null()).then(pl.concat_list(_near.JACCARD))
+        near = pl.struct("first_row", group="alike", row="other", jaccard=jaccard).cast(PROMPT)
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             wanted = frame["row"].to_numpy()
             at = np.minimum(np.searchsorted(row, wanted), max(len(row) - 1, 0))
             if len(wanted) and (len(row) == 0 or not (row[at] == wanted).all()):
                 raise ValueError("rows that were not there when groups were found")
-            return frame.select("row").hstack(told[at])
+            return frame.select("row").hstack(state[at].select(pl.col("group").cast(pl.Int64), near_prompt=near))
 
         return apply
 
 
-def _firsts(prompt: Keys) -> Ints:
-    """For each row the position of the first one with its key."""
-    _, first, back = np.unique(prompt, return_index=True, return_inverse=True)
-    return np.asarray(first[back.reshape(-1)], np.int64)
+class _Said(NamedTuple):
+    """Of prompts that are like another: where they first stand, their group or -1, where that other one does."""
+
+    places: Ints
+    group: Ints
+    other: Ints
+    jaccard: _near.Floats
 
 
-def _alike(prompt: Keys, first: Ints, found: list[_Part], parts: Parts) -> tuple[_near.Near, Ints]:
-    """Verified near-duplicates among the different prompts, and the position of the first row with each of these."""
-    key, at = np.unique(np.concatenate([p.sketch_key for p in found]), return_index=True)
-    ordered, index = np.unique(prompt, return_index=True)
-    places = index[np.searchsorted(ordered, key)]
-    order = np.argsort(places, kind="stable")
-    numbered, at = places[order], at[order]
-    sketch = np.empty((len(at), _near.BANDS), np.uint32)
-    for band in range(_near.BANDS):  # one at a time: all of them are most of what is held
-        sketch[:, band] = np.concatenate([p.sketch[:, band] for p in found])[at]
-    found.clear()
-    left, right = _near.candidates(sketch)
-    del sketch
-    return _near.verified(left, right, lambda wanted: read_prompts(parts, numbered[wanted])), numbered
+def _state(row: Ints, root: Ints, first: Ints32, said: _Said | None) -> pl.DataFrame:
+    """STATE; the numbers of groups are in the order of their first rows."""
+    begins = root == np.arange(len(root), dtype=root.dtype)
+    number = np.cumsum(begins, dtype=np.int32) - np.int32(1)
+    told = np.full(len(row) + 1, -1, np.int32)  # the last is for those without a first row
+    if said is not None:
+        told[said.places] = np.arange(len(said.places), dtype=np.int32)
+    at = pl.Series(told[first]).replace(-1, None)
+    columns = {"row": row, "group": number[root], "first_row": pl.Series(row[first]).set(pl.Series(first < 0), None)}
+    del number, told, begins
+    if said is None:
+        return pl.DataFrame(columns).with_columns(pl.lit(None).alias(k) for k in STATE if k not in columns).cast(STATE)  # type: ignore[arg-type]
+    values = {"alike": pl.Series(said.group).replace(-1, None), "other": row[said.other],
+              **dict(zip(_near.JACCARD, said.jaccard.T, strict=True))}  # fmt: skip
+    for name, value in values.items():
+        columns[name] = pl.Series(name, value).cast(STATE[name]).gather(at)
+    return pl.DataFrame(columns).cast(STATE)  # type: ignore[arg-type]
 
 
-def _spread(value: Ints, numbered: Ints, prompt: Keys, first: Ints) -> Ints:
-    """The values of prompts at all rows that have them; 0 elsewhere."""
-    out = np.zeros(len(prompt), np.int64)
-    out[numbered] = value
-    return np.where(prompt != 0, out[first], 0)
+def _firsts(prompt: Column) -> tuple[Ints32, int]:
+    """For each row the position of the first one with its key, and that of the first row without one (else -1)."""
+    first = np.zeros(len(prompt), np.int32)
+    for places, (key,) in ranges(prompt):
+        order = np.argsort(key, kind="stable")
+        begins = np.append(True, np.diff(key[order]) != 0) if len(key) else np.zeros(0, bool)
+        first[places[order]] = places[order[begins]][np.cumsum(begins) - 1]
+    empty = -1
+    for low, block in prompt.blocks():
+        none = np.flatnonzero(block == 0) + low
+        if len(none):
+            empty = int(none[0]) if empty < 0 else empty
+            first[none] = empty
+    return first, empty
+
+
+def _link(sets: Union, keys: Keys, places: Ints, first: Ints32, limit: int) -> None:
+    """Bring the rows with one key together, unless it stands beside more different prompts than the limit."""
+    ordered = np.sort(keys)
+    again = distinct(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(again):
+        return
+    at = np.minimum(np.searchsorted(again, keys), len(again) - 1)
+    some = np.flatnonzero(again[at] == keys)
+    key, place = at[some], places[some]
+    pairs = distinct((key.astype(np.uint64) << np.uint64(32)) | first[place].astype(np.uint64))
+    common = np.bincount((pairs >> np.uint64(32)).astype(np.int64), minlength=len(again)) > limit
+    key, place = key[~common[key]], place[~common[key]]
+    order = np.argsort(key, kind="stable")
+    same = np.flatnonzero(np.diff(key[order]) == 0)
+    sets.join(place[order[same]], place[order[same + 1]])
 
 
 def read_prompts(parts: Parts, places: Ints) -> Iterator[pl.Series]:
@@ -142,71 +177,76 @@ def read_prompts(parts: Parts, places: Ints) -> Iterator[pl.Series]:
         at += frame.height
 
 
-@dataclass(frozen=True)
-class _Part:
-    """What is kept of one part."""
+class _Keys:
+    """What is kept of every row, and the sketch of every prompt that is long enough; on disk."""
 
-    row: Ints
-    prompt: Keys
-    turn: Keys
-    ends: Keys  # (n, 2) cheap keys of chosen and rejected, 0 where null
-    sketch_key: Keys  # (m,) distinct prompts that are long enough
-    sketch: _near.Tokens  # (m, bands)
+    def __init__(self) -> None:
+        self.prompt, self.turn, self.ends = Column(np.uint64), Column(np.uint64), Column(np.uint64)
+        self._place = Column(np.int32)
+        self._bands = [Column(np.uint32) for _ in range(BANDS)]
 
-    @classmethod
-    def of(cls, frame: pl.DataFrame, recipe: Groups, seed: int) -> _Part:
+    def add(self, frame: pl.DataFrame, recipe: Groups, seed: int) -> Ints32:
+        """Take in a part; its row numbers."""
         _, first, inverse = np.unique(
             frame["hash_prompt"].fill_null(0).to_numpy(), return_index=True, return_inverse=True
         )
         prompts = frame["prompt"].gather(first)
         text = said(prompts)
         key, size = normal_keys(text)
+        if recipe.near:
+            self._sketch(text, key, first, seed)
         turn = key.copy()
         opening = first_turn(prompts)
         longer = np.flatnonzero(opening.ne_missing(text).to_numpy())  # more than one turn
         turn[longer], size[longer] = normal_keys(opening.gather(longer))
         turn[size < recipe.least_turn] = 0
         ends = []
-        for side in ("chosen", "rejected"):
+        for side in ("chosen", "rejected"):  # cheap keys of both answers, 0 where null
             null = frame[side].is_null().to_numpy()
             ends.append(np.where(null, np.uint64(0), end_keys(frame[side])))
-        sketch = np.zeros((0, _near.BANDS), np.uint32)
-        some = np.zeros(0, np.int64)
-        if recipe.near:
-            sketch = _near.sketches(text, seed)
-            some = np.flatnonzero((sketch[:, 0] != 0) & (key != 0))
-            sketch = sketch[some]
         back = inverse.reshape(-1)
-        return cls(frame["row"].to_numpy(), key[back], turn[back], np.stack(ends, 1), key[some], sketch)
+        self.prompt.add(key[back])
+        self.turn.add(turn[back])
+        self.ends.add(np.stack(ends, 1).reshape(-1))
+        return frame["row"].to_numpy().astype(np.int32)
+
+    def _sketch(self, text: pl.Series, key: Keys, first: Ints, seed: int) -> None:
+        """Sketch each different prompt of the part, as it stands in the first row with it."""
+        order = np.argsort(first)
+        _, index = np.unique(key[order], return_index=True)
+        some = order[np.sort(index)]
+        some = some[key[some] != 0]
+        sketch = sketches(text.gather(some), seed)
+        long = sketch[:, 0] != 0
+        self._place.add(first[some[long]] + len(self.prompt))
+        for band, column in enumerate(self._bands):
+            column.add(sketch[long, band])
+
+    def sketches(self, first: Ints32) -> tuple[Ints32, list[Column]]:
+        """Where each different prompt first stands, ascending, and the bands of its sketch."""
+        place = self._place.read(0, len(self._place))
+        kept = first[place] == place
+        return place[kept], [column.where(kept) for column in self._bands]
 
 
-def _answers(ends: Keys, parts: Parts, least: int) -> Keys:
-    """(n, 2) keys that are equal where answers are equal after normalisation; 0 for short ones and for single ones.
+def _answers(ends: Column, parts: Parts, least: int) -> tuple[Column, Column]:
+    """Places (2 * position + side) of answers that may stand elsewhere too, and keys of what they say: 0 if too little.
 
     Only answers that share both ends with another are read again and hashed whole.
     """
-    flat = ends.reshape(-1)
-    order = np.argsort(flat, kind="stable")
-    same = (flat[order][1:] == flat[order][:-1]) & (flat[order][1:] != 0)
-    repeated = np.zeros(len(flat), bool)
-    repeated[order[1:][same]] = True
-    repeated[order[:-1][same]] = True
-    marked = repeated.reshape(ends.shape)
-    out = np.zeros(ends.shape, np.uint64)
-    at = 0
+    repeated = np.zeros(len(ends), bool)
+    for places, (key,) in ranges(ends):
+        order = np.argsort(key)
+        same = key[order][1:] == key[order][:-1]
+        repeated[places[order[1:][same]]] = repeated[places[order[:-1][same]]] = True
+    place, found, at = Column(np.int64), Column(np.uint64), 0
     for frame in parts(["chosen", "rejected"]) if repeated.any() else ():
+        here = repeated[2 * at : 2 * (at + frame.height)].reshape(-1, 2)
         for k, side in enumerate(("chosen", "rejected")):
-            rows = np.flatnonzero(marked[at : at + frame.height, k])
+            rows = np.flatnonzero(here[:, k])
             if len(rows):
                 key, size = normal_keys(frame[side].gather(rows))
-                out[at + rows, k] = np.where(size < least, np.uint64(0), key)
+                place.add(2 * (at + rows) + k)
+                found.add(np.where(size < least, np.uint64(0), key))
         at += frame.height
-    return out
-
-
-def _rare(keys: Keys, prompt: Keys, limit: int) -> Keys:
-    """The keys (n, k), 0 where a key stands beside more different prompts than the limit."""
-    frame = pl.DataFrame({"key": keys.reshape(-1), "prompt": np.repeat(prompt, keys.shape[1])})
-    seen = frame.filter(pl.col("key") != 0).group_by("key").agg(n=pl.col("prompt").n_unique())
-    common = seen.filter(pl.col("n") > limit)["key"].to_numpy()
-    return np.where(np.isin(keys, common), np.uint64(0), keys)
+    return place, found

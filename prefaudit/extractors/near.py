@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from prefaudit.core import Apply, Parts
 from prefaudit.extractors import _near
+from prefaudit.extractors._sketch import BANDS, sketches
 from prefaudit.stats.groups import dense
+from prefaudit.store.spill import Column, ranges
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer[Any]]
 
+STATE: dict[str, pl.DataType] = {"row": pl.Int32(), "side": pl.Int8(), "group": pl.Int32(), "other": pl.Int32(),
+                                 **dict.fromkeys(_near.JACCARD, pl.Float32())}  # fmt: skip
 ALIKE = pl.Struct({"group": pl.Int64, "row": pl.Int64, "jaccard": pl.List(pl.Float64)})
 SIDES = ("chosen", "rejected")
 
@@ -34,7 +38,7 @@ class Near:
     alike: float = _near.ALIKE
 
     name: ClassVar[str] = "near"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
@@ -45,54 +49,63 @@ class Near:
         return {f"near_{side}": ALIKE for side in SIDES}
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
-        """The rows with an answer that is like another: row, side (0 chosen, 1 rejected), group, other, jaccard."""
-        rows, text, first = _numbered(parts)
-        sketch = [_near.sketches(texts, seed) for texts in read_answers(parts, first)]
-        if not len(first) or not sketch:
-            return _state(np.zeros(0, np.int64), rows, np.zeros(0, np.int64), text)
-        left, right = _near.candidates(np.concatenate(sketch))
-        apart = first[left] // 2 != first[right] // 2
-        found = _near.verified(left[apart], right[apart], lambda wanted: read_answers(parts, first[wanted]))
-        group = _near.joined(found, len(first), self.alike)
-        return _state(group, rows, first, text, _near.nearest(found))
+        """The rows with an answer that is like another: STATE, by row and side (0 chosen, 1 rejected)."""
+        rows, first = _firsts(parts)
+        if rows is None:
+            return pl.DataFrame(schema=STATE)
+        numbered = np.flatnonzero(first == np.arange(len(first))).astype(np.int32)
+        bands = [Column(np.uint32) for _ in range(BANDS)]
+        for texts in read_answers(parts, numbered):
+            sketch = sketches(texts, seed)
+            for k, band in enumerate(bands):
+                band.add(sketch[:, k])
+        pairs = _near.candidates(bands, numbered >> 1)
+        del bands
+        candidates, kept = _near.verified(pairs, len(numbered), lambda at: read_answers(parts, numbered[at]))
+        places, links = numbered[candidates], _near.Links(len(candidates), self.alike)
+        for near in kept:
+            links.add(near)
+        here, group, other, value = links.told()
+        told = np.full(len(first) + 1, -1, np.int32)  # the last is for nulls
+        told[places[here]] = np.arange(len(here), dtype=np.int32)
+        return _state(rows, told[first].reshape(-1, 2), group, rows[places[other] >> 1], value)
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """Look each row up."""
         if state is None:
             raise ValueError("near-duplicates are looked up in what fit returned")
-        tables = []
-        for k, side in enumerate(SIDES):
-            told = state.filter(pl.col("side") == k)
-            value = pl.struct("group", row="other", jaccard="jaccard").cast(ALIKE)
-            tables.append(told.select("row", value.alias(f"near_{side}")))
+        row = state["row"].to_numpy()
+        value = pl.struct("group", row="other", jaccard=pl.concat_list(_near.JACCARD)).cast(ALIKE)
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
-            out = frame.select("row")
-            for table in tables:
-                out = out.join(table, on="row", how="left", maintain_order="left")
+            out, wanted = frame.select("row"), frame["row"].to_numpy()
+            if not len(wanted):
+                return out.with_columns(pl.lit(None, ALIKE).alias(f"near_{side}") for side in SIDES)
+            low, high = np.searchsorted(row, [wanted.min(), wanted.max() + 1])
+            for k, side in enumerate(SIDES):
+                here = state[low:high].filter(pl.col("side") == k)
+                here = here.select(pl.col("row").cast(pl.Int64), value.alias(f"near_{side}"))
+                out = out.join(here, on="row", how="left", maintain_order="left")
             return out
 
         return apply
 
 
-def _numbered(parts: Parts) -> tuple[Ints, Ints, Ints]:
-    """Row numbers (n); text numbers of both answers (n, 2), -1 where null; where each text first stands (2 * n + side).
+def _firsts(parts: Parts) -> tuple[NDArray[np.int32] | None, NDArray[np.int32]]:
+    """Row numbers (n), and where each answer first stands (2n, by 2 * position + side), -1 for null.
 
-    Texts are told apart by their content hashes and numbered in reading order.
+    Answers are told apart by their content hashes.
     """
-    frames = list(parts(["row", "hash_chosen", "hash_rejected"]))
-    if not frames:
-        return np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64)
-    frame = pl.concat(frames)
-    flat = frame.select("hash_chosen", "hash_rejected").fill_null(0).to_numpy().reshape(-1)
-    text = dense(flat)
-    null = np.flatnonzero(flat == 0)
-    if len(null):
-        hole = text[null[0]]
-        text = text - (text > hole)
-        text[null] = -1
-    _, first = np.unique(text, return_index=True)
-    return frame["row"].to_numpy(), text.reshape(-1, 2), first[1:] if len(null) else first
+    hashed, rows = Column(np.uint64), []
+    for frame in parts(["row", "hash_chosen", "hash_rejected"]):
+        rows.append(frame["row"].to_numpy().astype(np.int32))
+        hashed.add(frame.select("hash_chosen", "hash_rejected").fill_null(0).to_numpy().reshape(-1))
+    first = np.full(len(hashed), -1, np.int32)
+    for places, (key,) in ranges(hashed):
+        order = np.argsort(key, kind="stable")
+        begins = np.append(True, np.diff(key[order]) != 0) if len(key) else np.zeros(0, bool)
+        first[places[order]] = places[order[begins]][np.cumsum(begins) - 1]
+    return np.concatenate(rows) if rows else None, first
 
 
 def read_answers(parts: Parts, places: Ints) -> Iterator[pl.Series]:
@@ -107,24 +120,25 @@ def read_answers(parts: Parts, places: Ints) -> Iterator[pl.Series]:
             yield both.gather(here // 2 + (here % 2) * frame.height)
 
 
-def _state(group: Ints, rows: Ints, first: Ints, text: Ints, best: _near.Near | None = None) -> pl.DataFrame:
-    schema: dict[str, pl.DataType] = {"row": pl.Int64(), "side": pl.Int8(), "group": pl.Int64(), "other": pl.Int64(),
-                                      "jaccard": pl.List(pl.Float64())}  # fmt: skip
-    if best is None or not len(best.left):
-        return pl.DataFrame(schema=schema)
-    place = np.full(len(first), -1, np.int64)
-    place[best.left] = np.arange(len(best.left))
-    known = np.where(text >= 0, place[text], -1)
-    pieces = []
+def _state(rows: Ints, told: Ints, group: Ints, other: Ints, value: _near.Floats) -> pl.DataFrame:
+    """STATE; groups are numbered in the order in which chosen answers name them, then rejected ones.
+
+    Args:
+        rows: n row numbers.
+        told: (n, 2) which of the k texts that are like another stands there, -1 for none.
+        group: of these, -1 for none.
+        other: the row of the text that each is most like.
+        value: (k, 3) how much.
+    """
+    pieces, named = [], []
     for side in range(2):
-        at = np.flatnonzero(known[:, side] >= 0)
-        best_at, own = known[at, side], group[text[at, side]]
+        at = np.flatnonzero(told[:, side] >= 0)
+        text = told[at, side]
+        named.append(group[text])
         pieces.append(pl.DataFrame({
-            "row": rows[at], "side": np.full(len(at), side, np.int8),
-            "group": pl.Series(own).replace(-1, None), "other": rows[first[best.right[best_at]] // 2],
-            "jaccard": best.jaccard[best_at].astype(np.float64)}).cast(schema))  # type: ignore[arg-type]  # fmt: skip
-    out = pl.concat(pieces)
-    told = out["group"].drop_nulls().to_numpy()
-    ids = pl.DataFrame({"group": told, "id": dense(told)}).unique("group")
-    named = out.join(ids, on="group", how="left", maintain_order="left").with_columns(group="id").drop("id")
-    return named.sort("row", "side")
+            "row": rows[at], "side": np.full(len(at), side, np.int8), "group": np.zeros(len(at), np.int32),
+            "other": other[text], **dict(zip(_near.JACCARD, value[text].T, strict=True))}).cast(STATE))  # type: ignore[arg-type]  # fmt: skip
+    own = np.concatenate(named)
+    ids = np.full(len(own), -1, np.int64)
+    ids[own >= 0] = dense(own[own >= 0])
+    return pl.concat(pieces).with_columns(group=pl.Series(ids).replace(-1, None).cast(pl.Int32)).sort("row", "side")

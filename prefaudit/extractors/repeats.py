@@ -13,7 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.core import Apply, Parts
-from prefaudit.extractors._near import ALIKE, GRAMS, Fetch, Ints, verified
+from prefaudit.extractors._near import ALIKE, GRAMS, Fetch, compared
+from prefaudit.extractors._sketch import Ints
 from prefaudit.extractors.groups import read_prompts
 from prefaudit.extractors.near import read_answers
 
@@ -176,7 +177,7 @@ def _shared(left: Ints, right: Ints, equal: pl.Series, fetch: Fetch) -> NDArray[
         places, number = np.unique(np.concatenate([a, b]), return_inverse=True)
         number = number.reshape(2, -1)
         wanted, back = np.unique(number[0] * len(places) + number[1], return_inverse=True)
-        near = verified(wanted // len(places), wanted % len(places), lambda some: fetch(places[some]))
+        near = compared(wanted // len(places), wanted % len(places), lambda some: fetch(places[some]))
         value = np.zeros((len(wanted), len(GRAMS)), np.float32)
         value[np.searchsorted(wanted, near.left * len(places) + near.right)] = near.jaccard
         out[~same] = value[back.reshape(-1)]

@@ -9,7 +9,7 @@ from prefaudit.stats.baselines import baselines
 from prefaudit.stats.bradley_terry import standings
 from prefaudit.stats.cells import length_ratio
 from prefaudit.stats.effects import EffectOptions, effects
-from prefaudit.stats.groups import components, distinct, folds, sample_groups
+from prefaudit.stats.groups import Union, components, distinct, folds, sample_groups
 from prefaudit.stats.intervals import bh, bh_families, cluster_rate, wilson
 from prefaudit.stats.permute import permuted
 from prefaudit.stats.position import position
@@ -21,6 +21,7 @@ __all__ = [
     "EffectOptions",
     "Names",
     "Places",
+    "Union",
     "agreement",
     "annotators",
     "baselines",

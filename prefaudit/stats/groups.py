@@ -3,14 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Keys = NDArray[np.uint64]
+Numbers = NDArray[np.integer[Any]]
 Id = TypeVar("Id", bound=np.integer)
+
+_BLOCK = 1 << 19  # sets settled at a time
+
+
+class Union:
+    """Sets of the numbers 0..n-1 that grow together; each is known by its lowest member.
+
+    Args:
+        n: how many.
+        parent: for each number a lower one it goes with, or itself.
+    """
+
+    def __init__(self, n: int, parent: Numbers | None = None) -> None:
+        self._parent: Numbers = np.arange(n, dtype=np.int32 if n < 1 << 31 else np.int64) if parent is None else parent
+
+    def join(self, left: Numbers, right: Numbers) -> None:
+        """Bring together the sets of every two numbers: connected components of the sets touched, then their roots."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        a, b = self.roots(left), self.roots(right)
+        apart = a != b
+        if not apart.any():
+            return
+        a, b = a[apart], b[apart]
+        touched = distinct(np.concatenate([a, b]))
+        places = [np.searchsorted(touched, side) for side in (a, b)]
+        graph = coo_array((np.ones(len(a), np.int8), places), shape=(len(touched), len(touched)))
+        label = connected_components(graph, directed=False)[1]
+        _, first = np.unique(label, return_index=True)
+        self._parent[touched] = touched[first[label]]
+
+    def roots(self, numbers: Numbers) -> Numbers:
+        """The lowest member of the set of each."""
+        found = self._parent[numbers]
+        while True:
+            above = self._parent[found]
+            if np.array_equal(above, found):
+                return np.asarray(found)
+            found = above
+
+    def all(self) -> Numbers:
+        """The lowest member of the set of every number; nothing may be joined after this."""
+        for low in range(0, len(self._parent), _BLOCK):  # a parent is lower, so it is settled before
+            here = self._parent[low : low + _BLOCK]
+            self._parent[low : low + _BLOCK] = self.roots(here)
+        return self._parent
 
 
 def components(keys: Sequence[Keys], n: int) -> Ints:

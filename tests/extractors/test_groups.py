@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from prefaudit.core import MESSAGES, Extractor
-from prefaudit.extractors import _near
+from prefaudit.extractors import _near, _sketch
 from prefaudit.extractors._normal import end_keys, normal_keys
 from prefaudit.extractors.groups import Groups
 
@@ -119,10 +119,10 @@ def test_near_duplicates_are_recalled():
 
 def test_jaccard_is_exact():
     texts = pl.Series("t", ["a b c d e f g", "a b c d e f h", "too short", None])
-    hashes, sizes = _near.words(texts)
+    hashes, sizes = _sketch.words(texts)
     assert sizes.tolist() == [7, 7, 2, 0]
     for n, expected in ((1, 6 / 8), (2, 5 / 7), (3, 4 / 6)):
-        tokens, offsets = _near.shingles(hashes, sizes, n)
+        tokens, offsets = _sketch.shingles(hashes, sizes, n)
         assert np.diff(offsets).tolist() == [8 - n, 8 - n, 0, 0]
         found = _near.jaccard(tokens, offsets, np.array([0, 0]), np.array([1, 0]))
         assert found == pytest.approx([expected, 1.0])

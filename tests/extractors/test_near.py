@@ -7,10 +7,12 @@ import polars as pl
 import pytest
 
 from prefaudit.core import Extractor
-from prefaudit.extractors import _near
+from prefaudit.extractors import _near, _sketch
 from prefaudit.extractors.duplicates import Duplicates
 from prefaudit.extractors.groups import Groups
 from prefaudit.extractors.near import Near
+from prefaudit.store import spill
+from prefaudit.store.spill import Column
 from tests.extractors.test_groups import frame, parts
 
 LONG = "the keeper of the old lighthouse found a letter in a green bottle on the beach one cold morning in may"
@@ -157,15 +159,24 @@ def test_many_equal_rows_take_seconds():
 
 def test_a_thousand_variants_of_one_text_are_compared_side_by_side():
     texts = pl.Series([f"{LONG} and then number {k} came" for k in range(2000)])
-    left, right = _near.candidates(_near.sketches(texts, 0))
-    assert len(left) <= 2000 * _near.BANDS + 8 * _near.BANDS * 2000
-    found = _near.verified(left, right, lambda wanted: iter([texts.gather(wanted)]))
-    assert (_near.joined(found, 2000, 0.7) == 0).mean() > 0.99
+    sketch = _sketch.sketches(texts, 0)
+    pairs = _near.candidates([Column(np.uint32, [sketch[:, k]]) for k in range(_sketch.BANDS)])
+    assert len(pairs) <= 2000 * _sketch.BANDS + 8 * _sketch.BANDS * 2000
+    some, kept = _near.verified(pairs, 2000, lambda wanted: iter([texts.gather(wanted)]))
+    links = _near.Links(len(some), 0.7)
+    for near in kept:
+        links.add(near)
+    assert (links.told()[1] == 0).mean() > 0.99
 
 
 def test_candidates_are_read_in_blocks(monkeypatch):
     made = frame(varied(6, 60))
     whole = near(made)
+    monkeypatch.setattr(spill, "RANGE", 100)
+    monkeypatch.setattr(spill, "BLOCK", 37)
+    monkeypatch.setattr(_near, "_FILED", 16)
     monkeypatch.setattr(_near, "_HELD", 200)
-    monkeypatch.setattr(_near, "_BYTES", 500)
+    monkeypatch.setattr(_near, "_WORDS", 300)
+    monkeypatch.setattr(_near, "_PAIRS", 50)
+    monkeypatch.setattr(_sketch, "_BYTES", 500)
     assert near(made, 16).equals(whole)

@@ -43,6 +43,18 @@ def test_components_are_the_closure(rows):
     assert found.tolist() == [order.index(x) for x in label]
 
 
+@given(st.lists(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=8), max_size=6))
+def test_sets_that_grow_link_by_link_are_the_components(batches):
+    sets, label = stats.Union(31), list(range(31))
+    for links in batches:
+        a, b = (np.array([link[k] for link in links], np.int64) for k in (0, 1))
+        sets.join(a, b)
+        for x, y in links:
+            low, high = sorted((label[x], label[y]))
+            label = [low if one == high else one for one in label]
+    assert sets.all().tolist() == label
+
+
 @pytest.mark.parametrize("k", [2, 5])
 def test_folds_keep_groups_whole_and_even(k):
     rng = np.random.default_rng(1)

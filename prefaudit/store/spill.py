@@ -1,0 +1,99 @@
+"""Numbers kept on disk, in the order they came, and read back a block or a range of keys at a time."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.integer[Any]]
+
+BLOCK = 1 << 19  # numbers read at a time
+RANGE = 1 << 21  # keys that are sorted at a time, on average
+
+
+class Column:
+    """A growing array in a file without a name, which is gone with the process.
+
+    Args:
+        kind: of the numbers.
+        arrays: what it holds at first.
+    """
+
+    def __init__(self, kind: Any, arrays: Iterable[NDArray[Any]] = ()) -> None:
+        self.kind = np.dtype(kind)
+        self.size = 0
+        self._file = tempfile.TemporaryFile(prefix="prefaudit-", buffering=0)  # noqa: SIM115 it lives as long as this
+        for array in arrays:
+            self.add(array)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def add(self, array: NDArray[Any]) -> None:
+        """Put numbers behind those that are there."""
+        data = memoryview(np.ascontiguousarray(array, self.kind).tobytes())
+        self._file.seek(self.size * self.kind.itemsize)
+        while len(data):
+            data = data[self._file.write(data) :]
+        self.size += len(array)
+
+    def read(self, low: int, high: int) -> NDArray[Any]:
+        """The numbers from `low` to before `high`."""
+        out = np.empty(max(0, high - low), self.kind)
+        data = memoryview(out.view(np.uint8).data)
+        self._file.seek(low * self.kind.itemsize)
+        while len(data):
+            got = self._file.readinto(data)
+            if not got:
+                raise OSError("a temporary file was cut short")
+            data = data[got:]
+        return out
+
+    def blocks(self) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Runs of numbers, each with the place of its first."""
+        for low in range(0, self.size, BLOCK):
+            yield low, self.read(low, min(low + BLOCK, self.size))
+
+    def take(self, places: Ints) -> NDArray[Any]:
+        """The numbers at these places (ascending)."""
+        out = np.empty(len(places), self.kind)
+        at = 0
+        while at < len(places):
+            low = int(places[at])
+            end = int(np.searchsorted(places, low + BLOCK))
+            out[at:end] = self.read(low, int(places[end - 1]) + 1)[places[at:end] - low]
+            at = end
+        return out
+
+    def where(self, keep: NDArray[np.bool_]) -> Column:
+        """Those that are to be kept, as a column of their own."""
+        return Column(self.kind, (block[keep[low : low + len(block)]] for low, block in self.blocks()))
+
+
+def ranges(key: Column, *beside: Column, top: int = 0) -> Iterator[tuple[Ints, Sequence[NDArray[Any]]]]:
+    """All keys that are not 0, a range of them at a time: those that are equal come together.
+
+    Args:
+        key: unsigned numbers, spread about evenly under `top`.
+        beside: columns of the same length.
+        top: none is as high; 0 for what the type can hold.
+
+    Yields:
+        Places (ascending); the keys, and what stands beside them.
+    """
+    top = top or 1 << (8 * key.kind.itemsize)
+    count = max(1, -(-len(key) // RANGE))
+    for k in range(count):
+        low, high = max(1, top * k // count), top * (k + 1) // count - 1
+        places, found = [np.zeros(0, np.int64)], [[np.zeros(0, c.kind)] for c in (key, *beside)]
+        for (first, block), *others in zip(key.blocks(), *(c.blocks() for c in beside), strict=True):
+            at = np.flatnonzero((block >= key.kind.type(low)) & (block <= key.kind.type(high)))
+            if len(at):
+                places.append(at + first)
+                for kept, values in zip(found, (block, *(b for _, b in others)), strict=True):
+                    kept.append(values[at])
+        yield np.concatenate(places), [np.concatenate(kept) for kept in found]
