@@ -64,6 +64,7 @@ class Reader:
     """Somebody who types what a page says, in the current folder, from its first block to its last."""
 
     names: dict[str, Any] = field(default_factory=dict)
+    instead: dict[str, str] = field(default_factory=dict)  # of what a page names, what stands in for it here
 
     def type(self, block: Block) -> str:
         """Run one block and give what it printed; an unexpected exit code is an AssertionError."""
@@ -71,7 +72,10 @@ class Reader:
             with contextlib.redirect_stdout(io.StringIO()) as told:
                 exec(compile(block.text, f"{block.page.name}:{block.line}", "exec"), self.names)
             return told.getvalue()
-        lines = [block.text] if "<<" in block.text else block.text.replace("\\\n", " ").splitlines()
+        text = block.text
+        for named, here in self.instead.items():
+            text = text.replace(named, here)
+        lines = [text] if "<<" in text else text.replace("\\\n", " ").splitlines()
         lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
         said = []
         for number, line in enumerate(lines, 1):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from chatting import Body, serving
 from pages.blocks import PAGES, ROOT, Reader, blocks, is_run
 from pages.material import lay_out
 
@@ -66,10 +69,22 @@ def test_heavy_blocks_run(page: Path, desk: Path) -> None:
         reward_model(desk / folder, "llama")
     if any("-o audit\n" in block.text for block in blocks(page) if block.language == "sh"):
         shutil.rmtree(desk / "audit")
-    reader = Reader()
-    for block in blocks(page):
-        if is_run(block, heavy=True):
-            reader.type(block)
+    with serving(somebody) as server:
+        reader = Reader(instead={"http://localhost:8000/v1": server.url})
+        for block in blocks(page):
+            if is_run(block, heavy=True):
+                reader.type(block)
+        assert bool(server.seen.asked) is any("--llm-url" in b.text for b in blocks(page) if is_run(b, heavy=True))
+
+
+def somebody(body: Body) -> str:
+    """A language model that likes what is long."""
+    said = body["messages"][1]["content"]
+    if "\nRules: " not in said:
+        return json.dumps({"principles": ["Select the response that is longer"], "name": "more words"})
+    a, b = (len("".join(re.findall(rf"<{x}>(.*?)</{x}>", said, re.DOTALL))) for x in "AB")
+    rules = said.partition("\nRules: ")[2]
+    return json.dumps(dict.fromkeys(re.findall(r"^(\d+)\. ", rules, re.MULTILINE), "A" if a > b else "B"))
 
 
 def test_every_block_says_what_it_is() -> None:
