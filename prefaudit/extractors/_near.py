@@ -30,14 +30,14 @@ _WORDS = 2_000_000  # words of pairs that are compared at a time
 
 
 class Near(NamedTuple):
-    """What is alike: pairs of text numbers, and the Jaccard of their sets of 1, 2 and 3 words in a row (e, 3)."""
+    """What is alike: pairs of text numbers, and the Jaccards of their sets of words in a row (e, k)."""
 
     left: Ints
     right: Ints
     jaccard: Floats
 
 
-NONE = Near(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, len(GRAMS)), np.float32))
+NONE = Near(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 1), np.float32))
 
 
 def candidates(bands: Sequence[Column], of: Ints | None = None) -> Column:
@@ -75,7 +75,9 @@ def candidates(bands: Sequence[Column], of: Ints | None = None) -> Column:
 
 def _neighbours(some: Ints, key: Tokens, bands: Sequence[Column], k: int) -> Keys:
     """The pairs that band k gives of texts whose key in it is another one's too, ascending."""
-    order = np.lexsort([*(bands[(k + j) % BANDS].take(some) for j in range(3, 0, -1)), key])
+    first, second, third = (bands[(k + j) % BANDS].take(some).astype(np.uint64) for j in range(1, 4))
+    high = np.uint64(32)
+    order = np.lexsort([(second << high) | third, (key.astype(np.uint64) << high) | first])
     some, key = some[order], key[order]
     start = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else np.zeros(0, np.int64)
     size = np.repeat(np.diff(np.append(start, len(key))), np.diff(np.append(start, len(key))))
@@ -96,50 +98,71 @@ Fetch = Callable[[Ints], Iterator[pl.Series]]
 """Given text numbers (ascending), the texts in that order, in any number of series."""
 
 
-def verified(pairs: Column, n: int, fetch: Fetch) -> tuple[Ints, Iterator[Near]]:
-    """Exact Jaccard of every candidate; those of `FLOOR` and more by pairs of words are kept.
+class Verified:
+    """Candidates with their texts read: the exact Jaccards of every pair.
 
-    The texts of candidates are read once; their words lie on disk, from where so many as memory is meant for are held
-    beside each other.
+    The texts are read once; their words lie on disk, from where so many as memory is meant for are held beside each
+    other.
 
     Args:
         pairs: as `candidates` gives them, of n texts.
         n: number of texts.
         fetch: reads them.
 
-    Returns:
-        The texts of candidates, ascending; what is kept, by places among these, each pair once, in no order.
+    Attributes:
+        texts: those of candidates, ascending; elsewhere a text is told by its place among these.
     """
-    seen = np.zeros(n, bool)
-    for _, block in pairs.blocks():
-        for side in _texts(block):
-            seen[side] = True
-    texts = np.flatnonzero(seen)
-    tokens = Column(np.uint32)
-    sizes: list[Ints] = [np.zeros(1, np.int64)]
-    for some in (piece for series in fetch(texts) for piece in slices(series)):
-        hashes, size = words(some)
-        tokens.add(hashes)
-        sizes.append(size)
-    place = np.cumsum(seen, dtype=np.int32) - np.int32(1)
-    return texts, _kept(pairs, place, tokens, np.cumsum(np.concatenate(sizes)))
+
+    def __init__(self, pairs: Column, n: int, fetch: Fetch) -> None:
+        seen = np.zeros(n, bool)
+        for _, block in pairs.blocks():
+            for side in _texts(block):
+                seen[side] = True
+        self.texts: Ints = np.flatnonzero(seen)
+        place = np.cumsum(seen, dtype=np.int32) - np.int32(1)
+        self._pairs = Column(np.uint64, (_packed(*(place[side] for side in _texts(b))) for _, b in pairs.blocks()))
+        self._tokens = Column(np.uint32)
+        sizes: list[Ints] = [np.zeros(1, np.int64)]
+        for some in (piece for series in fetch(self.texts) for piece in slices(series)):
+            hashes, size = words(some)
+            self._tokens.add(hashes)
+            sizes.append(size)
+        self._offsets = np.cumsum(np.concatenate(sizes))
+
+    def kept(self) -> Iterator[Near]:
+        """The pairs of `FLOOR` and more by pairs of words, in no order, with that Jaccard alone (e, 1)."""
+        for left, right, value in self._measured(self._pairs, (2,), FLOOR):
+            some = value[:, 0] >= FLOOR
+            yield Near(left[some], right[some], value[some])
+
+    def told(self, left: Ints, right: Ints) -> Floats:
+        """(e, 3) the Jaccards of some pairs."""
+        pairs = _packed(np.minimum(left, right), np.maximum(left, right))
+        each = distinct(pairs)
+        out = np.zeros((len(each), len(GRAMS)), np.float32)
+        for near in self._measured(Column(np.uint64, [each]), GRAMS):
+            out[np.searchsorted(each, _packed(near.left, near.right))] = near.jaccard
+        return out[np.searchsorted(each, pairs)]
+
+    def _measured(self, pairs: Column, grams: Sequence[int], floor: float = 0.0) -> Iterator[Near]:
+        """The Jaccards of all pairs: those whose left texts fit beside each other, with one run of right ones."""
+        at, offsets = 0, self._offsets
+        while at < len(pairs):
+            left, right = _texts(pairs.read(at, min(at + _PAIRS, len(pairs))))
+            end = max(left[0] + 1, int(np.searchsorted(offsets, offsets[left[0]] + _HELD, side="right")) - 1)
+            fit = int(np.searchsorted(left, end))
+            at += fit
+            left, right = left[:fit], right[:fit]
+            own = _Run.read(self._tokens, offsets, int(left[0]), int(left[-1]) + 1)
+            run = offsets[right] // _HELD
+            order = np.argsort(run, kind="stable")
+            for some in np.split(order, np.flatnonzero(np.diff(run[order])) + 1):
+                beside = _Run.read(self._tokens, offsets, int(right[some].min()), int(right[some].max()) + 1)
+                yield from _between(left[some], right[some], own, beside, grams, floor)
 
 
-def _kept(pairs: Column, place: NDArray[np.int32], tokens: Column, offsets: Ints) -> Iterator[Near]:
-    """What is kept of all candidates: those whose left texts fit beside each other, with one run of right ones."""
-    at = 0
-    while at < len(pairs):
-        left, right = (place[side] for side in _texts(pairs.read(at, min(at + _PAIRS, len(pairs)))))
-        end = max(left[0] + 1, int(np.searchsorted(offsets, offsets[left[0]] + _HELD, side="right")) - 1)
-        fit = int(np.searchsorted(left, end))
-        at += fit
-        left, right = left[:fit], right[:fit]
-        own = _Run.read(tokens, offsets, int(left[0]), int(left[-1]) + 1)
-        run = offsets[right] // _HELD
-        order = np.argsort(run, kind="stable")
-        for some in np.split(order, np.flatnonzero(np.diff(run[order])) + 1):
-            beside = _Run.read(tokens, offsets, int(right[some].min()), int(right[some].max()) + 1)
-            yield from _measured(left[some], right[some], own, beside)
+def _packed(left: Ints, right: Ints) -> Keys:
+    return np.asarray((left.astype(np.uint64) << np.uint64(32)) | right.astype(np.uint64))
 
 
 class _Run(NamedTuple):
@@ -161,70 +184,45 @@ class _Run(NamedTuple):
         return self.tokens[np.repeat(starts, sizes) + within], sizes
 
 
-def _measured(left: Ints, right: Ints, own: _Run, beside: _Run) -> Iterator[Near]:
-    """Candidates between two runs of texts, as many at a time as have some millions of words."""
+def _between(left: Ints, right: Ints, own: _Run, beside: _Run, grams: Sequence[int],
+             floor: float) -> Iterator[Near]:  # fmt: skip
+    """Pairs between two runs of texts, as many at a time as have some millions of words."""
     size = np.diff(own.offsets)[left - own.first] + np.diff(beside.offsets)[right - beside.first]
-    cut = np.flatnonzero(np.diff(np.cumsum(size) // _WORDS)) + 1
-    for some in np.split(np.arange(len(left)), cut):
+    for some in np.split(np.arange(len(left)), np.flatnonzero(np.diff(np.cumsum(size) // _WORDS)) + 1):
         a, b = distinct(left[some]), distinct(right[some])
         hashes, sizes = (np.concatenate(x) for x in zip(own.some(a), beside.some(b), strict=True))
-        yield _alike(left[some], right[some], np.searchsorted(a, left[some]),
-                     np.searchsorted(b, right[some]) + len(a), hashes, sizes)  # fmt: skip
-
-
-def _alike(left: Ints, right: Ints, a: Ints, b: Ints, hashes: Tokens, sizes: Ints) -> Near:
-    values = np.zeros((len(left), len(GRAMS)), np.float32)
-    keep = np.ones(len(left), bool)
-    for n in sorted(GRAMS, key=lambda n: n != 2):  # pairs of words first: they say what is kept
-        tokens, offsets = shingles(hashes, sizes, n)
-        values[keep, GRAMS.index(n)] = jaccard(tokens, offsets, a[keep], b[keep], FLOOR if n == 2 else 0.0)
-        if n == 2:
-            keep = values[:, GRAMS.index(2)] >= FLOOR
-    return Near(left[keep], right[keep], values[keep])
+        at = np.searchsorted(a, left[some]), np.searchsorted(b, right[some]) + len(a)
+        value = [jaccard(*shingles(hashes, sizes, n), *at, floor) for n in grams]
+        yield Near(left[some], right[some], np.stack(value, 1))
 
 
 def compared(left: Ints, right: Ints, fetch: Fetch) -> Near:
-    """`verified` for pairs of texts that are held, the lower number first; by text numbers, ascending."""
-    pairs = distinct((left.astype(np.uint64) << np.uint64(32)) | right.astype(np.uint64))
-    texts, kept = verified(Column(np.uint64, [pairs]), int(right.max(initial=-1)) + 1, fetch)
-    found = [NONE, *kept]
-    a, b, value = (np.concatenate([getattr(near, name) for near in found]) for name in Near._fields)
-    a, b = texts[a], texts[b]
+    """The pairs of texts of `FLOOR` and more by pairs of words, by text numbers, the lower one first; ascending."""
+    pairs = distinct(_packed(left, right))
+    found = Verified(Column(np.uint64, [pairs]), int(right.max(initial=-1)) + 1, fetch)
+    a, b = (np.concatenate([getattr(near, side) for near in (NONE, *found.kept())]) for side in ("left", "right"))
     order = np.lexsort([b, a])
-    return Near(a[order], b[order], value[order])
+    a, b = a[order], b[order]
+    return Near(found.texts[a], found.texts[b], found.told(a, b))
 
 
 def jaccard(tokens: Tokens, offsets: Ints, left: Ints, right: Ints, floor: float = 0.0) -> Floats:
     """Exact Jaccard of the token sets of e pairs of texts; 0 where the sizes of the sets say that it is below floor."""
+    from scipy.sparse import csr_array
+
+    n = len(offsets) - 1
+    text = np.repeat(np.arange(n, dtype=np.uint64), np.diff(offsets))
+    found = distinct((text << np.uint64(32)) | tokens)
+    sizes = np.bincount((found >> np.uint64(32)).astype(np.int64), minlength=n)
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    sets = csr_array((np.ones(len(found), np.int8), (found & np.uint64(0xFFFFFFFF)).astype(np.int64), ends),
+                     shape=(n, 1 << 32))  # fmt: skip
     out = np.zeros(len(left), np.float32)
-    tokens, offsets = _sets(tokens, offsets)
-    sizes = np.diff(offsets)
     a, b = sizes[left], sizes[right]
     some = np.flatnonzero(np.minimum(a, b) >= floor * np.maximum(a, b))
-    ends = np.cumsum(a[some] + b[some])
-    for at in np.split(some, np.flatnonzero(np.diff(ends // _WORDS)) + 1):
-        # two runs that are in order: a stable sort merges them
-        both = np.sort(np.concatenate([_each(tokens, offsets, side[at]) for side in (left, right)]), kind="stable")
-        shared = both[1:][both[1:] == both[:-1]]
-        common = np.bincount((shared >> np.uint64(32)).astype(np.int64), minlength=len(at))
-        out[at] = common / np.maximum(a[at] + b[at] - common, 1)
+    common = np.diff(sets[left[some]].multiply(sets[right[some]]).tocsr().indptr)
+    out[some] = common / np.maximum(a[some] + b[some] - common, 1)
     return out
-
-
-def _sets(tokens: Tokens, offsets: Ints) -> tuple[Tokens, Ints]:
-    """The different tokens of each text, ascending, and the offsets of the texts."""
-    text = np.repeat(np.arange(len(offsets) - 1, dtype=np.uint64), np.diff(offsets))
-    found = distinct((text << np.uint64(32)) | tokens)
-    sizes = np.bincount((found >> np.uint64(32)).astype(np.int64), minlength=len(offsets) - 1)
-    return found.astype(np.uint32), np.concatenate([[0], np.cumsum(sizes)])
-
-
-def _each(tokens: Tokens, offsets: Ints, texts: Ints) -> Keys:
-    """(place << 32 | token) of the sets of some texts."""
-    sizes = np.diff(offsets)[texts]
-    place = np.repeat(np.arange(len(texts)), sizes)
-    within = np.arange(len(place)) - np.repeat(np.cumsum(sizes) - sizes - offsets[texts], sizes)
-    return np.asarray((place.astype(np.uint64) << np.uint64(32)) | tokens[within])
 
 
 class Links:
@@ -238,30 +236,28 @@ class Links:
     def __init__(self, n: int, least: float) -> None:
         self._sets, self._least = Union(n), np.float32(least)
         self._other = np.full(n, -1, np.int32)
-        self._value = np.zeros((n, len(GRAMS)), np.float32)
+        self._value = np.zeros(n, np.float32)
 
     def add(self, near: Near) -> None:
         """Take in some pairs."""
-        strong = near.jaccard[:, GRAMS.index(2)] >= self._least
+        strong = near.jaccard[:, 0] >= self._least
         self._sets.join(near.left[strong], near.right[strong])
         a, b = np.concatenate([near.left, near.right]), np.concatenate([near.right, near.left])
-        value = np.concatenate([near.jaccard, near.jaccard])
-        by = value[:, GRAMS.index(2)]
-        order = np.lexsort([b, -by, a])
+        value = np.concatenate([near.jaccard[:, 0]] * 2)
+        order = np.lexsort([b, -value, a])
         best = order[np.append(True, np.diff(a[order]) != 0)] if len(order) else order
-        a, b, by = a[best], b[best], by[best]
-        have, known = self._value[a, GRAMS.index(2)], self._other[a]
-        better = (known < 0) | (by > have) | ((by == have) & (b < known))
+        a, b, value = a[best], b[best], value[best]
+        have, known = self._value[a], self._other[a]
+        better = (known < 0) | (value > have) | ((value == have) & (b < known))
         self._other[a[better]] = b[better]
-        self._value[a[better]] = value[best[better]]
+        self._value[a[better]] = value[better]
 
-    def told(self) -> tuple[Ints, Ints, Ints, Floats]:
+    def told(self) -> tuple[Ints, Ints, Ints]:
         """Of the texts that are like another: their numbers; that of their set, by its first text, or -1; the text they
-        are most like, of equals the first; how much.
+        are most like, of equals the first.
         """
         texts = np.flatnonzero(self._other >= 0)
-        value = self._value[texts]
         group = np.full(len(texts), -1, np.int64)
-        strong = value[:, GRAMS.index(2)] >= self._least
+        strong = self._value[texts] >= self._least
         group[strong] = dense(self._sets.roots(texts[strong]))
-        return texts, group, self._other[texts].astype(np.int64), value
+        return texts, group, self._other[texts].astype(np.int64)

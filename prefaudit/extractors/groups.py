@@ -79,14 +79,14 @@ class Groups:
         """Verified near-duplicates among the different prompts: those very much alike are linked, the rest is told."""
         numbered, bands = keys.sketches(first)
         pairs = _near.candidates(bands)
-        texts, kept = _near.verified(pairs, len(numbered), lambda at: read_prompts(parts, numbered[at]))
-        places, links = numbered[texts], _near.Links(len(texts), self.alike)
-        for near in kept:
+        found = _near.Verified(pairs, len(numbered), lambda at: read_prompts(parts, numbered[at]))
+        places, links = numbered[found.texts], _near.Links(len(found.texts), self.alike)
+        for near in found.kept():
             links.add(near)
-            strong = near.jaccard[:, _near.GRAMS.index(2)] >= np.float32(self.jaccard)
+            strong = near.jaccard[:, 0] >= np.float32(self.jaccard)
             sets.join(places[near.left[strong]], places[near.right[strong]])
-        here, group, other, value = links.told()
-        return _Said(places[here], group, places[other], value)
+        here, group, other = links.told()
+        return _Said(places[here], group, places[other], found.told(here, other))
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """Look each row up."""

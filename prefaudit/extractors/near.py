@@ -61,14 +61,14 @@ class Near:
                 band.add(sketch[:, k])
         pairs = _near.candidates(bands, numbered >> 1)
         del bands
-        candidates, kept = _near.verified(pairs, len(numbered), lambda at: read_answers(parts, numbered[at]))
-        places, links = numbered[candidates], _near.Links(len(candidates), self.alike)
-        for near in kept:
+        found = _near.Verified(pairs, len(numbered), lambda at: read_answers(parts, numbered[at]))
+        places, links = numbered[found.texts], _near.Links(len(found.texts), self.alike)
+        for near in found.kept():
             links.add(near)
-        here, group, other, value = links.told()
+        here, group, other = links.told()
         told = np.full(len(first) + 1, -1, np.int32)  # the last is for nulls
         told[places[here]] = np.arange(len(here), dtype=np.int32)
-        return _state(rows, told[first].reshape(-1, 2), group, rows[places[other] >> 1], value)
+        return _state(rows, told[first].reshape(-1, 2), group, rows[places[other] >> 1], found.told(here, other))
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """Look each row up."""

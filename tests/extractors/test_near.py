@@ -162,9 +162,9 @@ def test_a_thousand_variants_of_one_text_are_compared_side_by_side():
     sketch = _sketch.sketches(texts, 0)
     pairs = _near.candidates([Column(np.uint32, [sketch[:, k]]) for k in range(_sketch.BANDS)])
     assert len(pairs) <= 2000 * _sketch.BANDS + 8 * _sketch.BANDS * 2000
-    some, kept = _near.verified(pairs, 2000, lambda wanted: iter([texts.gather(wanted)]))
-    links = _near.Links(len(some), 0.7)
-    for near in kept:
+    found = _near.Verified(pairs, 2000, lambda wanted: iter([texts.gather(wanted)]))
+    links = _near.Links(len(found.texts), 0.7)
+    for near in found.kept():
         links.add(near)
     assert (links.told()[1] == 0).mean() > 0.99
 
