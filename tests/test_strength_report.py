@@ -166,6 +166,26 @@ def test_scorers_that_tell_nothing_at_all_get_a_hint_of_their_own(tmp_path: Path
         assert "look at its scores" in said and "ask a reward model" not in said
 
 
+def test_a_model_that_reads_nothing_whole_is_named_and_chance_bounds_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from models.tiny import reward_model
+
+    made = frame()[0].head(120)
+    folder = str(reward_model(tmp_path / "m", "llama"))
+    common: dict[str, Any] = {"fail_on": "never", "with_": ("text", "strength"), "reward_model": [folder]}
+    told = prefaudit.scan(made, tmp_path / "a", max_tokens=2, **common).report
+    (scorer,) = told["strength"]["scorers"]
+    assert scorer["silent"] == "no score for both answers of any pair" and scorer["unread"] == 120
+    text = " ".join(reports.render("terminal", told).split())
+    assert "no strength" in text and "too long to be read in 120" in text
+    told = prefaudit.scan(frame()[0].head(250), tmp_path / "b", max_tokens=100, **common).report
+    (scorer,) = told["strength"]["scorers"]
+    assert scorer["cut"] > 50 and scorer["accuracy_cut"] is not None and 0 < scorer["n"] == 250 - scorer["unread"]
+    assert told["strength"]["noise"]["at_most"] is None
+    text = " ".join(reports.render("terminal", told).split())
+    assert "the prompt cut in" in text and "no bound" in text
+
+
 def test_tenths_say_what_they_contain(tmp_path: Path) -> None:
     """A fifth of the labels is wrong, and there the chosen answer asks more: the weakest tenth says so."""
     made, wrong = frame()

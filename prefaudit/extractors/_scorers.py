@@ -117,7 +117,7 @@ def _floats(series: pl.Series) -> Floats:
 
 
 def known_columns(extra: pl.Series, wanted: Iterable[str]) -> None:
-    """Say of a named column that no row has.
+    """Say of a named column that no row has a value in.
 
     Args:
         extra: JSON objects of the whole dataset, or of as much as is needed to see every key.
@@ -125,8 +125,8 @@ def known_columns(extra: pl.Series, wanted: Iterable[str]) -> None:
     Raises:
         UsageError: it is in no row.
     """
-    texts = extra.drop_nulls()
+    keys = {key for text in extra.drop_nulls() for key in json.loads(text)}
     for name in wanted:
-        if texts.is_empty() or not texts.to_frame("j").select(pl.col("j").str.json_path_match(path(name)))["j"].count():
-            keys = {key for text in texts.head(200) for key in json.loads(text)}
-            raise unknown("score column", name, keys or {"none: this layout keeps no other columns"})
+        if name not in keys:
+            hint = unknown("", name, keys).hint if keys else "this layout keeps no other columns"
+            raise UsageError(f"score column {name!r}: no row has a value there", hint)

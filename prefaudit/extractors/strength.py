@@ -75,9 +75,7 @@ class Strength:
             said = scorers(part, self.reward_model, wanted)
             sums.add(said)
             outside.add(said, part)
-        if wanted:
-            known_columns(seen, [name for pair in wanted for name in pair])
-            _answered(wanted, sums.names)
+        _answered(wanted, sums.names, seen)
         sums.name(self.reward_model)
         state = sums.state()
         told = json.dumps(outside.noise(dict(zip(state["scorer"], state["scale"], strict=True)), seed))
@@ -129,10 +127,10 @@ def _sampled(seen: pl.Series, extra: pl.Series) -> pl.Series:
     return pl.concat([seen, extra.drop_nulls().head(200)]) if len(seen) < 2000 else seen
 
 
-def _answered(wanted: list[tuple[str, str]], names: list[str]) -> None:
+def _answered(wanted: list[tuple[str, str]], names: list[str], seen: pl.Series) -> None:
     for chosen, rejected in wanted:
-        told = f"{chosen}:{rejected}"
-        if not any(name == told or name.startswith(f"{told}[") for name in names):
+        if not any(name.split("[")[0] == f"{chosen}:{rejected}" for name in names):
+            known_columns(seen, (chosen, rejected))
             raise UsageError(f"--score-columns {chosen}:{rejected}: no row has a number in both",
                              "name two columns of numbers, booleans or lists of numbers")  # fmt: skip
 

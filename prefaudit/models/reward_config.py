@@ -164,6 +164,20 @@ def checked(where: str, pinned: str = "", trust: bool = False) -> tuple[dict[str
     return config, kind
 
 
+def causal(where: str, pinned: str = "") -> None:
+    """Refuse what is no causal language model, before anything is loaded.
+
+    Raises:
+        AuditError: it is of another kind, or has no safetensors.
+    """
+    kinds = [str(a) for a in config_of(where, pinned).get("architectures") or ()]
+    if kinds and not any(k.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")) for k in kinds):
+        raise AuditError(f"{where} is {', '.join(kinds)}, not a causal language model",
+                         "dpo+POLICY|REFERENCE and cdr+STRONG|WEAK ask two language models; a reward model goes by its "
+                         "own name")  # fmt: skip
+    safe(where, pinned)
+
+
 def _pinned(where: str, pinned: str, own: dict[str, Any]) -> None:
     """Code is run only where its every line is fixed: a commit of the hub, or the files of a folder."""
     if not Path(where).is_dir() and not COMMIT.fullmatch(pinned):

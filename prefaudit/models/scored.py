@@ -20,7 +20,7 @@ from prefaudit.models.judged import Judge
 from prefaudit.models.likelihood import KINDS, Likelihood, two
 from prefaudit.models.pairwise import PairRM
 from prefaudit.models.reward import RewardModel
-from prefaudit.models.reward_config import checked, config_of, named, safe
+from prefaudit.models.reward_config import causal, checked, named
 from prefaudit.models.reward_server import RewardServer
 from prefaudit.models.scores import Conversation, Partly, Scores
 
@@ -134,8 +134,7 @@ def scorer(name: str, limit: int = 0, device: str = "auto", trust: bool = False)
     kind = name.partition("+")[0]
     if kind in KINDS:
         for where in two(name)[1:]:
-            config_of(*named(where)[:2])
-            safe(*named(where)[:2])
+            causal(*named(where)[:2])
         return Scored(Likelihood(name, limit, device))
     if "://" in name:
         if kind == "judge":

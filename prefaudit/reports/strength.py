@@ -53,7 +53,7 @@ def _strength(told: dict[str, Any]) -> list[str]:
     each = told.get("scorers") or ()
     mute = [f"{clean(s.get('name', ''), 80)} says nothing: {clean(s['silent'])}" for s in each if s.get("silent")]
     if not below:
-        return [f"no strength: {'; '.join(mute)}"] if mute else []
+        return [f"no strength: {'; '.join(mute)}", *_cut(each)] if mute else []
     alone = f" ({'; '.join(mute)})" if mute else ""
     said = [f"{some(len(each) - len(mute), 'outside scorer')}{alone}: strength below 0 in {count(below.get('n'))} of "
             f"{count(told.get('n'))} pairs, {percent(below.get('rate'), below.get('interval'))}"]  # fmt: skip
@@ -101,10 +101,12 @@ def _swapped(scorer: dict[str, Any]) -> list[str]:
 def _noise(noise: dict[str, Any]) -> str:
     if not noise:
         return "wrong labels: no word of them, since the scorers here stem from the labels or are never against one"
-    most = f"at most {percent(noise['at_most'])}" if known(noise.get("at_most")) else "no bound"
+    most = f"at most {percent(noise['at_most'])}" if known(noise.get("at_most")) else ""
     if known(noise.get("rate")):
-        return f"wrong labels: {percent(noise['rate'], noise['interval'])}, if errors fall alike everywhere; {most}"
-    return f"wrong labels: {most} if they fall alike everywhere; no estimate: {clean(noise.get('declined', ''))}"
+        rate = f"wrong labels: {percent(noise['rate'], noise['interval'])}, if errors fall alike everywhere"
+        return f"{rate}; {most or 'no bound'}"
+    bound = f"{most} if they fall alike everywhere" if most else "no bound, since the scorers tell too little"
+    return f"wrong labels: {bound}; no estimate: {clean(noise.get('declined', ''))}"
 
 
 def _consensus(told: dict[str, Any]) -> list[str]:

@@ -41,8 +41,9 @@ def noise(margins: Floats, group: Ints) -> dict[str, Any]:
         group: n ids.
 
     Returns:
-        at_most, bin {n, against, rate}: null with under 100 pairs; rate, interval, n, accuracy of each scorer,
-        dependence (the largest correlation, its interval included): null where declined; declined: why, or empty.
+        at_most: null with under 100 pairs, or where the scorers are no better than chance; bin {n, against, rate}:
+        null with under 100 pairs; rate, interval, n, accuracy of each scorer, dependence (the largest correlation, its
+        interval included): null where declined; declined: why, or empty.
     """
     out: dict[str, Any] = {"at_most": None, "bin": None, "rate": None, "interval": None, "n": 0, "accuracy": None,
                            "dependence": None, "declined": ""}  # fmt: skip
@@ -65,7 +66,8 @@ def _bound(mean: Floats, group: Ints) -> dict[str, Any]:
     top = np.argsort(-np.abs(mean), kind="stable")[: max(LEAST, int(TOP * len(mean)))]
     against = np.where(mean[top] < 0, 1.0, np.where(mean[top] > 0, 0.0, 0.5))
     rate, _, high = cluster_rate(against, group[top], 0.9)  # its upper end alone: 95 %
-    return {"at_most": high, "bin": {"n": len(top), "against": int((against == 1).sum()), "rate": rate}}
+    bound = high if high < 0.5 else None  # from half on, c no longer bounds e
+    return {"at_most": bound, "bin": {"n": len(top), "against": int((against == 1).sum()), "rate": rate}}
 
 
 def _point(margins: Floats, group: Ints) -> dict[str, Any]:

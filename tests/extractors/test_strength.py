@@ -112,6 +112,8 @@ def test_a_column_that_is_not_there_is_named() -> None:
     assert "score" in caught.value.hint
     with pytest.raises(UsageError, match="no row has a number in both"):
         measured(data, score_columns=("score:other",))
+    late = frame(300, extra=[*['{"c": null, "r": 1}'] * 299, '{"c": 2.0, "r": 1}'])  # null in all rows that are sampled
+    assert measured(late, score_columns=("c:r",))["scorers"].sum() == 1
     with pytest.raises(UsageError, match="is not CHOSEN:REJECTED"):
         split(["score"])
 
