@@ -209,7 +209,8 @@ def test_show_goes_on_where_a_page_ended(bad: Path) -> None:
     whole = run("show", folder, code, "-n", "100").stdout
     assert "the next" not in whole
     first = run("show", folder, code, "-n", "1").stdout.splitlines()
-    assert first[-1].endswith(f"; the next: prefaudit show {folder} {code} --from 1") and "s 1 to 1 of " in first[-1]
+    assert first[-1].endswith(f"; the next: prefaudit show {folder} {code} -n 1 --from 1")
+    assert "s 1 to 1 of " in first[-1]
     second = run("show", folder, code, "-n", "1", "--from", "1").stdout
     assert second.splitlines()[-1].startswith(("pairs 2 to 2 of ", "groups 2 to 2 of "))
     lines = [line for line in [*whole.splitlines(), *second.splitlines()] if "prefaudit show" not in line]

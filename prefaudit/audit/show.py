@@ -17,6 +17,8 @@ from prefaudit.reports.words import count, some
 if TYPE_CHECKING:
     from prefaudit.audit import Audit
 
+LIMIT = 10  # pairs a page, where no number is asked for
+
 
 def shown(audit: Audit, what: str, page: tuple[int, int], *, width: int = 80, color: bool = False) -> str:
     """The pairs behind a finding (a rule code) or one pair (its row), as text with the differing words marked.
@@ -44,11 +46,11 @@ def shown(audit: Audit, what: str, page: tuple[int, int], *, width: int = 80, co
     if results[what]["status"] == "fired" and what in linked.KEYS:
         groups, total = linked.groups(audit.store, audit.measures(), what, hits["row"], limit, first)
         if total:
-            note = _more(audit.store.name, what, (first, first + len(groups), total), "group")
+            note = _more(audit.store.name, what, (first, first + len(groups), total), limit, "group")
             told = [(group.pairs, group.size) for group in groups]
             return terminal.together(told, results[what], width=width, color=color, note=note)
     found = _rows(audit, what, hits.slice(first, limit))
-    note = _more(audit.store.name, what, (first, first + len(found), hits.height), "pair")
+    note = _more(audit.store.name, what, (first, first + len(found), hits.height), limit, "pair")
     return terminal.show(found, results[what], width=width, color=color, note=note)
 
 
@@ -59,7 +61,7 @@ def _rows(audit: Audit, what: str, hits: pl.DataFrame) -> list[dict[str, Any]]:
     return [{**row, "value": values[row["row"]], "places": places.get(row["row"])} for row in found]
 
 
-def _more(folder: str, what: str, at: tuple[int, int, int], name: str) -> str:
+def _more(folder: str, what: str, at: tuple[int, int, int], limit: int, name: str) -> str:
     """Which of how many these are, and the command for the next ones; empty where that is all there is."""
     first, last, total = at
     if first == 0 and last >= total:
@@ -67,5 +69,6 @@ def _more(folder: str, what: str, at: tuple[int, int, int], name: str) -> str:
     if first >= total:
         return f"there are {some(total, name)}, none from {count(first)} on"
     told = f"{name}s {count(first + 1)} to {count(last)} of {count(total)}"
-    command = f"prefaudit show {shlex.quote(folder)} {what} --from {last}"
+    pages = "" if limit == LIMIT else f"-n {limit} "
+    command = f"prefaudit show {shlex.quote(folder)} {what} {pages}--from {last}"
     return told + (f"; the next: {command}" if last < total else "")
