@@ -15,7 +15,7 @@ from prefaudit.core import AuditError
 from prefaudit.extractors.constitution import VOTED
 from prefaudit.principles.ask import listed, spread
 from prefaudit.reports.markdown import escape
-from prefaudit.reports.principles import lines, short
+from prefaudit.reports.principles import broken, lines, short
 from prefaudit.reports.words import decimal, percent
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def annotation(audit: Audit) -> bytes:
     """
     schema = audit.features().collect_schema()
     if "constitution" not in schema:
-        raise AuditError("the audit holds no principles", "scan with the extractor group principles")
+        told = "; ".join(broken(audit.report)[1:])
+        raise AuditError(f"the audit holds no principles{told and f': {told}'}",
+                         "" if told else "scan with the extractor group principles")  # fmt: skip
     votes = [name for name in VOTED if isinstance(schema.get(name), pl.Struct)]
     told = audit.features().select("row", "constitution", *votes).collect().unnest("constitution", *votes)
     pairs = audit.pairs().select("source_row", "label").collect()
@@ -67,8 +69,9 @@ def prompt(audit: Audit) -> bytes:
 def _rules(audit: Audit) -> list[dict[str, Any]]:
     rules = audit.report["constitution"].get("rules") or []
     if not rules:
-        note = audit.report["constitution"].get("note") or "no principle was asked"
-        raise AuditError(f"there is no constitution: {note}", "name one with --constitution FILE")
+        told = broken(audit.report)
+        note = "; ".join(told[1:]) or audit.report["constitution"].get("note") or "no principle was asked"
+        raise AuditError(f"there is no constitution: {note}", "" if told else "name one with --constitution FILE")
     return list(rules)
 
 

@@ -57,10 +57,10 @@ def principles(
         options = configuration.load(config, {**asked(given), "fail_on": "never", "sample": sample})
         with progress(quiet) as bars:
             audit = run(data, out, options, force=force, progress=bars)
-        for name, path in where:
-            write_bytes(path, EXPORTS[name](audit))
         if not quiet:
             say(page(audit.report, columns(), color()) + f"\n{_next(audit.report, str(audit.folder))}\n")
+        for name, path in where:
+            write_bytes(path, EXPORTS[name](audit))
         raise typer.Exit(audit.exit_code)
 
 

@@ -144,7 +144,7 @@ def _voted(parts: Parts, chat: Chat, main: Sequence[shown.Pair], principles: Seq
         voted = size
         sure = not plan.whole and settled(*_known(parts, done, plan.beside), seed, AT_MOST)
         if size < len(main):
-            told = "the list is settled" if sure else "the list is not settled, twice as many are asked about"
+            told = "the list is settled" if sure else "the list is not settled, more are asked about"
             chat.progress.say(f"{chat.model}: {size:,} pairs voted on: {told}")
     return done.sorted(), sure
 

@@ -148,9 +148,10 @@ def _reader(facts: Mapping[str, Any]) -> list[str]:
     failed = ", ".join(f"{clean(reason, FEW)} {count(n)}" for reason, n in (facts.get("failed") or {}).items())
     size = f"{count(facts.get('pairs'))} of {some(facts.get('of'), 'pair')}"
     turned = f"{count(facts.get('contradicted'))} of {count(facts.get('votes'))} votes"
+    halves = "; halves of these pairs find the same list" if facts.get("settled") else ""
     return [
         f"votes of {clean(facts.get('model'), FEW)} on {size}: a share is known to {100 * facts.get('error', 0):.1f} "
-        f"points; its two orders contradict each other in {turned}; calls without an answer: {failed or 'none'}"
+        f"points; its two orders contradict each other in {turned}; calls without an answer: {failed or 'none'}{halves}"
     ]
 
 
@@ -159,7 +160,18 @@ def page(report: Mapping[str, Any], width: int = 80, color: bool = False) -> str
     return paint(list(_page(report, max(width, 60))), color=color)
 
 
+def broken(report: Mapping[str, Any]) -> list[str]:
+    """Why the audit is incomplete; nothing where it is not."""
+    if report.get("complete") is True:
+        return []
+    failed = [f"extractor {clean(e.get('name', ''), 60)} failed: {clean(e.get('error') or 'no reason given')}"
+              for e in report.get("extractors") or () if e.get("status") != "ok"]  # fmt: skip
+    return ["INCOMPLETE AUDIT, not to be relied on", *failed]
+
+
 def _page(report: Mapping[str, Any], width: int) -> Iterator[Line]:
+    for sentence in broken(report):
+        yield from ([(line, "bold red")] for line in wrap(sentence, width))
     for sentence in lines(report):
         yield from ([(line, "")] for line in wrap(sentence, width))
     if rules(report):
