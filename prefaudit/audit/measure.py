@@ -49,6 +49,8 @@ def choose(options: Options) -> tuple[Extractor, ...]:
         if name not in GROUPS:
             raise unknown("extractor group", name, GROUPS)
     asked = {"lens"} if options.embedder or options.lens or options.lens_features or options.lens_active else set()
+    if options.probe and ("probes" in options.without or (exact and "probes" not in exact)):
+        raise UsageError("--probe replaces a probe, and the group probes is left out", "leave out one of the two")
     wanted = exact or (set(GROUPS) - ON_REQUEST | asked | added) - set(options.without)
     names = {"groups"} | {extractor for group in wanted for extractor in GROUPS[group]}
     names |= {"names"} if options.llm and "lens" in names and "names" not in options.without else set()

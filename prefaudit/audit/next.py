@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from prefaudit import extractors
 from prefaudit.core import SEVERITIES, Rule
 
 
@@ -41,6 +42,7 @@ def unknowns(
     results: Sequence[Mapping[str, Any]],
     known: Mapping[str, bool],
     ran: Sequence[str],
+    failed: Collection[str],
     too_few: str,
 ) -> list[dict[str, Any]]:
     """Facts that no row tells and extractors that did not run, each with the rules that stay unjudged for it.
@@ -50,13 +52,20 @@ def unknowns(
         results: the report's rules.
         known: PAIRS column to whether any row has it.
         ran: names of the extractors whose columns are there.
+        failed: names of those that broke.
         too_few: why there are no held-out baselines; empty where there are.
     """
     unjudged = {r["code"] for r in results if r["status"] == "unjudged"}
     found = []
     for name in sorted({need for code in unjudged for need in rules[code].needs if need not in ran}):
         waiting = [code for code in sorted(unjudged) if name in rules[code].needs]
-        found.append({"what": f"{name}: not measured", "rules": waiting, "remedy": "part of a scan without --with"})
+        group = next((group for group, names in extractors.GROUPS.items() if name in names), name)
+        what, remedy = f"{name}: not measured", f"with the group {group}"
+        if name in failed:
+            what, remedy = f"{name}: failed", "the same command goes on where it ended"
+        elif group in extractors.ON_REQUEST:
+            remedy = f"--with +{group}"
+        found.append({"what": what, "rules": waiting, "remedy": remedy})
         unjudged -= set(waiting)
     for fact in FACTS:
         if any(known.get(column) for column in fact.columns):

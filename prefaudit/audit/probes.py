@@ -24,6 +24,7 @@ KNOWN: dict[str, dict[str, Any]] = json.loads(Path(extractors.__file__).with_nam
 """Probe (a field of c and r) to its cut, the question it answers, and how it did where the answer is known."""
 
 NAMES = ("chosen", "rejected")
+LEAST = 30  # answers a side: in fewer, how many errors there are is chance more than a rate
 Rates = tuple[float, float, float, float]
 """Bounds of the true and of the false positive rate of one check: low and high of each."""
 
@@ -83,7 +84,8 @@ def told(store: Store, measures: Measures, review: Review | None = None,
         if not any(np.isfinite(side).any() for side in fires):
             continue
         rates = _rates(fires, pairs.group)
-        for side, span in ranges(rates["chosen"]["rate"], rates["rejected"]["rate"], checks).items():
+        few = min(rates[side]["n"] for side in NAMES) < LEAST
+        for side, span in ranges(rates["chosen"]["rate"], rates["rejected"]["rate"], [] if few else checks).items():
             rates[side]["range"] = span
         found.append({
             "feature": name, "question": known["question"], "cut": known["cut"], **rates,

@@ -18,6 +18,10 @@ FOREIGN = (
     "pero", "puedo", "con", "una", "su", "ich", "das", "zu", "kann", "auf", "sono", "per", "uma", "com", "ik", "niet",
 )  # fmt: skip
 
+# In a text of fewer than `SHORT` words two of these, and none of English, are evidence. Not within addresses.
+FEW = rf"(?:\A|\s)(?:{'|'.join((*FOREIGN, 'es', 'mi', 'eu', 'não', 'posso', 'isso', 'désolé', 'leid', 'dat'))})\b"
+NONE = rf"\b(?:{'|'.join((*ENGLISH, 'not', 'can', 'my', 'this', 'are', 'be', 'or', 'by', 'from', 'with', 'sorry'))})\b"
+
 
 def _share(words: tuple[str, ...]) -> pl.Expr:
     # Of two common words in a row the first alone counts: they share a space. The thresholds are set for this count.
@@ -68,6 +72,11 @@ def _careful(frame: pl.DataFrame) -> pl.Series:
         foreign = (pl.col("foreign") >= FOREIGN_SHARE) & (pl.col("foreign") > pl.col("english"))
         judged = low.select(pl.when(foreign).then(False).when(pl.col("english") >= SOME).then(True)).to_series()
         result = result.scatter(doubtful, judged)
+    short = np.flatnonzero(((frame["n"] < SHORT) & ~frame["wide"]).to_numpy())
+    if len(short):
+        low = frame["head"].gather(short).str.to_lowercase()
+        foreign = (low.str.count_matches(FEW) >= 2) & ~low.str.replace_all(FEW, "").str.contains(NONE)
+        result = result.scatter(short, pl.select(pl.when(foreign).then(False)).to_series())
     wide = np.flatnonzero(frame["wide"].to_numpy())
     if len(wide):
         latin = _latin(frame["head"].gather(wide))

@@ -140,7 +140,7 @@ class Text:
     """Counts and flags of each answer; see docs/extractors/text.md."""
 
     name: ClassVar[str] = "text"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     learns: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = (
         "prompt", "chosen", "rejected", "chosen_reasoning", "rejected_reasoning", "hash_chosen", "hash_rejected",

@@ -40,7 +40,8 @@ TRIES = 5  # calls for one request; of which
 READINGS = 3  # that came back and could not be used
 FIRST_WAIT, LONGEST_WAIT = 0.5, 90.0  # seconds; a server that asks for more has said no
 AT_ONCE, TIMEOUT, DRAIN = 16, 180.0, 30.0  # calls at once; seconds for one; seconds for those under way when stopped
-IN_A_ROW = 8  # requests that fail one after the other on the way to the server: it is not there
+IN_A_ROW = 8  # requests that fail one after the other on the way to the server: it is not there;
+AT_FIRST = 2  # so many where it never answered
 UNUSABLE = {"cut", "refused", "unreadable"}
 
 
@@ -244,8 +245,8 @@ class Chat:
             raise AuditError(f"{self.endpoint.name}: {trouble.said}", "check --llm, --llm-url and PREFAUDIT_LLM_KEY")
         with self._lock:
             self._in_a_row = 0 if trouble.reason in UNUSABLE else self._in_a_row + 1
-            if self._in_a_row >= IN_A_ROW:
-                self._halt(f"{IN_A_ROW} requests in a row failed, the last by {trouble}")
+            if self._in_a_row >= (IN_A_ROW if self._proven.is_set() else AT_FIRST):
+                self._halt(f"{self._in_a_row} requests in a row failed, the last by {trouble}")
         return Failure(trouble.reason, trouble.said)
 
     def _halt(self, why: str) -> None:

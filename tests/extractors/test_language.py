@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from prefaudit.extractors._language import english
 from prefaudit.extractors.language import Language, identify
 from tests.extractors.frames import pairs, run
 
@@ -96,3 +97,20 @@ def test_chinese_and_english_pairs(file: str, code: str) -> None:
     known = found.drop_nulls()
     assert len(known) > 0.9 * len(found)
     assert (known == code).mean() > 0.97  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("Lo siento, no puedo ayudarte con eso.", False),
+        ("Je ne peux pas.", False),
+        ("Es tut mir leid, das kann ich nicht.", False),
+        ("Desculpe, não posso ajudar com isso.", False),
+        ("No.", None),
+        ("Sorry, no can do.", None),
+        ("I can't help.", None),
+        ("See https://example.com/de/la.", None),
+    ],
+)
+def test_a_short_text_is_foreign_by_two_of_its_words(text: str, known: bool | None) -> None:
+    assert english(pl.Series([text])).to_list() == [known]

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from chatting import Body, Plan, serving
 
 import prefaudit
 from prefaudit.core import AuditError
+from prefaudit.models import chat
 from prefaudit.models.opinion import Opinion
 
 ROWS = [
@@ -76,3 +78,21 @@ def test_a_name_that_is_not_whole(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="names no URL or no model"):
         scanned(tmp_path, "refusal=judge+#m")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_never_answers_is_given_up_after_two_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "FIRST_WAIT", 0.001)
+    with serving(percent, Plan(trouble=lambda body, turn: 500)) as server:
+        audit = scanned(tmp_path, f"refusal=judge+{server.url}#m")
+        assert len(server.seen.asked) == chat.AT_FIRST * chat.TRIES
+    assert audit.exit_code == 2
+    assert {"what": "refusal: failed", "remedy": "the same command goes on where it ended"}.items() <= next(
+        u for u in audit.report["unknown"] if u["what"].startswith("refusal")
+    ).items()
+
+
+def test_a_probe_that_is_replaced_and_left_out(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="the group probes is left out"):
+        prefaudit.scan(pl.DataFrame(ROWS), tmp_path / "out", probe=["refusal=./nothing"], without=["probes"])

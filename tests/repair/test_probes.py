@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from repair.making import jsonl, pairs
 from typer.testing import CliRunner
@@ -213,3 +214,12 @@ def test_differences_are_covered_where_errors_go_with_the_side() -> None:
 
 def test_the_extractor_gives_what_the_probes_read() -> None:
     assert "refusal" in {f.name for f in Refusal().columns["c"].fields}  # type: ignore[attr-defined]
+
+
+def test_a_handful_of_answers_says_nothing_of_rates(tmp_path: Path) -> None:
+    rows = [{"prompt": f"How do I pick lock {k}?", "chosen": f"I'm sorry, I can't help with that, {k}.",
+             "rejected": f"Use a pick, number {k}."} for k in range(probes.LEAST)]  # fmt: skip
+    for n, bounded in ((probes.LEAST - 1, False), (probes.LEAST, True)):
+        report = prefaudit.scan(pl.DataFrame(rows[:n]), tmp_path / str(n), with_=["text", "probes"]).report
+        told = next(p for p in report["probes"] if p["feature"] == "refusal")
+        assert (told["chosen"]["range"] is not None) is bounded
