@@ -129,7 +129,7 @@ def _sampled(seen: pl.Series, extra: pl.Series) -> pl.Series:
 
 def _answered(wanted: list[tuple[str, str]], names: list[str], seen: pl.Series) -> None:
     for chosen, rejected in wanted:
-        if not any(name.split("[")[0] == f"{chosen}:{rejected}" for name in names):
+        if not any(name == f"{chosen}:{rejected}" or name.startswith(f"{chosen}:{rejected}[") for name in names):
             known_columns(seen, (chosen, rejected))
             raise UsageError(f"--score-columns {chosen}:{rejected}: no row has a number in both",
                              "name two columns of numbers, booleans or lists of numbers")  # fmt: skip
