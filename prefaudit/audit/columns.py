@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 
 from prefaudit import stats
 from prefaudit.audit.measure import SIDES, Measures
+from prefaudit.stats.groups import dense
+from prefaudit.stats.sample import MOST
+from prefaudit.stats.sample import sizes as group_sizes
 from prefaudit.store import Store
+from prefaudit.store.spill import Column, ranges
 
 
 class Feature(NamedTuple):
@@ -71,54 +75,127 @@ READ = ("group", *(f"{side}.{name}" for side in SIDES for name in (*FEATURES, "l
 
 
 @dataclass(frozen=True)
+class Counted:
+    """What is counted over all pairs, a part at a time.
+
+    `known` says of the columns KNOWN whether any row has them; `numbers` are of the pairs with both answers: `pairs`,
+    `ties`, `both_bad`, `groups`, `largest_group`, and of either side how many texts are `distinct` and how often the
+    most frequent one stands (`top`); `unpaired` counts the other replies; `sample` says which pairs are gathered.
+    """
+
+    known: Mapping[str, bool]
+    numbers: Mapping[str, int]
+    unpaired: int
+    sample: stats.Sample
+
+
+@dataclass(frozen=True)
 class Columns:
-    """Arrays over the pairs that have both answers, in reading order.
+    """Arrays over the pairs that have both answers, in reading order; of more than MOST, over a sample.
 
     `y` is 1 where the label is chosen and 1/2 for a tie or both_bad. `features` are (chosen, rejected) arrays, NaN
     where not known. `meta` holds the columns META of the same pairs, NAMES and the languages of both sides as
-    categories, and `item` of `stats.items`. `unpaired` counts replies without another side; `known` says of the columns
-    KNOWN whether any row has them.
+    categories, and `item` of `stats.items`. `counted` is of all pairs.
     """
 
     meta: pl.DataFrame
     y: NDArray[np.float64]
     group: NDArray[np.int64]
     features: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
-    unpaired: int
-    known: Mapping[str, bool]
+    counted: Counted
 
 
-def gather(store: Store, measures: Measures) -> Columns:
-    """One pass over the parts; a million pairs with twenty features take under 100 MB."""
+def gather(store: Store, measures: Measures, seed: int | None = None, rows: Sequence[int] | None = None) -> Columns:
+    """Two passes over the parts: one counts, one gathers; 300,000 pairs with twenty features take some 30 MB.
+
+    Args:
+        store: of the audit.
+        measures: of the audit.
+        seed: of the sample; without it all pairs are gathered.
+        rows: gather these pairs alone, all of them.
+    """
+    counted = _counted(store, measures, seed)
     metas, groups = [], []
     sides: dict[str, list[list[np.ndarray]]] = {}
-    unpaired, known = 0, dict.fromkeys(KNOWN, False)
     for number in range(store.parts()):
-        meta = store.read("pairs", number, list(dict.fromkeys(META + KNOWN)))
-        known = {name: told or meta[name].null_count() < meta.height for name, told in known.items()}
+        meta = store.read("pairs", number, [*META, *NAMES])
         features = measures.features(number, READ)
-        meta = meta.select(*META, pl.col(NAMES).cast(pl.Categorical), _item(store, number, meta), *_languages(features))
-        both = meta["hash_chosen"].is_not_null() & meta["hash_rejected"].is_not_null()
-        unpaired += meta.height - int(both.sum())
-        metas.append(meta.filter(both))
-        features = features.filter(both)
-        groups.append(features["group"].to_numpy() if "group" in features.columns else metas[-1]["row"].to_numpy())
-        for at, side in enumerate(("c", "r")):
+        both = (meta["hash_chosen"].is_not_null() & meta["hash_rejected"].is_not_null()).to_numpy()
+        own = _group(features)
+        both &= counted.sample.holds(own) if rows is None else np.isin(meta["row"].to_numpy(), rows)
+        item = _item(store, number, meta)
+        meta = meta.select(*META, pl.col(NAMES).cast(pl.Categorical), item, *_languages(features))
+        here = np.flatnonzero(both)
+        metas.append(meta[here])
+        features = features[here]
+        groups.append(own[here])
+        for at, side in enumerate(SIDES):
             if side in features.columns:
                 fields = features[side].struct.unnest()
                 for name in FEATURES:
                     if name in fields.columns:
                         sides.setdefault(name, [[], []])[at].append(_packed(fields[name], FEATURES[name].cut))
     meta = pl.concat(metas, rechunk=True) if metas else pl.DataFrame()
-    tie = (meta["label"] != "chosen").to_numpy()
+    group = np.concatenate(groups) if groups else np.zeros(0, np.int64)
+    some = meta.height < counted.numbers["pairs"]
     return Columns(
         meta=meta,
-        y=np.where(tie, 0.5, 1.0),
-        group=np.concatenate(groups) if groups else np.zeros(0, np.int64),
+        y=np.where((meta["label"] != "chosen").to_numpy(), 0.5, 1.0),
+        group=dense(group) if some and rows is None else group,  # what counts by id takes no memory for those left out
         features=Features(sides),
-        unpaired=unpaired,
-        known=known,
+        counted=counted,
     )
+
+
+def _counted(store: Store, measures: Measures, seed: int | None) -> Counted:
+    """The first pass."""
+    known, labels, unpaired = dict.fromkeys(KNOWN, False), {"tie": 0, "both_bad": 0}, 0
+    hashes = {side: Column(np.uint64) for side in ("chosen", "rejected")}
+
+    def parts() -> Iterator[NDArray[np.int64]]:
+        nonlocal unpaired
+        for number in range(store.parts()):
+            meta = store.read("pairs", number, list(dict.fromkeys(["label", "hash_chosen", "hash_rejected", *KNOWN])))
+            for name, told in known.items():
+                known[name] = told or meta[name].null_count() < meta.height
+            both = meta["hash_chosen"].is_not_null() & meta["hash_rejected"].is_not_null()
+            unpaired += meta.height - int(both.sum())
+            meta = meta.filter(both)
+            for label in labels:
+                labels[label] += int((meta["label"] == label).sum())
+            for side, column in hashes.items():
+                column.add(meta[f"hash_{side}"].to_numpy())
+            yield _group(measures.features(number, ["group"]))[both.to_numpy()]
+
+    size = group_sizes(parts())
+    numbers = {"pairs": len(hashes["chosen"]), "ties": labels["tie"], "both_bad": labels["both_bad"],
+               "groups": int((size > 0).sum()), "largest_group": int(size.max(initial=0))}  # fmt: skip
+    for side, column in hashes.items():
+        numbers[f"distinct_{side}"], numbers[f"top_{side}"] = _repeated(column)
+    limit = numbers["pairs"] if seed is None else MOST
+    return Counted(known, numbers, unpaired, stats.Sample.of(size, limit, seed or 0))
+
+
+def _group(features: pl.DataFrame) -> NDArray[np.int64]:
+    return features["group" if "group" in features.columns else "row"].to_numpy()
+
+
+def _repeated(hashes: Column) -> tuple[int, int]:
+    """How many different hashes there are, and how often the most frequent one stands."""
+    found, top = 0, 0
+    for _, (key,) in ranges(hashes):
+        ordered = np.sort(key)
+        begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(key) else np.zeros(0, np.int64)
+        found += len(begins)
+        top = max(top, int(np.diff(np.append(begins, len(key))).max(initial=0)))
+    return found, top
+
+
+def length_of(columns: Columns) -> NDArray[np.float64]:
+    """Log-ratio of the lengths of the answers of each pair; zeros where no extractor tells them."""
+    if "chars" not in columns.features:
+        return np.zeros(len(columns.y))
+    return stats.length_ratio(*columns.features["chars"])
 
 
 def _item(store: Store, number: int, meta: pl.DataFrame) -> pl.Series:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from prefaudit import stats
 from prefaudit.audit.assemble import Judged, Statistics, report
-from prefaudit.audit.columns import FEATURES, Columns, gather
+from prefaudit.audit.columns import FEATURES, Columns, gather, length_of
 from prefaudit.audit.distributions import distributions
 from prefaudit.audit.gate import verdicts
 from prefaudit.audit.judgements import judgements
@@ -29,7 +29,7 @@ from prefaudit.core import EFFECTS, FINDINGS, Progress, Rule, fingerprint
 from prefaudit.rules import Judge
 from prefaudit.store import Store
 
-VERSION = 9
+VERSION = 10
 PERMUTATIONS = 20
 TOLD = ("agreement", "position", "shortcuts", "models", "lens", "strength", "consensus", "distributions",
         "effects_by_source", "principles", "constitution")  # fmt: skip
@@ -122,7 +122,7 @@ def _statistics(store: Store, measures: Measures, options: Options, progress: Pr
     have = store.load(path)
     if have is None:
         progress.start("effects", None)
-        have = _compute(gather(store, measures), options.seed, measures)
+        have = _compute(gather(store, measures, options.seed), options.seed, measures)
         progress.done()
         store.save(path, have)
     return Statistics(
@@ -141,7 +141,7 @@ def _compute(columns: Columns, seed: int, measures: Measures) -> dict[str, Any]:
     features = columns.features
     families = {name: FEATURES[name].family for name in features}
     labels = {name: FEATURES[name].words for name in features}
-    length = _length(columns)
+    length = length_of(columns)
     options = stats.EffectOptions(labels=labels)
     codes = _codes(columns.meta["annotator"])
     effects = stats.effects(columns.y, length, features, families, columns.group, codes, seed, options)
@@ -166,7 +166,7 @@ def _compute(columns: Columns, seed: int, measures: Measures) -> dict[str, Any]:
             **strength_metrics(outside),
             **principle_metrics(listed),
         },
-        "known": dict(columns.known),
+        "known": dict(columns.counted.known),
         **told,
         **outside,
         **listed,
@@ -192,12 +192,6 @@ class _Differences(Mapping[str, np.ndarray]):
         return len(self._features)
 
 
-def _length(columns: Columns) -> np.ndarray:
-    if "chars" not in columns.features:
-        return np.zeros(len(columns.y))
-    return stats.length_ratio(*columns.features["chars"])
-
-
 def _codes(annotator: pl.Series) -> np.ndarray | None:
     """Annotators as numbers, -1 where not known; None where no row names one."""
     if annotator.null_count() == annotator.len():
@@ -210,8 +204,10 @@ def _codes(annotator: pl.Series) -> np.ndarray | None:
 def _summary(effects: pl.DataFrame, columns: Columns, permuted: Mapping[str, Any]) -> dict[str, Any]:
     null = stats.EffectOptions().null
     told = effects.filter(pl.col("delta_win").is_not_null() & pl.col("low").is_not_null())
+    total = columns.counted.numbers["pairs"]
     return {
         "n": len(columns.y),
+        **({"of": total} if len(columns.y) < total else {}),
         "groups": len(stats.distinct(columns.group)),
         "features": told.height,
         "exceeding": told.filter(pl.col("bound").abs() > null).height,
@@ -222,21 +218,19 @@ def _summary(effects: pl.DataFrame, columns: Columns, permuted: Mapping[str, Any
 
 def _metrics(columns: Columns, baselines: Mapping[str, Any], annotators: int) -> dict[str, Any]:
     """The numbers that dataset rules read; one that is not known is left out."""
-    meta, sizes = columns.meta, np.bincount(columns.group) if len(columns.group) else np.zeros(1, np.int64)
+    told, pairs = columns.counted.numbers, columns.counted.numbers["pairs"]
     found: dict[str, Any] = {
-        "pairs": meta.height, "unpaired": columns.unpaired,
-        "ties": int((meta["label"] == "tie").sum()), "both_bad": int((meta["label"] == "both_bad").sum()),
-        "groups": int((sizes > 0).sum()), "largest_group": int(sizes.max()),
-        "annotators": annotators or None,
+        "pairs": pairs, "unpaired": columns.counted.unpaired, "ties": told["ties"], "both_bad": told["both_bad"],
+        "groups": told["groups"], "largest_group": told["largest_group"], "annotators": annotators or None,
+        "distinct_chosen": told["distinct_chosen"], "distinct_rejected": told["distinct_rejected"],
+        "top_chosen_share": told["top_chosen"] / pairs if pairs else None,
+        "top_rejected_share": told["top_rejected"] / pairs if pairs else None,
     }  # fmt: skip
-    if meta.height:
-        found |= {"tie_rate": 1 - float((columns.y == 1).mean()), "largest_group_share": int(sizes.max()) / meta.height}
+    if pairs:
+        won = pairs - told["ties"] - told["both_bad"]
+        found |= {"tie_rate": 1 - won / pairs, "largest_group_share": told["largest_group"] / pairs}
     for name in ("length_auc", "text_auc", "longer_wins"):
         if baselines.get(name) is not None:
             found[name] = baselines[name]
             found[f"{name}_low"], found[f"{name}_high"] = baselines[f"{name}_interval"]
-    for side in ("chosen", "rejected"):
-        counts = meta[f"hash_{side}"].value_counts()["count"]
-        found[f"distinct_{side}"] = counts.len()
-        found[f"top_{side}_share"] = counts.max() / meta.height if meta.height else None  # type: ignore[operator]
     return found

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit import stats
-from prefaudit.audit.columns import Columns
+from prefaudit.audit.columns import Columns, gather, length_of
 from prefaudit.audit.measure import Measures
 from prefaudit.core import Extractor
 from prefaudit.extractors.constitution import ASKED, VOTED, stored
@@ -48,7 +48,7 @@ def principles(measures: Measures, columns: Columns, length: Floats, baselines: 
         return {"principles": [], "constitution": {}}
     model = by_model(measures)
     if model is not None:  # all was chosen on the pairs it was asked about
-        columns, length, baselines = *_among(columns, length, model.ballots.rows), {}
+        columns, length, baselines = *_among(measures, columns, length, model.ballots.rows), {}
     found, given = stored(measures.state(extractor)), bool(measures.state(extractor)["given"][0])
     known = asked(measures)
     votes = _votes(measures, columns)
@@ -69,8 +69,11 @@ def principles(measures: Measures, columns: Columns, length: Floats, baselines: 
     return {"principles": _each(found, known), "constitution": section}
 
 
-def _among(columns: Columns, length: Floats, rows: Sequence[int]) -> tuple[Columns, Floats]:
+def _among(measures: Measures, columns: Columns, length: Floats, rows: Sequence[int]) -> tuple[Columns, Floats]:
     """Those of the pairs that are among these."""
+    if len(columns.y) < columns.counted.numbers["pairs"]:  # a sample, which has few of them
+        some = gather(measures.store, measures, rows=rows)
+        return some, length_of(some)
     here = np.isin(columns.meta["row"].to_numpy(), np.asarray(rows))
     features = {name: (chosen[here], rejected[here]) for name, (chosen, rejected) in columns.features.items()}
     meta = columns.meta.filter(pl.Series(here))

@@ -10,11 +10,13 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
-from prefaudit.core import Apply, Parts, fingerprint
+from prefaudit.core import Apply, Parts, RuleError, fingerprint
 from prefaudit.principles import constitution as chosen
 from prefaudit.principles import saved
 from prefaudit.principles.ask import spread
 from prefaudit.principles.constitution import Constitution, Ruled
+from prefaudit.stats.groups import dense
+from prefaudit.stats.sample import MOST, Sample, sizes
 
 VOTED = ("principles",)  # struct columns of votes
 ASKED = "asked"  # the list column of a language model's
@@ -55,7 +57,10 @@ class Constitutional:
         if self.llm or self.votes:
             object.__setattr__(self, "needs", ("groups", *VOTED, ASKED))
         if self.constitution and not self.constitution_print:
-            object.__setattr__(self, "constitution_print", fingerprint(saved.read(self.constitution)))
+            rules, principles = saved.read(self.constitution)
+            if not (self.llm or self.votes):
+                _answered(self.constitution, rules, {p.id for p in principles if p.sql is not None})
+            object.__setattr__(self, "constitution_print", fingerprint((rules, principles)))
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
@@ -65,15 +70,19 @@ class Constitutional:
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
         """One row: the constitution as JSON, and whether it was given."""
         extra = (ASKED,) if ASKED in self.needs else ()
-        frames = [_voted(f, sampled=True) for f in parts(["row", *self.reads, "group", *VOTED, *extra])]
+        sample = _sample(parts, seed, extra)
+        frames = [_voted(f.filter(pl.Series(sample.holds(f["group"].to_numpy()))), sampled=True)
+                  for f in parts(["row", *self.reads, "group", *VOTED, *extra])]  # fmt: skip
         frame = pl.concat(frames, how="diagonal").filter(
             pl.col("hash_chosen").is_not_null() & pl.col("hash_rejected").is_not_null()
         )
         y = np.where(frame["label"] == "chosen", 1.0, 0.5)
         votes = frame.drop("row", "group", *self.reads)
-        found = chosen.choose(votes, y, frame["group"].to_numpy(), seed)
+        group = frame["group"].to_numpy()
+        found = chosen.choose(votes, y, dense(group) if sample.share < 1 else group, seed)
         if self.constitution:
             rules, _ = saved.read(self.constitution)
+            _answered(self.constitution, rules, set(votes.columns))
             found = Constitution(rules, found.n, found.groups, found.total, stats=found.stats)
         told = json.dumps(chosen.plain(found), ensure_ascii=False)
         return pl.DataFrame({"told": [told], "given": [bool(self.constitution)]})
@@ -92,6 +101,26 @@ class Constitutional:
             return frame.select("row").with_columns(made.set(~known, None) if rules else _nothing(frame.height))
 
         return apply
+
+
+def _sample(parts: Parts, seed: int, asked: Sequence[str]) -> Sample:
+    """The pairs that the statistics of the audit are computed from; all where some were asked of a model."""
+    hashes = ["hash_chosen", "hash_rejected"]
+    size = sizes(f.filter(pl.all_horizontal(pl.col(hashes).is_not_null()))["group"].to_numpy()
+                 for f in parts(["group", *hashes]))  # fmt: skip
+    return Sample.of(size, int(size.sum()) if asked else MOST, seed)
+
+
+def _answered(path: str, rules: Sequence[Ruled], known: set[str]) -> None:
+    """Whether every rule of a list that is given has votes.
+
+    Raises:
+        RuleError: one has none: what the others then say is not what the list says.
+    """
+    missing = [rule.id for rule in rules if rule.id not in known]
+    if missing:
+        raise RuleError(f"{path}: nothing votes on {missing[0]!r}: only a reader can judge it",
+                        "--llm MODEL --llm-url URL, or --votes FILE")  # fmt: skip
 
 
 def stored(state: pl.DataFrame) -> Constitution:

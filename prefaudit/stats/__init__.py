@@ -13,6 +13,7 @@ from prefaudit.stats.groups import Union, components, distinct, folds, sample_gr
 from prefaudit.stats.intervals import bh, bh_families, cluster_rate, wilson
 from prefaudit.stats.permute import permuted
 from prefaudit.stats.position import position
+from prefaudit.stats.sample import Sample
 from prefaudit.stats.shortcuts import Names, Places, shortcuts
 from prefaudit.stats.votes import items
 
@@ -21,6 +22,7 @@ __all__ = [
     "EffectOptions",
     "Names",
     "Places",
+    "Sample",
     "Union",
     "agreement",
     "annotators",
