@@ -163,7 +163,7 @@ def placed(origins: Mapping[str, str], path: Keys, error: AuditError) -> UsageEr
 def located(file: str, path: Keys) -> str:
     """File, line, table and key of a value in a configuration file."""
     whole = ("tool", "prefaudit", *path) if Path(file).name == "pyproject.toml" else path
-    return place(file, Path(file).read_text(encoding="utf8"), whole)
+    return place(file, Path(file).read_text(encoding="utf-8-sig"), whole)
 
 
 def _file(path: Path | None) -> tuple[Path | None, dict[str, Any]]:
@@ -182,7 +182,7 @@ def _file(path: Path | None) -> tuple[Path | None, dict[str, Any]]:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows write a mark before it
     except FileNotFoundError as error:
         raise UsageError(f"no configuration file {path}", "check the path given to --config") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

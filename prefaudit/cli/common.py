@@ -64,6 +64,8 @@ def targets(output: list[str] | None, force: bool,
         if equals and not path:
             raise UsageError(f"{value} names no file", f"{name}=PATH, or {name} alone for the terminal")
         target = Path(path) if path else None
+        if target is not None and target.is_dir():
+            raise UsageError(f"{target} is a folder", f"name a file: {name}={target / 'FILE'}")
         if target is not None and target.exists() and not force and name not in INTO:
             raise UsageError(f"{target} exists", "name another file, or overwrite it with --force")
         if target is not None and not target.parent.is_dir():

@@ -130,7 +130,7 @@ def _lines(options: Options) -> dict[tuple[str | int, ...], int]:
     file = next((origin for origin in options.origins.values() if origin.endswith(".toml")), None)
     if file is None:
         return {}
-    found = places(Path(file).read_text(encoding="utf8"))
+    found = places(Path(file).read_text(encoding="utf-8-sig"))
     head = ("tool", "prefaudit") if Path(file).name == "pyproject.toml" else ()
     return {path[len(head) :]: line for path, line in found.items() if path[: len(head)] == head}
 

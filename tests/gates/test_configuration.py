@@ -73,6 +73,7 @@ def test_places_are_the_lines_on_which_keys_begin() -> None:
     ("[gate.SCH001]\n\nerror_if = 'rate > 200 %'", ":3: [gate.SCH001] error_if: 'rate > 200 %' is decided"),
     ("[map]\nprompt = 'q'\nchosne = 'x'", "prefaudit.toml:3: [map] chosne: unknown field"),
     ("\nformat = 'trx'", "prefaudit.toml:2: format: unknown format 'trx'"),
+    ("\ufeff[severity]\nSCH001 = 'bad'", "prefaudit.toml:2: [severity] SCH001: unknown severity"),
     ("baseline = 'none.json'", "--baseline none.json cannot be read"),
 ])  # fmt: skip
 def test_what_is_wrong_is_named_by_file_line_table_and_key(text: str, said: str) -> None:

@@ -135,7 +135,7 @@ def test_slices_are_judged_apart_and_decide_the_exit_code(tmp_path: Path) -> Non
 
 def test_gates_on_rules_that_hold_or_are_not_asked_and_on_effects(tmp_path: Path) -> None:
     gate = {"LEN001": {"error_if": "found == 0"}, "PII001": {"error_if": "found > 0"},
-            "effects": {"words": {"warn_if": "win_rate < 2"}, "emoji": {"error_if": "effect > 0"}}}  # fmt: skip
+            "effects": {"words": {"warn_if": "win_rate <= 1"}, "emoji": {"error_if": "effect > 0"}}}  # fmt: skip
     audit = scan(tmp_path / "a", gate=gate, fail_on="warning", severity={"SCH001": "info"})
     told = {g["on"]: (g["status"], g["severity"]) for g in audit.report["gates"]}
     assert told["LEN001"] == ("failed", "error")
