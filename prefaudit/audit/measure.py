@@ -24,6 +24,7 @@ from prefaudit.core import (
 )
 from prefaudit.extractors import EXTRACTORS, GROUPS, ON_REQUEST
 from prefaudit.extractors._classified import taken_over
+from prefaudit.principles.library import measurable
 from prefaudit.store import Store
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def choose(options: Options) -> tuple[Extractor, ...]:
     asked = {"lens"} if options.embedder or options.lens or options.lens_features or options.lens_active else set()
     if options.probe and ("probes" in options.without or (exact and "probes" not in exact)):
         raise UsageError("--probe replaces a probe, and the group probes is left out", "leave out one of the two")
+    if not (options.llm or options.votes):
+        measurable(options.principles)
     wanted = exact or (set(GROUPS) - ON_REQUEST | asked | added) - set(options.without)
     names = {"groups"} | {extractor for group in wanted for extractor in GROUPS[group]}
     names |= {"names"} if options.llm and "lens" in names and "names" not in options.without else set()

@@ -24,6 +24,9 @@ BIGGEST = 200_000  # bytes of a file
 
 KEYS = {"id", "text", "otherwise", "sql", "source", "case"}
 REQUIRED = ("id", "text", "sql")
+COLUMNS = {"row", "source_row", "label", "group", "hash_chosen", "hash_rejected", "c", "r", "principles", "asked",
+           "score", "support", "opposition", "speaking", "decides"}  # fmt: skip
+"""Names of columns that stand beside the votes: no principle has them."""
 _ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 
@@ -140,6 +143,19 @@ def load(path: str | Path) -> tuple[Principle, ...]:
     return _distinct(found, str(path))
 
 
+def measurable(paths: Iterable[str | Path]) -> None:
+    """Whether the principles of these files can be asked without a reader.
+
+    Raises:
+        RuleError: one has no SQL, or as `load`.
+    """
+    for path in paths:
+        for principle in load(path):
+            if principle.sql is None:
+                raise RuleError(f"{path}: only a reader can judge {principle.text!r}",
+                                "--llm MODEL --llm-url URL; or TOML with an sql for each")  # fmt: skip
+
+
 def _distinct(found: Iterable[Principle], where: str) -> tuple[Principle, ...]:
     by_id: dict[str, Principle] = {}
     for principle in found:
@@ -174,6 +190,8 @@ def _principle(row: dict[str, Any], source: Source, family: str, parser: Parser)
     name = row["id"]
     if not _ID.fullmatch(name):
         raise RuleError(f"id: {name!r} is not lower-case words joined by underscores")
+    if name in COLUMNS:
+        raise RuleError(f"id: {name!r} is the name of a column beside the votes", "choose another")
     for key in ("text", "otherwise"):
         if row.get(key) and (not row[key].startswith(OPENING) or len(row[key]) > LONGEST + len(OPENING)):
             raise RuleError(f"{name}: {key} has to begin with {OPENING!r} and be short")

@@ -10,7 +10,7 @@ from typing import Any
 
 from prefaudit.core import RuleError
 from prefaudit.principles.constitution import Ruled
-from prefaudit.principles.library import LONGEST, OPENING, Principle
+from prefaudit.principles.library import COLUMNS, LONGEST, OPENING, Principle
 from prefaudit.rules.sql import Parser
 
 SCHEMA = "prefaudit.constitution/1"
@@ -59,7 +59,8 @@ def read(path: str | Path) -> tuple[tuple[Ruled, ...], tuple[Principle, ...]]:
 def _rule(said: Mapping[str, Any]) -> tuple[Ruled, Principle]:
     rule = Ruled(str(said["id"]), int(said["sign"]), float(said["weight"]))
     text, sql = str(said["text"]), said.get("sql")
-    if rule.sign not in (-1, 1) or not 0 <= rule.weight < 100 or not rule.id.isidentifier():
+    json.dumps(said, ensure_ascii=False).encode()  # half a character is none
+    if rule.sign not in (-1, 1) or not 0 <= rule.weight < 100 or not rule.id.isidentifier() or rule.id in COLUMNS:
         raise ValueError(f"{rule.id!r} has the sign {rule.sign} and the weight {rule.weight}")
     if not text.startswith(OPENING) or len(text) > LONGEST + len(OPENING):
         raise ValueError(f"{rule.id!r}: the text has to begin with {OPENING!r} and be short")

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import prefaudit
 from prefaudit.cli import app
 from prefaudit.core import RuleError, UsageError
+from prefaudit.principles import saved
 from prefaudit.reports import render
 from prefaudit.reports.principles import page
 
@@ -141,6 +142,13 @@ def test_own_principles_are_asked_and_few_pairs_are_told(data: Path, tmp_path: P
     assert "brick" in {p["id"] for p in audit.report["principles"]}
     assert "10 groups" in audit.report["constitution"]["note"] and audit.report["complete"]
     assert {r["status"] for r in audit.report["rules"] if r["code"].startswith("PRN")} == {"unjudged"}
+    for listed in (tmp_path / "p.txt", tmp_path / "c.json"):
+        rule = {"id": "x", "sign": 1, "weight": 1, "text": "Select the response that is kind", "sql": None}
+        whole = json.dumps({"schema": saved.SCHEMA, "rules": [rule]})
+        listed.write_text("is kind" if listed.suffix == ".txt" else whole)
+        given = {"principles": [str(listed)]} if listed.suffix == ".txt" else {"constitution": str(listed)}
+        with pytest.raises(RuleError, match="only a reader can judge"):
+            prefaudit.scan(str(some), tmp_path / "c", with_=ONLY, **given)
     own.unlink()
     assert "principles" in prefaudit.Audit(tmp_path / "a").features().collect_schema()
     with pytest.raises(RuleError, match=r"own\.toml"):

@@ -113,6 +113,7 @@ def test_files(tmp_path: Path) -> None:
     [
         'id = "x"\ntext = "Select the response that is x"\nsql = "a.words > (select 1)"',
         'id = "X"\ntext = "Select the response that is x"\nsql = "a.words > 1"',
+        'id = "score"\ntext = "Select the response that is x"\nsql = "a.words > 1"',
         'id = "x"\ntext = "Pick x"\nsql = "a.words > 1"',
         'id = "x"\ntext = "Select the response that is x"',
         'id = "x"\ntext = "Select the response that is x"\nsql = "a.words > 1"\nsqll = "b"',

@@ -368,6 +368,10 @@ def test_a_scan_stopped_by_the_cap_is_incomplete_and_goes_on(tmp_path: Path) -> 
         assert len(server.seen.asked) == 37 and first.exit_code == 2
         error = next(e["error"] for e in first.report["extractors"] if e["name"] == "asked")
         assert "63 were not asked" in error
+        told = page(first.report)
+        assert told.startswith("INCOMPLETE AUDIT") and "63 were not asked" in " ".join(told.split())
+        with pytest.raises(AuditError, match="63 were not asked"):
+            EXPORTS["markdown"](first)
         last = scanned(server, tmp_path / "a", principles=files)
     assert last.exit_code == 0 and len(server.seen.asked) == 100 == len(set(server.seen.keys))
 
