@@ -51,7 +51,7 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
     progress.start("judge", store.parts())
     for number in range(store.parts()):
         frame = _part(store, measures, number, [*engine.columns(), *CUT])
-        groups.append(frame["group"].to_numpy())
+        groups.append(frame["group"].to_numpy().astype(np.int32))
         found.append(engine.pairs(frame))
         cuts.append(part(frame))
         progress.step(1)
@@ -69,7 +69,7 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
     findings = pl.concat([pl.DataFrame(schema=FINDINGS), *found]).sort(
         "rule", "row", nulls_last=True, maintain_order=True
     )
-    group = np.concatenate(groups) if groups else np.zeros(0, np.int64)
+    group: NDArray[Any] = np.concatenate(groups) if groups else np.zeros(0, np.int32)
     results = engine.results(lambda fired: _interval(fired, group))
     gates = verdicts(options, results, statistics.effects, cuts, group, engine.fired, findings)
     if gates:

@@ -22,14 +22,13 @@ Fired = Callable[[str], pl.Series]
 
 def part(frame: pl.DataFrame) -> pl.DataFrame:
     """What the slices are cut by, and what is told of them, of one part as pair rules see it."""
-    chars = [_field(frame, side, "chars").cast(pl.Float32).alias(side) for side in ("c", "r")]
     spoken = [_field(frame, side, "language") for side in ("c", "r")]
     columns = {name: frame[name] if name in frame.columns else _nulls(frame) for name in BY[:2]}
     cut = {name: column.cast(pl.String).cast(pl.Categorical) for name, column in columns.items()}
     language = pl.DataFrame({"a": spoken[0], "b": spoken[1]}).select(
         pl.when(pl.col("a") == pl.col("b")).then("a").cast(pl.Categorical).alias("language")
     )
-    return pl.DataFrame({**cut, "label": frame["label"].cast(pl.Categorical)}).hstack(language).hstack(chars)
+    return pl.DataFrame({**cut, "tie": frame["label"] != "chosen", "longer": _longer(frame)}).hstack(language)
 
 
 def slices(parts: Sequence[pl.DataFrame], group: NDArray[np.int64], results: Sequence[Mapping[str, Any]],
@@ -50,8 +49,8 @@ def slices(parts: Sequence[pl.DataFrame], group: NDArray[np.int64], results: Seq
     cuts = [(by, codes, names) for by in BY for codes, names in _codes(frame, by)]
     if not cuts:
         return []
-    won = _longer(frame)
-    tie = (frame["label"] != "chosen").to_numpy()
+    won = frame["longer"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    tie = frame["tie"].to_numpy()
     counted: dict[str, dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]] = {by: {} for by, *_ in cuts}
     for rule in results:
         if rule["scope"] == "pair" and rule["status"] == "fired":
@@ -142,11 +141,11 @@ def _one(at: NDArray[np.bool_], won: NDArray[np.float64], tie: NDArray[np.bool_]
             "longer_wins_interval": list(rate[1:]) if known else None}  # fmt: skip
 
 
-def _longer(frame: pl.DataFrame) -> NDArray[np.float64]:
-    """1 where the longer answer was chosen, 0 where the shorter, NaN in a tie, of equal length or with one answer."""
-    differ = (frame["c"] - frame["r"]).fill_null(0).to_numpy()
-    clear = (frame["label"] == "chosen").to_numpy() & (differ != 0)
-    return np.where(clear, (differ > 0).astype(np.float64), np.nan)
+def _longer(frame: pl.DataFrame) -> pl.Series:
+    """Whether the longer answer was chosen; null in a tie, of equal length or with one answer."""
+    chosen, rejected = (_field(frame, side, "chars").cast(pl.Float32) for side in ("c", "r"))
+    differ = (chosen - rejected).fill_null(0)
+    return (differ > 0).set(~((frame["label"] == "chosen") & (differ != 0)), None)
 
 
 def _field(frame: pl.DataFrame, side: str, name: str) -> pl.Series:

@@ -30,12 +30,26 @@ class Tally:
     extreme: float | None = None
     extreme_row: int | None = None
     message: str = ""
-    fired: list[pl.Series] = field(default_factory=list)
+    fired: list[tuple[bool | None, int] | pl.Series] = field(default_factory=list)  # one answer for n pairs, or n
 
     @property
     def columns(self) -> frozenset[str]:
         """Dotted paths that value and where read."""
         return self.value.columns | self.where.columns
+
+    def answered(self, fired: pl.Series) -> None:
+        """Keep the answers of a part; a part that has one answer for all its pairs takes no memory."""
+        none, some = fired.null_count(), int(fired.sum() or 0)
+        alike = fired.len() in (none, some) or not (none or some)
+        value = None if none else bool(some)
+        self.fired.append((value, fired.len()) if alike else fired)
+
+    def answers(self) -> pl.Series:
+        """One answer a pair, null where unjudged."""
+        parts = [
+            one if isinstance(one, pl.Series) else pl.repeat(*one, dtype=pl.Boolean, eager=True) for one in self.fired
+        ]
+        return pl.concat(parts) if parts else pl.Series([], dtype=pl.Boolean)
 
     def worse(self, value: float) -> bool:
         """Whether a value is more extreme than what was seen; the first of equals stays."""

@@ -69,7 +69,7 @@ class Judge:
             tally.missing = tuple(sorted(tally.columns - have))
             if tally.error or tally.missing:
                 tally.unjudged += frame.height
-                tally.fired.append(pl.repeat(None, frame.height, dtype=pl.Boolean, eager=True))
+                tally.fired.append((None, frame.height))
             else:
                 open_.append(tally)
         table = narrow(frame, set().union(*(t.columns for t in open_)) | {"row"})
@@ -111,8 +111,7 @@ class Judge:
 
     def fired(self, code: str) -> pl.Series:
         """A rule's answers: Boolean, null where unjudged, one a pair in the order judged."""
-        parts = self._tallies[code].fired
-        return pl.concat(parts) if parts else pl.Series([], dtype=pl.Boolean)
+        return self._tallies[code].answers()
 
     def results(self, interval: Interval | None = None) -> list[dict[str, Any]]:
         """The report's `rules`, ordered by code.
@@ -227,7 +226,7 @@ def _count(tally: Tally, fired: pl.Series) -> None:
 
 def _count_pairs(tally: Tally, answer: pl.DataFrame) -> pl.DataFrame:
     _count(tally, answer["fired"])
-    tally.fired.append(answer["fired"])
+    tally.answered(answer["fired"])
     found = answer.filter("fired").select(row=pl.col("key").cast(pl.Int64), value="value")
     if found.height:
         tally.rows = sorted({*tally.rows, *found["row"].bottom_k(EXAMPLES).to_list()})[:EXAMPLES]
@@ -271,7 +270,7 @@ def _threshold(rule: Rule) -> float | None:
 def _fail(tally: Tally, error: BaseException, rows: int) -> None:
     tally.error = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     tally.unjudged += rows
-    tally.fired.append(pl.repeat(None, rows, dtype=pl.Boolean, eager=True))
+    tally.fired.append((None, rows))
 
 
 def _findings(tally: Tally, found: pl.DataFrame) -> pl.DataFrame:
