@@ -46,7 +46,7 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
     told = json.loads(state["told"][0])
     naming = json.loads(measures.state(found["names"])["told"][0]) if "names" in found else {}
     told["each"] = _called(told["each"], naming.pop("each", []))
-    values = _Values.read(measures, found["lens"], columns)
+    values = Presence.read(measures, found["lens"], columns)
     labels = {f"lens.{e['feature']}": f"{e['feature']}: {e['name']}" for e in told["each"]}
     own = _effects(columns, length, values, labels, effects, seed)
     unstable = [f"lens.{e['feature']}" for e in told["each"] if not e["stable"]]
@@ -107,14 +107,16 @@ def _called(each: list[dict[str, Any]], naming: list[dict[str, Any]]) -> list[di
     return found
 
 
-class _Values(Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]):
-    """The sign of every feature in the pairs in which it is present, as the effects table reads them."""
+class Presence(Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]):
+    """The sign of every feature in the pairs in which it is present, NaN where not known, as the effects table reads
+    them; `examples` are the rows with most of each."""
 
     def __init__(self, signs: NDArray[np.int8], examples: list[list[int]]) -> None:
         self._signs, self.examples = signs, examples
 
     @classmethod
-    def read(cls, measures: Measures, extractor: Extractor, columns: Columns) -> _Values:
+    def read(cls, measures: Measures, extractor: Extractor, columns: Columns) -> Presence:
+        """Of an audit's pairs with both answers, in the order of `columns`."""
         rows = columns.meta["row"].to_numpy()
         signs, best, at = [], [], []
         for number in range(measures.store.parts()):
@@ -143,7 +145,7 @@ class _Values(Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]):
         return int(self._signs.shape[1])
 
 
-def _effects(columns: Columns, length: NDArray[np.float64], values: _Values, labels: dict[str, str],
+def _effects(columns: Columns, length: NDArray[np.float64], values: Presence, labels: dict[str, str],
              others: pl.DataFrame, seed: int) -> pl.DataFrame:  # fmt: skip
     """EFFECTS of the features; q counts false discoveries among them, and is never below that over all features."""
     families = dict.fromkeys(values, FAMILY)
@@ -153,7 +155,7 @@ def _effects(columns: Columns, length: NDArray[np.float64], values: _Values, lab
     return own.with_columns(q=pl.max_horizontal("q", over_all)).select(list(EFFECTS))
 
 
-def _slopes(each: list[dict[str, Any]], values: _Values, columns: Columns, length: NDArray[np.float64],
+def _slopes(each: list[dict[str, Any]], values: Presence, columns: Columns, length: NDArray[np.float64],
             by: str) -> list[dict[str, Any]]:  # fmt: skip
     """The features with their slopes by annotator or source, where these are known; q counts over the features."""
     named = columns.meta[by].cast(pl.String)

@@ -181,7 +181,7 @@ def review(
             say(told)
 
 
-@scan_options(*READ)
+@scan_options(*READ, "lens", "embedder")
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="An audit folder, or a dataset.")], given: dict[str, Any],
     after: Annotated[str, typer.Argument(metavar="B", help="Another.")],

@@ -16,6 +16,7 @@ from prefaudit.core import Progress
 from prefaudit.repair import session
 from prefaudit.repair.drift import drift
 from prefaudit.repair.matching import CHANGES, match
+from prefaudit.repair.through import through
 
 SCHEMA = "prefaudit.diff/1"
 WORTH = 0.01  # a change of a win rate that is worth a word
@@ -28,7 +29,8 @@ class Diff:
     """Two audits side by side; whatever is told of both is told as (before, after).
 
     `rows` counts pairs by what became of them, `changes` names each that did not stay as it was (the columns CHANGES),
-    `effects` holds the drift of every feature with intervals. `differs` says whether any pair did not stay.
+    `effects` holds the drift of every feature with intervals, `lens` that of the features of a lens which both audits
+    have, else why not, or nothing. `differs` says whether any pair did not stay.
     """
 
     names: tuple[str, str]
@@ -37,6 +39,7 @@ class Diff:
     rules: list[dict[str, Any]]
     effects: list[dict[str, Any]]
     sources: list[dict[str, Any]]
+    lens: dict[str, Any] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
     changes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANGES))
 
@@ -50,7 +53,7 @@ class Diff:
         """All but `changes` as a plain dict: what `--output-format json` writes."""
         return {"schema": SCHEMA, "before": self.names[0], "after": self.names[1], "words": self.words,
                 "rows": self.rows, "dataset": self.dataset, "rules": self.rules, "effects": self.effects,
-                "sources": self.sources}  # fmt: skip
+                "sources": self.sources, "lens": self.lens}  # fmt: skip
 
 
 def diff(before: Any, after: Any, **options: Any) -> Diff:
@@ -81,7 +84,9 @@ def compare(before: Any, after: Any, options: Options, progress: Progress | None
     names = (str(audits[0].folder), str(audits[1].folder))
     rows = _rows(found.same, found.changes)
     words = [*_words(dataset, effects, sources), _account(rows)]
-    return Diff(names, rows, dataset, _rules(a, b), effects, sources, words, found.changes)
+    seen = through((audits[0], audits[1]), (x, y), found.links)
+    words += [seen["note"]] if "note" in seen else []
+    return Diff(names, rows, dataset, _rules(a, b), effects, sources, seen, words, found.changes)
 
 
 def _audit(given: Any, options: Options, progress: Progress | None) -> Audit:

@@ -29,7 +29,7 @@ def drift(before: Columns, after: Columns, links: pl.DataFrame) -> list[dict[str
         A dict a feature that both versions have: feature, label, and `chosen`, `rejected` (means) and `win_rate` (of
         the answer with more of it, where they differ; a tie is one half), each with before, after, change, interval, n.
     """
-    a, b, clusters = _clusters(before, after, links)
+    a, b, clusters = clustered(before, after, links)
     out = []
     for name in before.features:
         if name not in after.features:
@@ -38,20 +38,20 @@ def drift(before: Columns, after: Columns, links: pl.DataFrame) -> list[dict[str
         row: dict[str, Any] = {"feature": name, "label": FEATURES[name].words}
         for k, side in enumerate(("chosen", "rejected")):
             x, y = (s[k].astype(np.float64) for s in sides)
-            row[side] = _moved(x, y, a, b, clusters)
-        wins = [_wins(*s, v.y) for s, v in zip(sides, (before, after), strict=True)]
-        row["win_rate"] = _moved(wins[0], wins[1], a, b, clusters)
+            row[side] = moved(x, y, a, b, clusters)
+        won = [wins(*s, v.y) for s, v in zip(sides, (before, after), strict=True)]
+        row["win_rate"] = moved(won[0], won[1], a, b, clusters)
         out.append(row)
     return out
 
 
-def _wins(chosen: np.ndarray, rejected: np.ndarray, y: Floats) -> Floats:
+def wins(chosen: np.ndarray, rejected: np.ndarray, y: Floats) -> Floats:
     """1 where the answer with more is the preferred one, 1/2 for a tie; NaN where they do not differ."""
     difference = chosen - rejected
     return np.where(difference > 0, y, np.where(difference < 0, 1 - y, np.nan))
 
 
-def _clusters(before: Columns, after: Columns, links: pl.DataFrame) -> tuple[Ints, Ints, int]:
+def clustered(before: Columns, after: Columns, links: pl.DataFrame) -> tuple[Ints, Ints, int]:
     """The cluster of every pair of both versions, and how many there are."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -68,7 +68,7 @@ def _clusters(before: Columns, after: Columns, links: pl.DataFrame) -> tuple[Int
     return label[before.group].astype(np.int64), label[sizes[0] + after.group].astype(np.int64), int(count)
 
 
-def _moved(x: Floats, y: Floats, a: Ints, b: Ints, clusters: int) -> dict[str, Any]:
+def moved(x: Floats, y: Floats, a: Ints, b: Ints, clusters: int) -> dict[str, Any]:
     """Means of x (before, in clusters a) and y (after, in clusters b), NaN left out, and their difference."""
     sums, sizes, means, n = np.zeros(clusters), np.zeros(clusters), [], []
     for sign, values, of in ((-1.0, x, a), (1.0, y, b)):

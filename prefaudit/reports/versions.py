@@ -9,7 +9,7 @@ from typing import Any
 from prefaudit.core import unknown
 from prefaudit.reports import json
 from prefaudit.reports.markdown import escape, table
-from prefaudit.reports.words import clean, clip, decimal, hundred, known, pad, pair_of
+from prefaudit.reports.words import chance, clean, clip, decimal, hundred, known, pad, pair_of, percent, points
 
 MOST = 12  # features and sources that are shown
 KINDS = ("removed", "added", "changed", "relabelled")
@@ -50,9 +50,25 @@ def _tables(report: dict[str, Any]) -> Iterator[Table]:
         head = ["win before", "after", "change [95 %], pts", "chosen", "rejected"]
         moved = [e for e in report["effects"] if any(e[what]["change"] for what in ("win_rate", "chosen", "rejected"))]
         yield "CHOSEN HAS MORE", head, [_effect(e) for e in moved[:MOST]] or [["nothing moved", *["-"] * 5]]
+    if "each" in report.get("lens", {}):
+        yield _through(report["lens"])
     if report["sources"]:
         first = sorted(report["sources"], key=lambda s: s["pairs"][1] / max(1, s["pairs"][0]))[:MOST]
         yield "SOURCES", both, [[clean(s["source"], 60), *map(_number, s["pairs"])] for s in first]
+
+
+def _through(lens: Mapping[str, Any]) -> Table:
+    """The features of a lens that both have, the surest change of an effect first."""
+    rows = []
+    for e in lens["each"][:MOST]:
+        there, sides = e["prevalence"], [points(v) if known(v) else "-" for v in e["delta_win"]]
+        share = [percent(there[k]) if known(there[k]) else "-" for k in ("before", "after")]
+        change = points(e["delta_change"], e["interval"]) if known(e["delta_change"]) else "-"
+        mark = "" if e["stable"] else " (unstable)"
+        rows.append([f"{clean(e['feature'], 8)}: {clean(e['name'], 60)}{mark}", *share, *sides, change,
+                     chance(e["q"]) or "-"])  # fmt: skip
+    head = ["present before", "after", "effect before", "after", "change [95 %], pts", "q"]
+    return "LENS, AT EQUAL LENGTH", head, rows
 
 
 def _examples(rows: Sequence[Mapping[str, Any]]) -> str:
