@@ -19,7 +19,7 @@ import typer
 from prefaudit.cli import app
 from prefaudit.cli.options import SCAN
 from prefaudit.core import Extractor
-from prefaudit.extractors import EXTRACTORS, GROUPS, ON_REQUEST
+from prefaudit.extractors import EXTRACTORS, GROUPS, ON_REQUEST, SAMPLED
 from prefaudit.rules import builtin, explain
 from prefaudit.rules.file import PREFIXES
 
@@ -79,6 +79,8 @@ def _facts(cls: type[Extractor], group: str) -> str:
         when = "always" if cls.name == "groups" else "where another extractor needs it"
     elif group in ON_REQUEST:
         when = f"on request: `--with +{group}`"
+    elif group in SAMPLED:
+        when = f"on a sample in scans of 50,000 pairs and more; of all pairs with `--with +{group}`"
     else:
         when = f"in every scan; `--without {group}` leaves its group out"
     options = [f"`{_option(f.name)}`" for f in fields(extractor) if f.name in SCAN]  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from prefaudit.core import (
     recipe,
     unknown,
 )
-from prefaudit.extractors import EXTRACTORS, GROUPS, ON_REQUEST
+from prefaudit.extractors import EXTRACTORS, GROUPS, ON_REQUEST, SAMPLED
 from prefaudit.extractors._classified import taken_over
 from prefaudit.principles.library import measurable
 from prefaudit.store import Store
@@ -54,11 +54,12 @@ def choose(options: Options) -> tuple[Extractor, ...]:
         raise UsageError("--probe replaces a probe, and the group probes is left out", "leave out one of the two")
     if not (options.llm or options.votes):
         measurable(options.principles)
-    wanted = exact or (set(GROUPS) - ON_REQUEST | asked | added) - set(options.without)
+    spared = {name for name, needs in SAMPLED.items() if not needs.isdisjoint(options.without)}
+    wanted = exact or (set(GROUPS) - ON_REQUEST - spared | asked | added) - set(options.without)
     names = {"groups"} | {extractor for group in wanted for extractor in GROUPS[group]}
     names |= {"names"} if options.llm and "lens" in names and "names" not in options.without else set()
     vectors = "lens" in wanted or bool(options.embedder or options.lens)
-    given = {**vars(options), "vectors": vectors}
+    given = {**vars(options), "vectors": vectors, "sampled": "consensus" not in exact | added}
     return in_order({cls.name: configured(cls, given) for cls in EXTRACTORS}, names)
 
 
@@ -142,8 +143,12 @@ class Measures:
     _recent: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict)
 
     def settle(self, pairs: int) -> None:
-        """Let extractors that choose by the number of pairs choose; what they chose is then part of their recipe."""
-        self.extractors = tuple(e.settled(pairs) if hasattr(e, "settled") else e for e in self.extractors)
+        """Let extractors that choose by the number of pairs choose; what they chose is then part of their recipe.
+
+        One that is not worth its time with so many pairs steps back (None).
+        """
+        chosen = (e.settled(pairs) if hasattr(e, "settled") else e for e in self.extractors)
+        self.extractors = tuple(e for e in chosen if e is not None)
 
     def print_of(self, extractor: Extractor) -> str:
         """The fingerprint under which the columns lie: of the recipe and of the pairs it measures."""

@@ -63,7 +63,7 @@ def unknowns(
         what, remedy = f"{name}: not measured", f"with the group {group}"
         if name in failed:
             what, remedy = f"{name}: failed", "the same command goes on where it ended"
-        elif group in extractors.ON_REQUEST:
+        elif group in extractors.ON_REQUEST or group in extractors.SAMPLED:
             remedy = f"--with +{group}"
         found.append({"what": what, "rules": waiting, "remedy": remedy})
         unjudged -= set(waiting)

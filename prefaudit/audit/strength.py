@@ -251,6 +251,8 @@ def _consensus(measures: Measures, extractor: Extractor, columns: Columns, lengt
     mean = np.where(columns.y == 1, mean, np.nan)
     known = ~np.isnan(mean)
     told: dict[str, Any] = {"n": int(known.sum()), "trained": int(about["weight"])}
+    if getattr(extractor, "share", 1.0) < 1:
+        told["share"] = extractor.share  # type: ignore[attr-defined]
     if not known.any():
         return {**told, "note": "too few groups to fit a head"}
     shares = state.filter(pl.col("fold") >= 0).group_by("view", maintain_order=True).agg(pl.col("share").mean())

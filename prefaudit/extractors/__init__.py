@@ -83,4 +83,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 # Groups that run only where --with names them or an option asks for them: they cost more than the rest together.
-ON_REQUEST = frozenset({"asked", "consensus", "lens", "names"})
+ON_REQUEST = frozenset({"asked", "lens", "names"})
+
+# Default groups that a scan nobody named them in measures of large datasets alone, on a sample; and what they rest on.
+SAMPLED = {"consensus": frozenset({"text", "probes"})}

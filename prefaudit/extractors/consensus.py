@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,9 +17,11 @@ from prefaudit.extractors._vectors import axes, differences
 from prefaudit.extractors._words import Words, fitted
 from prefaudit.stats.heads import FOLDS, Heads, View, cross_fit, scored
 from prefaudit.stats.interaction import prompt_gain
+from prefaudit.stats.sample import place
 
 CONSENSUS = pl.Struct({"mean": pl.Float64()})
 SAMPLE = 5_000  # pairs on which the heads are fitted
+MEASURED = 50_000  # pairs that are measured where nobody asked: of fewer none, of more a seeded sample
 KNOTS = (0.1, 0.3, 0.7, 1.5)  # of the log-ratio of lengths, where the curve may bend
 CROSSED = 8  # measured differences that are looked at together with the prompt
 DIGITS = 6
@@ -37,13 +39,19 @@ class Consensus:
     minus rejected, weighted by what it is worth on rows it did not see (`stats.heads`). There is no spread and no
     agreement: heads of the same data differ by chance alone.
 
-    Null for a reply without another side, and for all pairs where fewer than 40 groups would train a head.
+    Null for a reply without another side, outside the sample, and for all pairs where fewer than 40 groups would train
+    a head.
 
     Attributes:
         vectors: whether the scan has an embedder.
+        sampled: nobody asked for it: it is measured from 50,000 pairs on, of a seeded sample of about so many in whole
+            groups.
+        share: of the groups in that sample, once the number of pairs is known.
     """
 
     vectors: bool = False
+    sampled: bool = False
+    share: float = 1.0
 
     name: ClassVar[str] = "consensus"
     version: ClassVar[int] = 5
@@ -55,6 +63,12 @@ class Consensus:
         """Note whose vectors there are."""
         if self.vectors:
             object.__setattr__(self, "needs", (*type(self).needs, "embed"))
+
+    def settled(self, pairs: int) -> Consensus | None:
+        """How large the sample is; None where it is not measured."""
+        if not self.sampled:
+            return self
+        return None if pairs < MEASURED else replace(self, share=MEASURED / pairs)
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
@@ -109,7 +123,10 @@ class Consensus:
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             score = np.full(frame.height, np.nan)
-            known = np.flatnonzero((frame["chosen"].is_not_null() & frame["rejected"].is_not_null()).to_numpy())
+            there = (frame["chosen"].is_not_null() & frame["rejected"].is_not_null()).to_numpy()
+            if self.share < 1:
+                there &= place(frame["group"].to_numpy(), said["seed"]) < self.share
+            known = np.flatnonzero(there)
             if words is not None and len(known):
                 inside = frame if len(known) == frame.height else frame[known]
                 fold = fold_of(inside["group"].to_numpy(), said["seed"])

@@ -81,7 +81,8 @@ def begin(data: Any, options: Options, audit: str | Path | None, progress: Progr
 def asking(options: Options, *said: str | float | None) -> Options:
     """The options, with consensus among what is measured where one of these words asks for it."""
     wanted = any(isinstance(one, str) and "consensus" in one for one in said)
-    return replace(options, with_=(*options.with_, "+consensus")) if wanted and not options.with_ else options
+    added = all(name.startswith("+") for name in options.with_)
+    return replace(options, with_=(*options.with_, "+consensus")) if wanted and added else options
 
 
 def as_scanned(opened: reading.Opened, audit: str | Path | None, options: Options) -> Options:

@@ -117,6 +117,8 @@ def _consensus(told: dict[str, Any]) -> list[str]:
     said = [f"consensus, no evidence: the rest of the data predicts the other answer in "
             f"{percent(whole.get('rate'), whole.get('interval'))} of {count(told.get('n'))} pairs; in "
             f"{count(last.get('n'))} at odds over 2.7"]  # fmt: skip
+    if known(told.get("share")):
+        said[0] += f" (a seeded sample: {percent(told['share'])} of the groups; --with +consensus measures all)"
     prompt = told.get("prompt") or {}
     if known(prompt.get("gain")):
         low = prompt["interval"][0]

@@ -157,3 +157,26 @@ def test_vectors_are_read_where_the_scan_has_an_embedder() -> None:
     assert needs(with_=("+consensus",)) == (False, False)
     assert needs(with_=("+consensus", "+lens")) == (True, True)
     assert needs(with_=("consensus",), embedder="lexical") == (True, True)
+
+
+def test_unasked_it_is_measured_on_a_sample_of_large_data_alone() -> None:
+    found = {e.name: e for e in choose(Options())}
+    unasked = found["consensus"]
+    assert isinstance(unasked, Consensus)
+    assert unasked.settled(consensus.MEASURED - 1) is None
+    assert unasked.settled(10 * consensus.MEASURED) == Consensus(sampled=True, share=0.1)
+    for asked in ({"with_": ("+consensus",)}, {"with_": ("consensus",)}):
+        one = next(e for e in choose(Options(**asked)) if e.name == "consensus")
+        assert isinstance(one, Consensus) and one.settled(10**9) == Consensus()
+    for left in ("consensus", "text", "probes"):
+        assert "consensus" not in {e.name for e in choose(Options(without=(left,)))}
+
+
+def test_of_the_sample_it_says_what_it_would_say_of_all() -> None:
+    data = made(600)
+    state = Consensus().fit(lambda names: [data.select(names)], 0)
+    whole, part = (one.load(state)(data)["consensus"].struct.field("mean").to_numpy()
+                   for one in (Consensus(), Consensus(sampled=True, share=0.25)))  # fmt: skip
+    inside = ~np.isnan(part)
+    assert 80 < inside.sum() < 220 and (inside[::2] == inside[1::2]).all()
+    assert (part[inside] == whole[inside]).all()
