@@ -44,6 +44,9 @@ def notes(report: dict[str, Any]) -> list[str]:
     """How many effects there are beyond chance, and why some are not told."""
     summary = report.get("effects_summary") or {}
     said = []
+    if known(summary.get("of")):
+        said.append(f"of a seeded sample of whole groups, {count(summary.get('n'))} of {some(summary['of'], 'pair')}; "
+                    "rules are asked of all")  # fmt: skip
     if known(summary.get("exceeding")) and summary.get("features"):
         line = f"{count(summary['exceeding'])} of {some(summary.get('features'), 'feature')} exceed 1 point, "
         runs = summary.get("permutations")
