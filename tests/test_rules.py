@@ -358,7 +358,7 @@ def test_feature_rule_reads_the_effects() -> None:
     judge.dataset({}, NONE, effects)
     result = judge.results()[0]
     assert (result["named"], result["found"], result["value"]) == (["bold", "lists"], 2, 0.12)
-    assert result["message"].startswith("more bold: -25.0% points at the same length, at least 12.0%")
+    assert result["message"].startswith("more bold: -25.0 points at the same length, at least 12.0%")
 
 
 def test_dataset_rule_over_all_pairs(rule: Rule) -> None:

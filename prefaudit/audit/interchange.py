@@ -32,9 +32,9 @@ def annotation(audit: Audit) -> bytes:
     """
     schema = audit.features().collect_schema()
     if "constitution" not in schema:
-        told = "; ".join(broken(audit.report)[1:])
-        raise AuditError(f"the audit holds no principles{told and f': {told}'}",
-                         "" if told else "scan with the extractor group principles")  # fmt: skip
+        why = "; ".join(broken(audit.report)[1:])
+        raise AuditError(f"the audit holds no principles{why and f': {why}'}",
+                         "" if why else "scan with the extractor group principles")  # fmt: skip
     votes = [name for name in VOTED if isinstance(schema.get(name), pl.Struct)]
     told = audit.features().select("row", "constitution", *votes).collect().unnest("constitution", *votes)
     pairs = audit.pairs().select("source_row", "label").collect()

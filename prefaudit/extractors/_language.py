@@ -74,9 +74,9 @@ def _careful(frame: pl.DataFrame) -> pl.Series:
         result = result.scatter(doubtful, judged)
     short = np.flatnonzero(((frame["n"] < SHORT) & ~frame["wide"]).to_numpy())
     if len(short):
-        low = frame["head"].gather(short).str.to_lowercase()
-        foreign = (low.str.count_matches(FEW) >= 2) & ~low.str.replace_all(FEW, "").str.contains(NONE)
-        result = result.scatter(short, pl.select(pl.when(foreign).then(False)).to_series())
+        heads = frame["head"].gather(short).str.to_lowercase()
+        other = (heads.str.count_matches(FEW) >= 2) & ~heads.str.replace_all(FEW, "").str.contains(NONE)
+        result = result.scatter(short, pl.select(pl.when(other).then(False)).to_series())
     wide = np.flatnonzero(frame["wide"].to_numpy())
     if len(wide):
         latin = _latin(frame["head"].gather(wide))

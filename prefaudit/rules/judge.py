@@ -209,7 +209,7 @@ class Judge:
             return f"the data has no {', '.join(tally.missing)}" if tally.missing else "not known for any row"
         if status == "ok":
             return ""
-        return tally.message or tally.rule.message.format(value=tally.extreme, **tally.rule.params)
+        return tally.message or worded(tally.rule, {"value": tally.extreme})
 
 
 def _columns_of(tally: Tally, answer: pl.DataFrame) -> pl.DataFrame:
@@ -254,7 +254,7 @@ def _name(tally: Tally, found: pl.DataFrame) -> None:
     rule = tally.rule
     row: dict[str, Any] = found.row(0, named=True) if found.height else {}
     known = {k: float("nan") if v is None else v for k, v in row.items()}
-    tally.message = rule.message.format(**{**known, **rule.params, "value": tally.extreme})
+    tally.message = worded(rule, {**known, "value": tally.extreme})
     column = NAMED.get(rule.over)
     if column in found.columns:
         tally.names = [str(n) for n in found[column].head(EXAMPLES).to_list()]
@@ -290,3 +290,8 @@ def wilson(found: int, judged: int) -> tuple[float, float]:
     centre = (rate + z2 / (2 * judged)) / (1 + z2 / judged)
     half = Z95 / (1 + z2 / judged) * (rate * (1 - rate) / judged + z2 / (4 * judged**2)) ** 0.5
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def worded(rule: Rule, known: Mapping[str, Any]) -> str:
+    """The rule's message; shares that it calls points lose the sign of percent."""
+    return rule.message.format(**{**rule.params, **known}).replace("% points", " points")
