@@ -135,14 +135,14 @@ class Verified:
             some = value[:, 0] >= FLOOR
             yield Near(left[some], right[some], value[some])
 
-    def told(self, left: Ints, right: Ints) -> Floats:
-        """(e, 3) the Jaccards of some pairs."""
-        pairs = _packed(np.minimum(left, right), np.maximum(left, right))
+    def told(self, near: Near) -> Floats:
+        """(e, 3) the Jaccards of some pairs, of which that of pairs of words is known."""
+        pairs = _packed(np.minimum(near.left, near.right), np.maximum(near.left, near.right))
         each = distinct(pairs)
-        out = np.zeros((len(each), len(GRAMS)), np.float32)
-        for near in self._measured(Column(np.uint64, [each]), GRAMS):
-            out[np.searchsorted(each, _packed(near.left, near.right))] = near.jaccard
-        return out[np.searchsorted(each, pairs)]
+        out = np.zeros((len(each), 2), np.float32)
+        for some in self._measured(Column(np.uint64, [each]), (GRAMS[0], GRAMS[2])):
+            out[np.searchsorted(each, _packed(some.left, some.right))] = some.jaccard
+        return np.insert(out[np.searchsorted(each, pairs)], [1], near.jaccard, axis=1)
 
     def _measured(self, pairs: Column, grams: Sequence[int], floor: float = 0.0) -> Iterator[Near]:
         """The Jaccards of all pairs: those whose left texts fit beside each other, with one run of right ones."""
@@ -200,10 +200,11 @@ def compared(left: Ints, right: Ints, fetch: Fetch) -> Near:
     """The pairs of texts of `FLOOR` and more by pairs of words, by text numbers, the lower one first; ascending."""
     pairs = distinct(_packed(left, right))
     found = Verified(Column(np.uint64, [pairs]), int(right.max(initial=-1)) + 1, fetch)
-    a, b = (np.concatenate([getattr(near, side) for near in (NONE, *found.kept())]) for side in ("left", "right"))
-    order = np.lexsort([b, a])
-    a, b = a[order], b[order]
-    return Near(found.texts[a], found.texts[b], found.told(a, b))
+    kept = [NONE, *found.kept()]
+    near = Near(*(np.concatenate([getattr(some, name) for some in kept]) for name in Near._fields))
+    order = np.lexsort([near.right, near.left])
+    near = Near(*(x[order] for x in near))
+    return Near(found.texts[near.left], found.texts[near.right], found.told(near))
 
 
 def jaccard(tokens: Tokens, offsets: Ints, left: Ints, right: Ints, floor: float = 0.0) -> Floats:
@@ -242,22 +243,23 @@ class Links:
         """Take in some pairs."""
         strong = near.jaccard[:, 0] >= self._least
         self._sets.join(near.left[strong], near.right[strong])
-        a, b = np.concatenate([near.left, near.right]), np.concatenate([near.right, near.left])
-        value = np.concatenate([near.jaccard[:, 0]] * 2)
-        order = np.lexsort([b, -value, a])
-        best = order[np.append(True, np.diff(a[order]) != 0)] if len(order) else order
-        a, b, value = a[best], b[best], value[best]
-        have, known = self._value[a], self._other[a]
-        better = (known < 0) | (value > have) | ((value == have) & (b < known))
-        self._other[a[better]] = b[better]
-        self._value[a[better]] = value[better]
+        value = near.jaccard[:, 0]
+        for a, b in ((near.left, near.right), (near.right, near.left)):
+            have, known = self._value[a], self._other[a]
+            some = np.flatnonzero((value > have) | ((value == have) & (b < known)))
+            # positive floats are ordered as their bits are; b ascends within a, and the sort leaves that order
+            key = (a[some].astype(np.uint64) << np.uint64(32)) | ~value[some].view(np.uint32)
+            order = np.argsort(key, kind="stable")
+            best = some[order[np.append(True, np.diff(a[some[order]]) != 0)]] if len(some) else some
+            self._other[a[best]], self._value[a[best]] = b[best], value[best]
 
-    def told(self) -> tuple[Ints, Ints, Ints]:
-        """Of the texts that are like another: their numbers; that of their set, by its first text, or -1; the text they
-        are most like, of equals the first.
+    def told(self) -> tuple[Near, Ints]:
+        """Every text that is like another with the one it is most like, of equals the first; the number of its set, -1
+        where it is in none.
         """
         texts = np.flatnonzero(self._other >= 0)
         group = np.full(len(texts), -1, np.int64)
-        strong = self._value[texts] >= self._least
+        value = self._value[texts]
+        strong = value >= self._least
         group[strong] = dense(self._sets.roots(texts[strong]))
-        return texts, group, self._other[texts].astype(np.int64)
+        return Near(texts, self._other[texts].astype(np.int64), value[:, None]), group

@@ -85,8 +85,8 @@ class Groups:
             links.add(near)
             strong = near.jaccard[:, 0] >= np.float32(self.jaccard)
             sets.join(places[near.left[strong]], places[near.right[strong]])
-        here, group, other = links.told()
-        return _Said(places[here], group, places[other], found.told(here, other))
+        near, group = links.told()
+        return _Said(places[near.left], group, places[near.right], found.told(near))
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """Look each row up."""

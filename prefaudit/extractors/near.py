@@ -65,10 +65,10 @@ class Near:
         places, links = numbered[found.texts], _near.Links(len(found.texts), self.alike)
         for near in found.kept():
             links.add(near)
-        here, group, other = links.told()
+        best, group = links.told()
         told = np.full(len(first) + 1, -1, np.int32)  # the last is for nulls
-        told[places[here]] = np.arange(len(here), dtype=np.int32)
-        return _state(rows, told[first].reshape(-1, 2), group, rows[places[other] >> 1], found.told(here, other))
+        told[places[best.left]] = np.arange(len(group), dtype=np.int32)
+        return _state(rows, told[first].reshape(-1, 2), group, rows[places[best.right] >> 1], found.told(best))
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """Look each row up."""

@@ -166,7 +166,8 @@ def test_a_thousand_variants_of_one_text_are_compared_side_by_side():
     links = _near.Links(len(found.texts), 0.7)
     for near in found.kept():
         links.add(near)
-    assert (links.told()[1] == 0).mean() > 0.99
+    near, sets = links.told()
+    assert len(near.left) > 1990 and (sets == 0).mean() > 0.99
 
 
 def test_candidates_are_read_in_blocks(monkeypatch):
