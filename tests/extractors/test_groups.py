@@ -12,6 +12,7 @@ from prefaudit.core import MESSAGES, Extractor
 from prefaudit.extractors import _near, _sketch
 from prefaudit.extractors._normal import end_keys, normal_keys
 from prefaudit.extractors.groups import Groups
+from prefaudit.store import spill
 
 LONG = "I would rather not help with that, because it could hurt somebody, and here is what I can do in its place."
 
@@ -136,6 +137,24 @@ def test_parts_change_nothing(size):
         for _ in range(40)
     ]
     assert groups(rows, size=size) == groups(rows)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_how_much_is_held_at_once_changes_nothing(monkeypatch, seed):
+    rng = np.random.default_rng(seed)
+    stock = [" ".join(rng.choice([f"word{k}" for k in range(40)], 9)) for _ in range(12)]
+    rows = []
+    for k in range(120):
+        words = rng.choice(stock).split()
+        words[int(rng.integers(9))] = f"other{rng.integers(3)}"
+        rows.append((" ".join(words), f"{LONG} {rng.integers(30)}", LONG.upper() if k % 40 == 0 else f"no {k}"))
+    made = frame(rows)
+    whole = Groups().fit(parts(made), seed)
+    assert whole["other"].null_count() < 100 and 3 < whole["group"].n_unique() < 100
+    for module, name, value in ((spill, "RANGE", 16), (spill, "BLOCK", 7), (_near, "_FILED", 9), (_near, "_HELD", 60),
+                                (_near, "_PAIRS", 11), (_near, "_WORDS", 50), (_sketch, "_BYTES", 300)):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+    assert Groups().fit(parts(made, 13), seed).equals(whole)
 
 
 def test_load_looks_rows_up():
