@@ -1,6 +1,6 @@
 """How many pairs it takes to find five principles among forty decoys: the limit beside what the package finds.
 
-    python benchmarks/principles_limit.py DATA [--draws 10]
+    python benchmarks/principles_limit.py DATA [icai-synthetic] [hh-harmless] [--draws 10]
 
 Votes are drawn as `principles_judge.votes` draws them, anew by numpy for every draw: labels by the five, 15 % of votes
 wrong, decoys that repeat a principle's votes (`votes`) or its truth with errors of their own (`truth`), correlation .6.
@@ -24,7 +24,9 @@ import principles_judge as judge
 from numpy.typing import NDArray
 from principles_llm import apart, pairs_of, texts
 
-from prefaudit.principles.constitution import choose
+from prefaudit.principles.constitution import AT_MOST, choose
+from prefaudit.principles.discover import FIRST, PAIRS
+from prefaudit.principles.halves import settled
 
 Votes = NDArray[np.int8]
 DECOYS, FIVE = 40, 5
@@ -80,7 +82,7 @@ def ours(votes: Votes, seed: int) -> set[int]:
 
 def table(name: str, true: Votes, sizes: tuple[int, ...], draws: int) -> None:
     """Print what both find of so many pairs."""
-    for tie, wrong in (("votes", judge.WRONG), ("truth", judge.WRONG), ("votes", 0.0)):
+    for tie, wrong in (("votes", judge.WRONG), ("truth", judge.WRONG), ("votes", 0.0))[: 3 if len(sizes) == 1 else 2]:
         chance = likely(true, wrong)
         for n in sizes:
             found = []
@@ -98,6 +100,23 @@ def table(name: str, true: Votes, sizes: tuple[int, ...], draws: int) -> None:
                   flush=True)  # fmt: skip
 
 
+def stops(name: str, true: Votes, draws: int) -> None:
+    """Print how many pairs are voted on until the list is settled, and what it then is."""
+    for tie in ("votes", "truth"):
+        found = []
+        for seed in range(draws):
+            rng = np.random.default_rng([seed, 1])
+            votes, n, sure = drawn(true, rng, tie, judge.WRONG)[rng.permutation(len(true))], 0, False
+            while not sure and n < PAIRS:
+                n = max(FIRST, 2 * n)
+                sure = settled(votes[:n].astype(np.float32), np.arange(n), seed, AT_MOST)
+            list_ = ours(votes[:n], seed)
+            found.append((n, sure, sum(k < FIVE for k in list_), sum(k >= FIVE for k in list_)))
+        print(f"{name}, decoys of the {tie}: (pairs, settled, of the five, decoys): draws")
+        for key in sorted(set(found)):
+            print(f"  {key}: {found.count(key)}", flush=True)
+
+
 def said(pairs: list[tuple[str, str, str]], rules: dict[str, judge.Rule]) -> Votes:
     return np.array([[rule(a, b) for rule in rules.values()] for _, a, b in pairs], np.int8)
 
@@ -105,14 +124,19 @@ def said(pairs: list[tuple[str, str, str]], rules: dict[str, judge.Rule]) -> Vot
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
+    parser.add_argument("sets", nargs="*", default=["icai-synthetic", "hh-harmless"])
     parser.add_argument("--draws", type=int, default=10)
     given = parser.parse_args()
-    with (given.data / "icai-synthetic" / "synthetic_data_mixed_vqvtb_adcbg.csv").open() as f:
-        some = pairs_of(list(csv.DictReader(f)))
-    every = apart(some)
-    table("icai-synthetic", said(some, judge.SHORT), (len(some),), given.draws)
-    table("icai-synthetic, every two answers", said(every, judge.SHORT), (200, 400, len(every)), given.draws)
-    table("hh-harmless", said(texts(given.data / "hh-harmless" / "test.jsonl.gz")[0], judge.KNOWN), SIZES, given.draws)
+    if "icai-synthetic" in given.sets:
+        with (given.data / "icai-synthetic" / "synthetic_data_mixed_vqvtb_adcbg.csv").open() as f:
+            some = pairs_of(list(csv.DictReader(f)))
+        every = apart(some)
+        table("icai-synthetic", said(some, judge.SHORT), (len(some),), given.draws)
+        table("icai-synthetic, every two answers", said(every, judge.SHORT), (200, 400, len(every)), given.draws)
+    if "hh-harmless" in given.sets:
+        true = said(texts(given.data / "hh-harmless" / "test.jsonl.gz")[0], judge.KNOWN)
+        stops("hh-harmless", true, 3 * given.draws)
+        table("hh-harmless", true, SIZES, given.draws)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ from prefaudit.principles.path import Matrix, path, worthy
 from prefaudit.stats.groups import Ints, dense
 
 DRAWS = 5  # divisions into two halves
-IN, OUT = 7, 3  # of the ten halves that have a rule of the list at least, and any other at most
+IN, OUT = 7, 1  # of the ten halves that have a rule of the list at least, and any other at most
 
 
 def settled(votes: Matrix, group: Ints, seed: int, at_most: int) -> bool:
     """Whether halves of the pairs find the rules that all of them find.
 
     Complementary halves (Shah and Samworth 2013): each rule of the whole list has to be in seven of ten at least, any
-    other in three at most. A list without a rule is never settled: more votes may find one.
+    other in one at most. A list without a rule is never settled: more votes may find one.
 
     Args:
         votes: (n, p) votes for the chosen answer, 0 for silent and unjudged ones.
