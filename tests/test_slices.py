@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 
 import prefaudit
+from prefaudit import stats
+from prefaudit.audit import judge
 
 ROWS = 240
 WITH = ["text", "duplicates"]
@@ -109,3 +111,12 @@ def test_nothing_depends_on_the_parts(audit: prefaudit.Audit, tmp_path: Path) ->
     other = scan(frame(), tmp_path / "b", part_rows=37)
     for key in ("slices", "effects_by_source", "distributions", "together"):
         assert other.report[key] == audit.report[key]
+
+
+@pytest.mark.parametrize("nulls", [0.0, 0.3])
+def test_the_interval_of_a_rule_is_that_of_its_answers(nulls: float) -> None:
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 300, 1000) * 3
+    fired = pl.Series([None if rng.random() < nulls else bool(rng.random() < 0.1) for _ in group], dtype=pl.Boolean)
+    values = fired.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    assert judge._interval(fired, group.astype(np.int32)) == stats.cluster_rate(values, group)[1:]

@@ -27,7 +27,9 @@ from prefaudit.audit.strength import strength
 from prefaudit.config import Options, half
 from prefaudit.core import EFFECTS, FINDINGS, Progress, Rule, fingerprint
 from prefaudit.rules import Judge
+from prefaudit.stats.intervals import rate_of_sums
 from prefaudit.store import Store
+from prefaudit.store.spill import release
 
 VERSION = 10
 PERMUTATIONS = 20
@@ -82,8 +84,14 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
     return told, findings, statistics.effects
 
 
-def _interval(fired: pl.Series, group: np.ndarray) -> tuple[float, float]:
-    _, low, high = stats.cluster_rate(fired.cast(pl.Float64).fill_null(float("nan")).to_numpy(), group)
+def _interval(fired: pl.Series, group: NDArray[Any]) -> tuple[float, float]:
+    """As `stats.cluster_rate`, without a number a pair."""
+    if fired.null_count():
+        known = fired.is_not_null()
+        fired, group = fired.filter(known), group[known.to_numpy()]
+    sizes = np.bincount(group)
+    sums, some = np.bincount(group[fired.to_numpy()], minlength=len(sizes)), sizes > 0
+    _, low, high = rate_of_sums(sizes[some].astype(np.float64), sums[some].astype(np.float64))
     return low, high
 
 
@@ -123,6 +131,7 @@ def _statistics(store: Store, measures: Measures, options: Options, progress: Pr
     if have is None:
         progress.start("effects", None)
         have = _compute(gather(store, measures, options.seed), options.seed, measures)
+        release()
         progress.done()
         store.save(path, have)
     return Statistics(

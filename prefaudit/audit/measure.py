@@ -26,6 +26,7 @@ from prefaudit.extractors import EXTRACTORS, GROUPS, ON_REQUEST, SAMPLED
 from prefaudit.extractors._classified import taken_over
 from prefaudit.principles.library import measurable
 from prefaudit.store import Store
+from prefaudit.store.spill import release
 
 if TYPE_CHECKING:
     from prefaudit.audit.crew import Crew
@@ -197,6 +198,8 @@ class Measures:
                     state = extractor.fit(self.given(extractor), self.seed, *known)
                     if state is not None:
                         self.store.put_frame(path, state)
+                    state = None  # it is read again where it is needed: two of them would be held
+                    release()
                     progress.done()
             except AuditError:
                 raise
@@ -218,6 +221,10 @@ class Measures:
             for number in missing:
                 self.one(extractor, number, None, state)
                 progress.step(sizes[number])
+            del state
+            self._loaded.pop(extractor.name, None)
+        self._recent.clear()
+        release()
         progress.done()
 
     def learned(self, extractor: Extractor) -> pl.DataFrame | None:

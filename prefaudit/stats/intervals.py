@@ -11,6 +11,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+BLOCK = 1 << 18  # groups looked at together
+
+
 def quantile(level: float, df: float) -> float:
     """Two-sided critical value of Student's t: 1.96 for level .95 and infinite df."""
     from scipy.special import ndtri, stdtrit
@@ -75,8 +78,8 @@ def rate_of_sums(sizes: Floats, sums: Floats, bounded: bool = True, level: float
     kish = float(n * n / (sizes * sizes).sum())
     if len(sizes) == 1:
         return (p, *(wilson(p * kish, kish, level) if bounded else (float("nan"), float("nan"))))
-    share = sizes / n
-    variance = float((((sums - p * sizes) / n) ** 2 / (1 - share)).sum())
+    blocks = ((sizes[k : k + BLOCK], sums[k : k + BLOCK]) for k in range(0, len(sizes), BLOCK))
+    variance = sum(float((((s - p * z) / n) ** 2 / (1 - z / n)).sum()) for z, s in blocks)
     if not bounded:
         half = quantile(level, kish - 1) * np.sqrt(variance)
         return p, float(p - half), float(p + half)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,12 @@ Ints = NDArray[np.integer[Any]]
 
 BLOCK = 1 << 19  # numbers read at a time
 RANGE = 1 << 21  # keys that are sorted at a time, on average
+
+
+def release() -> None:
+    """Give memory that was freed back to the system: glibc keeps what lies between pieces that are in use."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Column:
