@@ -24,6 +24,7 @@ INNER = 3
 WORTH, SURE = 0.005, 2.0  # a list stays longer unless its agreement is, by so many errors, less than this higher
 ENOUGH = 10  # groups below which nothing is held out
 REPEATS, SMALL = 4, 20_000  # so many divisions into folds for the frequencies, where there are at most so many pairs
+OFTEN = 0.8  # share of the fits that a rule of the list is in
 DIGITS = 2  # of a weight
 
 
@@ -175,7 +176,7 @@ class _Fit:
 
 
 def _settled(x: Matrix, y: Floats, group: Ints, fits: Sequence[_Fit], seed: int, at_most: int) -> Step:
-    """The list of all rows, of rules that half of the fits selected.
+    """The list of all rows, of rules that nearly all fits selected.
 
     One division into folds can be generous by accident, most are not (stability selection, Meinshausen and Buehlmann
     2010).
@@ -184,7 +185,7 @@ def _settled(x: Matrix, y: Floats, group: Ints, fits: Sequence[_Fit], seed: int,
     last = steps[_length(x, y, group, seed, steps)]
     if not last.columns:
         return last
-    kept = [c for c in last.columns if 2 * sum(c in f.step.columns for f in fits) >= len(fits)] or last.columns[:1]
+    kept = [c for c in last.columns if sum(c in f.step.columns for f in fits) >= OFTEN * len(fits)] or last.columns[:1]
     return Step(tuple(kept), tuple(logit(x[:, list(kept)], y).tolist()))
 
 
