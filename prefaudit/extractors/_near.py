@@ -203,7 +203,7 @@ def compared(left: Ints, right: Ints, fetch: Fetch) -> Near:
     kept = [NONE, *found.kept()]
     near = Near(*(np.concatenate([getattr(some, name) for some in kept]) for name in Near._fields))
     order = np.lexsort([near.right, near.left])
-    near = Near(*(x[order] for x in near))
+    near = Near(near.left[order], near.right[order], near.jaccard[order])
     return Near(found.texts[near.left], found.texts[near.right], found.told(near))
 
 
