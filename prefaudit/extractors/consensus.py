@@ -80,7 +80,7 @@ class Consensus:
         drawn = _drawn(parts, seed)
         more = ["embedding"] if self.vectors else []
         frame = pl.concat([
-            f[np.flatnonzero(np.isin(f["row"].to_numpy(), drawn, assume_unique=True))]
+            _own(f[np.flatnonzero(np.isin(f["row"].to_numpy(), drawn, assume_unique=True))])
             for f in parts(["row", "group", "label", "prompt", *TEXTS, *SIDES, *more])
         ])  # fmt: skip
         fields, scale, words, heads, views = [], np.zeros(0), None, [], {}
@@ -213,6 +213,13 @@ def _drawn(parts: Parts, seed: int) -> NDArray[np.int64]:
     if len(rows) <= SAMPLE:
         return rows
     return np.asarray(rows[np.sort(np.random.default_rng(seed).choice(len(rows), SAMPLE, replace=False))])
+
+
+def _own(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with its texts copied: rows taken from a part hold on to the texts of all its rows."""
+    made = pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    assert isinstance(made, pl.DataFrame)
+    return made
 
 
 def _fields(frame: pl.DataFrame) -> list[str]:
