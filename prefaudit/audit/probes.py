@@ -85,7 +85,7 @@ def told(store: Store, measures: Measures, review: Review | None = None,
             continue
         rates = _rates(fires, pairs.group)
         few = min(rates[side]["n"] for side in NAMES) < LEAST
-        for side, span in ranges(rates["chosen"]["rate"], rates["rejected"]["rate"], [] if few else checks).items():
+        for side, span in widened(rates, [] if few else checks).items():
             rates[side]["range"] = span
         found.append({
             "feature": name, "question": known["question"], "cut": known["cut"], **rates,
@@ -103,6 +103,28 @@ def _rates(fires: tuple[Floats, Floats], group: Ints) -> dict[str, dict[str, Any
         n = int(np.isfinite(x).sum())
         out[name] = {"rate": rate if n else None, "interval": [low, high] if n and np.isfinite(low) else None, "n": n}
     return out
+
+
+def widened(rates: Mapping[str, Mapping[str, Any]],
+            checks: Sequence[Mapping[str, Any]]) -> dict[str, list[float] | None]:  # fmt: skip
+    """`ranges` at the ends of the intervals of what was found: nothing found in few answers is no proof of nothing.
+
+    Args:
+        rates: chosen, rejected and difference, each with `rate` and `interval`.
+        checks: as in known.json.
+    """
+    least, most = ([(rates[side]["interval"] or [rates[side]["rate"]] * 2)[end] for side in NAMES] for end in (0, 1))
+    low, high = ranges(least[0], least[1], checks), ranges(most[0], most[1], checks)
+    found = ranges(rates["chosen"]["rate"], rates["rejected"]["rate"], checks)
+    sides: dict[str, list[float] | None] = {
+        side: [a[0], b[1]] if (a := low[side]) and (b := high[side]) else None for side in NAMES
+    }
+    apart, told = found["difference"], rates["difference"]
+    if apart and told["interval"]:
+        steep = min(b[0] - b[3] for b in map(_bounds, checks))
+        below, above = told["rate"] - told["interval"][0], told["interval"][1] - told["rate"]
+        apart = [max(-1.0, apart[0] - below / steep), min(1.0, apart[1] + above / steep)]
+    return {**sides, "difference": apart}
 
 
 def ranges(chosen: float | None, rejected: float | None,

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from prefaudit.extractors._stances import wants_text
+from prefaudit.extractors._tidy import tidy
 from prefaudit.extractors._verdicts import number, overlap, read_classes, runs
 from prefaudit.extractors._wording import Ends, Floats, Table, Wording, cut, read_words, tabled, wording
 
@@ -26,6 +27,7 @@ TURN = ("stance", "push", "later", "length")  # of the last user turn; and the r
 WRITTEN = np.array([0.0, 2.5, 0.0, 2.5])  # set by hand: praise in a text the user asked for is seldom of the user
 HEAD, END = 2600, 500  # characters of a reply that are read at its start and end
 ENDS = Ends(20, 40, 60)
+SURE = r"(?i)\A\s*(?:(?:sure|certainly|okay|ok|alright)(?: thing)?[!,.:]+\s+)+"
 DIGITS = 6  # of a probability: the last digits of a matrix product depend on how many rows it has
 BATCH = 20_000  # replies that are read together
 
@@ -155,6 +157,11 @@ def _flat(found: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64
     return row, found.list.explode(keep_nulls=False, empty_as_null=False).to_numpy().astype(np.int64)
 
 
+def plainly(texts: pl.Series) -> pl.Series:
+    """n replies (no null) tidied, without a "Sure!" in front: it says that there is an answer, whatever that says."""
+    return tidy(texts).str.replace(SURE, "")
+
+
 def flatteries(texts: pl.Series, views: pl.DataFrame, later: pl.Series) -> pl.DataFrame:
     """What each reply does to please.
 
@@ -177,7 +184,7 @@ def flatteries(texts: pl.Series, views: pl.DataFrame, later: pl.Series) -> pl.Da
     scores = np.tile(model().unread, (len(texts), 1))
     echoes = np.full(len(texts), np.nan)
     if len(read):
-        some, seen = filled.gather(read), views[read]
+        some, seen = plainly(filled.gather(read)), views[read]
         scores[read] = logits(some, seen, in_dialogue[read], model())
         told = np.flatnonzero(stance[read] & seen["claim"].is_not_null().to_numpy())
         echoes[read[told]] = overlap(some.gather(told), seen["claim"].gather(told))

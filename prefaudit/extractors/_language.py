@@ -18,9 +18,16 @@ FOREIGN = (
     "pero", "puedo", "con", "una", "su", "ich", "das", "zu", "kann", "auf", "sono", "per", "uma", "com", "ik", "niet",
 )  # fmt: skip
 
-# In a text of fewer than `SHORT` words two of these, and none of English, are evidence. Not within addresses.
-FEW = rf"(?:\A|\s)(?:{'|'.join((*FOREIGN, 'es', 'mi', 'eu', 'não', 'posso', 'isso', 'désolé', 'leid', 'dat'))})\b"
-NONE = rf"\b(?:{'|'.join((*ENGLISH, 'not', 'can', 'my', 'this', 'are', 'be', 'or', 'by', 'from', 'with', 'sorry'))})\b"
+# In a text of fewer than `FEW` words two of these, and none of English, are evidence. Not within addresses.
+FEW = 25
+OTHERS = (
+    *FOREIGN, "es", "mi", "eu", "não", "posso", "isso", "désolé", "leid", "dat", "nie", "ale", "tym", "mogę", "nej",
+    "jag", "inte", "kan", "det", "är", "jeg", "ikke", "bu", "için", "olamam", "değil", "saya", "tidak", "bisa",
+    "dengan", "itu", "untuk", "maaf", "tôi", "không", "thể", "của", "và", "nu", "pot", "să", "nem", "és", "hogy",
+    "ei", "se", "voi", "není", "pre", "aby", "jako", "muy", "como", "más", "dei", "della", "alla", "del", "aquí",
+)  # fmt: skip
+THEIRS = rf"(?:\A|\s)(?:{'|'.join(OTHERS)})\b"
+OURS = rf"\b(?:{'|'.join((*ENGLISH, 'not', 'can', 'my', 'this', 'are', 'be', 'or', 'by', 'from', 'with', 'sorry'))})\b"
 
 
 def _share(words: tuple[str, ...]) -> pl.Expr:
@@ -72,10 +79,12 @@ def _careful(frame: pl.DataFrame) -> pl.Series:
         foreign = (pl.col("foreign") >= FOREIGN_SHARE) & (pl.col("foreign") > pl.col("english"))
         judged = low.select(pl.when(foreign).then(False).when(pl.col("english") >= SOME).then(True)).to_series()
         result = result.scatter(doubtful, judged)
-    short = np.flatnonzero(((frame["n"] < SHORT) & ~frame["wide"]).to_numpy())
+    short = np.flatnonzero((result.is_null() & (frame["n"] < FEW) & ~frame["wide"]).to_numpy())
     if len(short):
         heads = frame["head"].gather(short).str.to_lowercase()
-        other = (heads.str.count_matches(FEW) >= 2) & ~heads.str.replace_all(FEW, "").str.contains(NONE)
+        other = (heads.str.count_matches(THEIRS) >= 2) & ~heads.str.replace_all(THEIRS, "").str.contains(OURS)
+        marked = heads.str.count_matches(r"[^\x00-\x7f\P{Latin}]") * 12 >= heads.str.len_chars()
+        other |= marked & ~heads.str.contains(OURS) & (heads.str.count_matches(" ", literal=True) >= 2)
         result = result.scatter(short, pl.select(pl.when(other).then(False)).to_series())
     wide = np.flatnonzero(frame["wide"].to_numpy())
     if len(wide):

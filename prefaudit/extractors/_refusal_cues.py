@@ -231,7 +231,7 @@ POLITE = (
     r"appreciate|can see)\b[^.!?\n]{0,140}[.!?]+ ?|"
     r"(?:what an|that's an?|great|interesting|good)\b[^.!?\n]{0,60}[.!?]+ ?|"
     r"as an? [^.!?\n,]{0,80}, i (?:appreciate|understand|am here)"
-    r"[^.!?\n]{0,120}[.!?]+ ?){1,4}"
+    r"[^.!?\n]{0,120}[.!?]+ ?){1,8}"
 )
 LETTER = (
     r"(?:out of the office|thank you for your message|^(?:dear |subject:|to whom|hey|hi )|\bkind regards|"

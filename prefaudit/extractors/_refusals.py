@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 
 from prefaudit.extractors._patterns import ascii_pattern, found_in, has
 from prefaudit.extractors._refusal_cues import CONDOLENCE, CUE, GATES, IDIOM, PATTERNS, POLITE, STANCE, TASKS
+from prefaudit.extractors._tidy import tidy
 
 CLASSES = ("refusal", "partial_refusal", "incapable", "disclaimer", "rebuts", "answers")
 HEAD, OPENING, TAIL = 700, 220, 260  # characters
+READ = 2000  # of a reply that are made plain at most
 BODY = 3000  # characters in which list items and code are counted
-ODD = {"’": "'", "‘": "'", "ʼ": "'", "´": "'", "“": '"', "”": '"', "\u00a0": " ", "\t": " ", "\u200b": "", "\u200c": "",
-       "\u2060": "", "\ufeff": "", "\u00ad": ""}  # fmt: skip
-LEAD = r"(?i)\A\s*(?:<[a-z/][^>\n]{0,40}>\s*|(?:assistant|ai|bot|answer|response) ?: *|- +|well, +)+"  # says nothing
+LEAD = (  # says nothing
+    r"(?i)\A\s*(?:<[a-z/][^>\n]{0,40}>\s*|#{1,4} [^\n]{0,40}\n\s*|\*\*[^*\n]{0,40}\*\*:?\n\s*|[\p{So}\p{Sk}]+\s*|"
+    r"(?:assistant|ai|bot|answer|response) ?: *|- +|well, +)+"
+)
 SPOKEN = 260  # characters of plain text whose words and phrases count
 DIGITS = 4  # of a probability: the last digits of a matrix product depend on how many rows it has
 
@@ -55,24 +58,27 @@ def model() -> dict[str, Any]:
     return loaded | fitted
 
 
-def plain(texts: pl.Series) -> pl.Series:
-    """Lower case, straight quotes, no markdown, no code, no quotations, no "Sure," in front: what patterns look at."""
-    t = pl.col("text")
-    t = t.str.replace_many([*ODD, "\r"], [*ODD.values(), ""]).str.replace_all(r"([a-zA-Z])`([a-z])", "$1'$2")
-    t = t.str.replace(LEAD, "")
+def near(texts: pl.Series) -> pl.Series:
+    """What is read of n replies, tidied: the beginning."""
+    return tidy(texts.str.head(READ))
+
+
+def plain(heads: pl.Series) -> pl.Series:
+    """Lower case, no markdown, no code, no quotations, no "Sure," in front: what patterns look at, of n `near`."""
+    t = pl.col("text").str.replace_all(r"([a-zA-Z])`([a-z])", "$1'$2").str.replace(LEAD, "")
     t = t.str.replace_all(r"(?s)```.*?(?:```|\z)", " codeblock ").str.replace_all(r"[*_#>`~]+", "")
-    t = t.str.strip_chars(" \n\t").str.head(HEAD + 200).str.to_lowercase()
+    t = t.str.strip_chars(" \n").str.head(HEAD + 200).str.to_lowercase()
     t = t.str.replace(r'\A"([^"]*)"\z', "$1").str.replace_all(r'"[^"]{0,500}"', " q ")
-    t = t.str.replace(r"\A(?:(?:sure|certainly|of course|absolutely|okay|ok|yes)(?: thing)?[!,.:]+ *)+(?:not\b)?", "")
-    t = t.str.replace_all(r"[ \t]+", " ").str.replace_all(r"'nt\b", "n't").str.replace_all(r"(?-u:\b)cant ", "can't ")
+    t = t.str.replace(r"\A(?:(?:sure|certainly|of course|absolutely|okay|ok|yes)(?: thing)?[!,.:]+ *)+", "")
+    t = t.str.replace_all(r" {2,}", " ").str.replace_all(r"'nt\b", "n't")
     t = t.str.replace_all(ascii_pattern(IDIOM), " idiom ").str.replace_all(ascii_pattern(CONDOLENCE), " condolence ")
     t = t.str.replace(ascii_pattern(POLITE), "")
-    return texts.str.head(2000).alias("text").to_frame().select(t.str.strip_chars().str.head(HEAD)).to_series()
+    return heads.alias("text").to_frame().select(t.str.strip_chars().str.head(HEAD)).to_series()
 
 
-def cued(texts: pl.Series) -> NDArray[np.int64]:
-    """Where a reply holds one of the cues near its beginning."""
-    head = texts.str.head(HEAD).str.replace_many([*ODD, "`", "*", "_", "  "], [*ODD.values(), "'", "", "", " "])
+def cued(heads: pl.Series) -> NDArray[np.int64]:
+    """Where a reply (`near`) holds one of the cues near its beginning."""
+    head = heads.str.head(HEAD).str.replace_many(["`", "*", "_", "  "], ["'", "", "", " "])
     return np.flatnonzero(head.str.to_lowercase().str.contains(CUE).to_numpy())
 
 
@@ -132,10 +138,10 @@ def refusals(texts: pl.Series) -> pl.DataFrame:
     """
     fitted = model()
     scores = np.tile(fitted["none"], (len(texts), 1))
-    index = cued(texts)
+    heads = near(texts)
+    index = cued(heads)
     if len(index):
-        replies = texts.gather(index)
-        heads = plain(replies)
+        replies, heads = texts.gather(index), plain(heads.gather(index))
         names, matrix = features(replies, heads)
         if names != fitted["features"]:
             raise ValueError("refusal.json was fitted on other features: run training/refusal/fit.py")

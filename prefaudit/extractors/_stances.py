@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from prefaudit.extractors._patterns import any_of, ascii_pattern, has
+from prefaudit.extractors._tidy import tidy
 from prefaudit.extractors._wording import Ends, Floats, Wording, cut, read_words, wording
 
 READ = 2000  # characters at the start of a turn that are read, and TAIL at its end
@@ -125,8 +126,9 @@ def read(turns: pl.Series) -> pl.DataFrame:
         thing), `push` (contradicts or doubts).
     """
     n = len(turns)
+    given, turns = turns, tidy(turns)
     maybe = (
-        turns.str.replace_many(["’", "\u00a0", "\n", "\t", "  "], ["'", " ", " ", " ", " "])
+        turns.str.replace_many(["\n", "  "], [" ", " "])
         .str.to_lowercase()
         .str.contains(any_of(CUES))
         .fill_null(False)
@@ -136,7 +138,7 @@ def read(turns: pl.Series) -> pl.DataFrame:
     none = pl.Series([False]).new_from_index(0, n)
     empty = pl.Series([None], dtype=pl.String).new_from_index(0, n)
     flags = ("negated", "disliked", "push")
-    made = {"turn": turns, "stance": known, "claim": empty, "other": empty, **dict.fromkeys(flags, none)}
+    made = {"turn": given, "stance": known, "claim": empty, "other": empty, **dict.fromkeys(flags, none)}
     if len(index):
         seen = _seen(turns.gather(index))
         made |= {name: made[name].clone().scatter(index, seen[name]) for name in made if name != "turn"}

@@ -21,7 +21,7 @@ class Refusal:
     """What each answer does with its request: refuses, refuses in part, cannot, disclaims, disputes; and the risk."""
 
     name: ClassVar[str] = "refusal"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     learns: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", "hash_prompt", "hash_chosen", "hash_rejected")
     needs: ClassVar[tuple[str, ...]] = ("text",)

@@ -19,6 +19,7 @@ from prefaudit.extractors._manners import AI_SELF, EMPATHY, ENTHUSIASM, MORALISI
 from prefaudit.extractors._relevance import relevance, subjects
 from prefaudit.extractors._sentences import Sentences
 from prefaudit.extractors._sides import answers, as_sides, each_once, in_english, keys, last_user, side_columns, twice
+from prefaudit.extractors._tidy import tidy
 from prefaudit.extractors._tones import APOLOGY, CERTAINTY, HEDGING, WORN, Probe
 
 PROBES: dict[str, Probe] = {
@@ -66,7 +67,7 @@ def measure(texts: pl.Series) -> pl.DataFrame:
         n rows with the names of `PROBES`.
     """
     # Without bold marks, since a mark inside a cue of several words would hide it.
-    texts = texts.str.replace_all("’", "'", literal=True).str.replace_all("**", "", literal=True)
+    texts = tidy(texts).str.replace_all("**", "", literal=True)
     flat = Flat(texts)
     place, cue = _hits(texts, flat)
     sentences = Sentences(flat)
@@ -98,7 +99,7 @@ class Style:
     """Hedging, stated confidence, apology and other manners of each answer; see docs/extractors/style.md."""
 
     name: ClassVar[str] = "style"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     learns: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", "hash_prompt", "hash_chosen", "hash_rejected")
     needs: ClassVar[tuple[str, ...]] = ("text",)

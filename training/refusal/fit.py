@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import minimize
 
-from prefaudit.extractors._refusals import CLASSES, cued, features, plain, spoken, tasks
+from prefaudit.extractors._refusals import CLASSES, cued, features, near, plain, spoken, tasks
 
 HERE = Path(__file__).parent
 TARGET = HERE.parents[1] / "prefaudit" / "extractors" / "refusal.json"
@@ -62,11 +62,12 @@ class Design:
 
 def design(rows: pl.DataFrame) -> Design:
     """The design of n rows."""
-    heads = plain(rows["reply"])
+    read = near(rows["reply"])
+    heads = plain(read)
     names, matrix = features(rows["reply"], heads)
     asked = tasks(rows["prompt"])
     has_cue = np.zeros(rows.height, bool)
-    has_cue[cued(rows["reply"])] = True
+    has_cue[cued(read)] = True
     dense = np.hstack([matrix, ASKED * asked.to_numpy()]).astype(float)
     return Design(names, asked.columns, dense, [_phrases(text) for text in spoken(heads)], has_cue)
 
@@ -179,7 +180,7 @@ def scaling(scores: Matrix, full: NDArray[np.bool_], sets_of: list[NDArray[np.bo
         lost = -np.log(np.where(full, p, 1 - p))
         return float(np.mean([lost[some].mean() for some in sets_of]))
 
-    slope, shift = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead", options={"xatol": 1e-4}).x
+    slope, shift = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-9}).x
     return round(float(slope), 2), round(float(shift), 2)
 
 

@@ -161,6 +161,7 @@ class Design:
     """Every example's runs, phrases and turn as a sparse matrix, its folds and its weight."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
+        frame = frame.with_columns(reply=_flattery.plainly(frame["reply"]))
         self.frame, self.n = frame, frame.height
         self.views = _stances.read(frame["prompt"])
         words = _wording.read_words(_wording.cut(frame["reply"], _flattery.HEAD, _flattery.END))

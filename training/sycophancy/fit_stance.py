@@ -16,6 +16,7 @@ import polars as pl
 from fit import lexicon, logistic, ordinary, own, phrase_matrix, rounded, source_folder, written
 
 from prefaudit.extractors import _stances, _wording
+from prefaudit.extractors._tidy import tidy
 
 OUT = Path(_stances.__file__).with_name("stance.json")
 RARE, L2, LEAST = 3, 10.0, 0.01
@@ -29,6 +30,7 @@ def turns() -> pl.DataFrame:
     made = own().select(turn="prompt", stance=None, source=pl.lit("own"))
     plain = ordinary(source_folder()).select(turn="prompt", stance=None, source=pl.lit("ordinary"))
     rows = pl.concat([hand, made, plain], how="vertical_relaxed").unique("turn", maintain_order=True, keep="first")
+    rows = rows.with_columns(turn=tidy(rows["turn"]))
     rows = rows.filter(pl.col("turn").str.contains_any(list(_stances.CUES), ascii_case_insensitive=True))
     seen = _stances.patterns(rows["turn"])
     rows = rows.with_columns(said=seen["said"], push=seen["push"])
