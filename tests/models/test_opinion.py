@@ -9,8 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 from chatting import Body, Plan, serving
+from typer.testing import CliRunner
 
 import prefaudit
+from prefaudit.cli import app
 from prefaudit.core import AuditError
 from prefaudit.models import chat
 from prefaudit.models.opinion import Opinion
@@ -96,3 +98,14 @@ def test_a_server_that_never_answers_is_given_up_after_two_requests(
 def test_a_probe_that_is_replaced_and_left_out(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="the group probes is left out"):
         prefaudit.scan(pl.DataFrame(ROWS), tmp_path / "out", probe=["refusal=./nothing"], without=["probes"])
+
+
+def test_quiet_still_says_why_an_audit_is_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat, "FIRST_WAIT", 0.001)
+    data = tmp_path / "pairs.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    with serving(percent, Plan(trouble=lambda body, turn: 500)) as server:
+        words = ["scan", str(data), "-o", str(tmp_path / "out"), "-q", "--with", "text,probes"]
+        told = CliRunner().invoke(app, [*words, "--probe", f"refusal=judge+{server.url}#m"])
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert "extractor refusal failed" in told.stderr
