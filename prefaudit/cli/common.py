@@ -101,7 +101,6 @@ def spared(where: Sequence[tuple[str, Path | None]], named: Iterable[str]) -> No
 def render(audit: Audit, where: list[tuple[str, Path | None]], quiet: bool) -> None:
     """Write every report to where it was asked for."""
     from prefaudit import reports
-    from prefaudit.reports.principles import broken
     from prefaudit.store import write_bytes
 
     for name, path in where:
@@ -114,8 +113,15 @@ def render(audit: Audit, where: list[tuple[str, Path | None]], quiet: bool) -> N
             placed = audit.report if name == "json" else audit.placed()
             told = reports.render(name, placed, width=width(), color=color())
             say(told, commands=name not in ("terminal", "markdown"))
-    if quiet:  # progress and reports are silenced, not errors
-        sys.stderr.writelines(f"error: {line}\n" for line in broken(audit.report))
+    if quiet:
+        lacking(audit)
+
+
+def lacking(audit: Audit) -> None:
+    """Say on stderr why an audit is incomplete: --quiet silences progress and reports, not errors."""
+    from prefaudit.reports.principles import broken
+
+    sys.stderr.writelines(f"error: {line}\n" for line in broken(audit.report))
 
 
 COMMAND = re.compile(r"^(\s*):(?=:)|(#)(?=#[a-z]*\[)", re.MULTILINE)

@@ -17,6 +17,7 @@ from prefaudit.cli.common import (
     Sample,
     color,
     errors,
+    lacking,
     progress,
     say,
     spared,
@@ -57,7 +58,9 @@ def principles(
         options = configuration.load(config, {**asked(given), "fail_on": "never", "sample": sample})
         with progress(quiet) as bars:
             audit = run(data, out, options, force=force, progress=bars)
-        if not quiet:
+        if quiet:
+            lacking(audit)
+        else:
             say(page(audit.report, columns(), color()) + f"\n{_next(audit.report, str(audit.folder))}\n")
         for name, path in where:
             write_bytes(path, EXPORTS[name](audit))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from chatting import serving
 from typer.testing import CliRunner
 
 import prefaudit
@@ -129,6 +130,15 @@ def test_the_command_prints_the_page(data: Path, audit: prefaudit.Audit, tmp_pat
     (tmp_path / "m.md").write_text("mine")
     done = runner.invoke(app, ["principles", str(data), "--export", f"markdown={tmp_path / 'm.md'}"])
     assert done.exit_code == 2 and (tmp_path / "m.md").read_text() == "mine"
+
+
+def test_quiet_still_says_why_it_is_incomplete(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFAUDIT_CACHE", str(tmp_path / "cache"))
+    with serving(lambda body: "no JSON") as server:
+        words = ["principles", str(data), "-o", str(tmp_path / "a"), "--llm", "m", "--llm-url", server.url]
+        done = CliRunner().invoke(app, [*words, "-q", "--workers", "1"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "error: INCOMPLETE AUDIT" in done.stderr and "unreadable" in done.stderr
 
 
 def test_own_principles_are_asked_and_few_pairs_are_told(data: Path, tmp_path: Path) -> None:
