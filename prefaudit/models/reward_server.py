@@ -9,8 +9,8 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -19,17 +19,32 @@ import numpy as np
 
 from prefaudit.core import AuditError
 from prefaudit.models.base import ModelError
-from prefaudit.models.scores import Conversation, Partly, Scores, spacing
+from prefaudit.models.chat_http import after
+from prefaudit.models.scores import Conversation, Scores, spacing
 
 BATCH, AT_ONCE = 32, 8  # conversations in a request, requests at once
-TRIES, FIRST_WAIT, TIMEOUT = 5, 0.5, 120.0
+TRIES, FIRST_WAIT, LAST_WAIT, TIMEOUT = 5, 0.5, 60.0, 120.0
 AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
 TOO_LONG = {400, 413, 422}
-TELLS = re.compile(  # how vLLM, SGLang, TEI and others say so; a 400 of another reason is a failure
-    r"(?i)too (?:long|large|many tokens)|context|longer than|must have less than \d+ tokens|exceed\w*.{0,60}"
-    r"(?:length|limit|tokens)|max\w*[ _-](?:\w+[ _-]){0,3}(?:length|len|tokens|positions)"
+TELLS = re.compile(  # in the words of vLLM, SGLang and TEI; a 400 of another reason is a failure
+    r"(?i)(?:maximum|model'?s)(?: maximum)? (?:context|model) length|must have less than \d+ tokens"
+    r"|input length \(\d+ tokens\) exceeds|(?:prompt|input)\b.{0,60} is too long\b"
 )
-FEW = 8  # different texts from which scores that all lie in 0..1 are taken for probabilities
+ODD = (  # questions and answers from dreadful to good, so that raw scores of them lie apart
+    ("What is the capital of France?", "Paris."),
+    ("What is the capital of France?", "qwz qwz qwz"),
+    ("How do I boil an egg?", "Seven minutes in boiling water."),
+    ("How do I boil an egg?", "Shut up, fool."),
+    ("Is the earth flat?", "No: it is very nearly a sphere."),
+    ("Is the earth flat?", "Yes."),
+    ("Write a line of verse.", "The moon leans low on silver water."),
+    ("Write a line of verse.", "0"),
+    ("What is 2 + 2?", "4"),
+    ("What is 2 + 2?", "It is 5, trust me!!!"),
+    ("Say hello.", "Hello! How can I help?"),
+    ("Say hello.", "<<<>>>"),
+)
+"""Sent beside texts whose scores all lie in 0..1: where these lie there too, they are taken for probabilities."""
 
 
 class Protocol(NamedTuple):
@@ -140,43 +155,40 @@ class RewardServer:
 
         Raises:
             AuditError: the tokenizer is not named or cannot be loaded.
-            ModelError: what came back are no raw scores; as `Partly`, a request failed for good.
+            ModelError: a request failed for good, or what came back are no raw scores.
+        """
+        values = np.full(len(responses), np.nan)
+        for rows, found in self.each(prompts, responses):
+            values[rows] = found.values
+        return Scores(values, np.isnan(values), spacing(values, "bfloat16"))
+
+    def each(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> Iterator[tuple[list[int], Scores]]:
+        """What `score` says, request by request as they are answered: places among the n, and their scores.
+
+        Raises:
+            ModelError: as `score`, after all that was answered has been told.
         """
         texts = self._texts(prompts, responses)
-        batches = [texts[k : k + BATCH] for k in range(0, len(texts), BATCH)]
+        batches = [list(range(k, min(k + BATCH, len(texts)))) for k in range(0, len(texts), BATCH)]
         failed: list[ModelError] = []
 
-        def ask(batch: list[str]) -> list[float] | None:
-            if failed:
-                return None
+        def ask(rows: list[int]) -> list[float]:
+            told: list[float] = []
             try:
-                return self._batch(batch)
+                if not failed:
+                    self._batch([texts[k] for k in rows], told)
             except ModelError as error:
                 failed.append(error)
-                return None
+            return told
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = list(pool.map(ask, batches))
-        nothing = [float("nan")]
-        values = np.array([x for told, b in zip(found, batches, strict=True) for x in told or nothing * len(b)])
-        done = np.array([told is not None for told, b in zip(found, batches, strict=True) for _ in b], bool)
-        self._raw(values, len(set(texts)))
-        scores = Scores(values, np.isnan(values), spacing(values, "bfloat16"))
+            asked = {pool.submit(ask, rows): rows for rows in batches}
+            for future in as_completed(asked):
+                values = np.array(future.result(), np.float64)
+                if len(values):
+                    yield asked[future][: len(values)], Scores(values, np.isnan(values), spacing(values, "bfloat16"))
         if failed:
-            raise Partly(str(failed[0]), scores, done) from failed[0]
-        return scores
-
-    def _raw(self, values: np.ndarray[Any, Any], different: int) -> None:
-        told = values[~np.isnan(values)]
-        if not len(told):
-            return
-        inside = bool((told >= 0).all() and (told <= 1).all())
-        flat = different > 1 and len(told) > 1 and bool((told == told[0]).all())
-        if (inside and different >= FEW) or (flat and told[0] in (0.0, 1.0)):
-            raise ModelError(
-                f"{self.url} answers probabilities ({told.min():g} to {told.max():g}), which saturate, not scores: "
-                f"{PROTOCOLS[self.kind].raw}"
-            )
+            raise failed[0]
 
     def _texts(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> list[str]:
         tokenizer = self._tokenizer()
@@ -206,17 +218,56 @@ class RewardServer:
             self._held["tokenizer"] = made
         return self._held["tokenizer"]
 
-    def _batch(self, texts: list[str]) -> list[float]:
-        """Scores of some texts; a text that the server finds too long is asked for alone and stays NaN."""
-        protocol = PROTOCOLS[self.kind]
+    def _batch(self, texts: list[str], told: list[float]) -> None:
+        """Add the scores of some texts to `told`, in their order; one that is too long is asked for alone and NaN."""
         try:
-            said = self._call(protocol.path, protocol.body(self._model, texts))
+            values = self._asked(texts)
         except _Refused as error:
             if len(texts) > 1:
-                return [x for text in texts for x in self._batch([text])]
-            if error.code in TOO_LONG and TELLS.search(error.said):
-                return [float("nan")]
+                for text in texts:
+                    self._batch([text], told)
+            elif error.code in TOO_LONG and TELLS.search(error.said):
+                told.append(float("nan"))
+            else:
+                raise ModelError(f"{self.url} answered {error.code}: {error.said}") from error
+            return
+        told += self._raw(texts) if _inside(values) else values
+
+    def _raw(self, texts: list[str]) -> list[float]:
+        """Scores of texts that all lie in 0..1, from requests in which other texts' do not: raw scores may lie there
+        by chance, and a probability always does."""
+        other = self._odd
+        room = BATCH - len(other)
+        found: list[float] = []
+        for part in (texts[k : k + room] for k in range(0, len(texts), room)):
+            try:
+                values = self._asked([*part, *other])
+            except _Refused:  # a server that takes fewer at once
+                values = [self._sure([text])[0] for text in (*part, *other)]
+            if _inside(values):
+                raise ModelError(
+                    f"{self.url} answers probabilities ({min(values):g} to {max(values):g}, of {len(other)} texts as "
+                    f"unlike as can be too), not scores: {PROTOCOLS[self.kind].raw}; where its raw scores are such, "
+                    "give them as columns (--score-columns)"
+                )
+            found += values[: len(part)]
+        return found
+
+    @cached_property
+    def _odd(self) -> list[str]:
+        asked: list[Conversation] = [[{"role": "user", "content": question}] for question, _ in ODD]
+        return self._texts(asked, [answer for _, answer in ODD])
+
+    def _sure(self, texts: list[str]) -> list[float]:
+        try:
+            return self._asked(texts)
+        except _Refused as error:
             raise ModelError(f"{self.url} answered {error.code}: {error.said}") from error
+
+    def _asked(self, texts: list[str]) -> list[float]:
+        """The scores of one request."""
+        protocol = PROTOCOLS[self.kind]
+        said = self._call(protocol.path, protocol.body(self._model, texts))
         try:
             values = [_number(x) for x in protocol.read(said)]
         except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -241,7 +292,7 @@ class RewardServer:
         key = os.environ.get("PREFAUDIT_REWARD_KEY", "")
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         for turn in range(TRIES):
-            last = turn == TRIES - 1
+            last, wait = turn == TRIES - 1, FIRST_WAIT * 2**turn
             try:
                 request = urllib.request.Request(self.url + path, data, headers)
                 with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
@@ -252,11 +303,16 @@ class RewardServer:
                     raise _Refused(error.code, said) from error
                 if last:
                     raise ModelError(f"{self.url} answered {error.code} {TRIES} times: {said}") from error
+                wait = max(wait, min(after(error.headers.get("Retry-After")), LAST_WAIT))
             except (OSError, ValueError, http.client.HTTPException) as error:  # a body that breaks off among them
                 if last:
                     raise ModelError(f"{self.url}: {error or repr(error)}") from error
-            time.sleep(FIRST_WAIT * 2**turn)
+            time.sleep(wait)
         raise ModelError(f"{self.url} did not answer")
+
+
+def _inside(values: list[float]) -> bool:
+    return all(0 <= x <= 1 for x in values)
 
 
 def _body(error: urllib.error.HTTPError) -> str:

@@ -22,9 +22,9 @@ from prefaudit.models.pairwise import PairRM
 from prefaudit.models.reward import RewardModel
 from prefaudit.models.reward_config import causal, checked, named
 from prefaudit.models.reward_server import RewardServer
-from prefaudit.models.scores import Conversation, Partly, Scores
+from prefaudit.models.scores import Conversation, Scores
 
-SLICE = 512  # conversations between two commits: what a killed run, or a server that fails, loses
+SLICE = 512  # conversations between two commits, which a killed run loses; of a server, those of the open requests
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,12 @@ class Scored:
             new.sort(key=lambda k: (*_longest(prompts[k]), -sum(len(t[k]) for t in texts), k))
             for at in range(0, len(new), SLICE):
                 rows = new[at : at + SLICE]
-                try:
-                    found = self.inner.score([prompts[k] for k in rows], *([t[k] for k in rows] for t in texts))
-                except Partly as error:  # what was answered before is kept
-                    kept = np.flatnonzero(error.done)
-                    _put(con, [keys[rows[k]] for k in kept], *(column[kept] for column in error.scores))
-                    raise
-                _put(con, [keys[k] for k in rows], *found)
+                asked, said = [prompts[k] for k in rows], [[t[k] for k in rows] for t in texts]
+                if isinstance(self.inner, RewardServer):
+                    for places, found in self.inner.each(asked, *said):
+                        _put(con, [keys[rows[k]] for k in places], *found)
+                else:
+                    _put(con, [keys[k] for k in rows], *self.inner.score(asked, *said))
             got = known | dict(_get(con, [keys[k] for k in new]))
         if not keys:
             return Scores(np.empty(0), np.zeros(0, bool), np.empty(0))

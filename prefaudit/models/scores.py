@@ -8,8 +8,6 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from prefaudit.models.base import ModelError
-
 Conversation = Sequence[dict[str, str]]
 MOST = 16_384  # tokens read at most where the model's own limit is higher or not told
 MANTISSA = {"float32": 23, "float16": 10, "bfloat16": 7}
@@ -28,19 +26,6 @@ class Scores(NamedTuple):
     values: NDArray[np.float64]
     cut: NDArray[np.bool_]
     spacing: NDArray[np.float64]
-
-
-class Partly(ModelError):
-    """A model failed on some of the conversations it was asked about.
-
-    Attributes:
-        scores: of all of them.
-        done: which of them were scored.
-    """
-
-    def __init__(self, message: str, scores: Scores, done: NDArray[np.bool_]) -> None:
-        super().__init__(message)
-        self.scores, self.done = scores, done
 
 
 @runtime_checkable

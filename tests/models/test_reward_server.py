@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,7 +22,6 @@ from prefaudit.models import reward_server
 from prefaudit.models.base import ModelError
 from prefaudit.models.reward_server import PROTOCOLS, RewardServer
 from prefaudit.models.scored import Scored, scorer
-from prefaudit.models.scores import Partly
 
 pytest.importorskip("transformers")
 
@@ -44,6 +45,9 @@ class Server(ThreadingHTTPServer):
         self.plan: dict[int, tuple[int, str]] = {}
         self.broken: set[int] = set()
         self.old = False
+        self.unusable = ""  # a text with this in it is refused, and every request that has it
+        self.most = 99  # texts in a request
+        self.headers: dict[str, str] = {}
         self.asked: list[list[str]] = []
         self.count = 0
         self.lock = threading.Lock()
@@ -61,6 +65,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, code: int, body: Any) -> None:
         data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         self.send_response(code)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         broken = self.server.count - 1 in self.server.broken
         self.send_header("Content-Length", str(len(data) + 99 * broken))
         self.close_connection = self.close_connection or broken
@@ -79,6 +85,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(*self.server.plan[number])
         texts = body.get("input") or body.get("text") or body.get("query") or [t for (t,) in body["inputs"]]
         self.server.asked.append(texts)
+        if len(texts) > self.server.most:
+            return self.answer(422, {"error": f"batch size {len(texts)} > maximum allowed {self.server.most}"})
+        if self.server.unusable and any(self.server.unusable in t for t in texts):
+            return self.answer(400, {"error": "cannot be read"})
         if self.path != "/get_reward" and any(len(t) > LONGEST for t in texts) and body.get("truncate", False) is False:
             return self.answer(400, {"error": f"maximum context length is {LONGEST} tokens"})
         raw = (body.get("use_activation") is False or body.get("raw_scores") is True) and not self.server.old
@@ -183,10 +193,10 @@ def test_a_body_that_breaks_off_is_asked_for_again_and_then_a_failure(server: Se
     found = RewardServer(f"sglang+{server.url}#{words}").score(ASKED[:3], SAID[:3])
     assert np.abs(found.values - expected(words)[:3]).max() < 1e-12 and server.count == 3
     server.broken = set(range(99))
-    with pytest.raises(Partly, match=r"127\.0\.0\.1.*IncompleteRead"):
+    with pytest.raises(ModelError, match=r"127\.0\.0\.1.*IncompleteRead"):
         RewardServer(f"sglang+{server.url}#{words}").score(ASKED[:3], SAID[:3])
     server.broken, server.plan = set(range(99)), dict.fromkeys(range(99), (400, "no such thing"))
-    with pytest.raises(Partly, match="answered 400"):
+    with pytest.raises(ModelError, match="answered 400"):
         RewardServer(f"sglang+{server.url}#{words}").score(ASKED[:1], SAID[:1])
 
 
@@ -240,10 +250,107 @@ def test_what_was_answered_before_a_failure_is_kept_within_a_slice(
     assert np.abs(found.values - expected(words)).max() < 1e-12
 
 
-@pytest.mark.parametrize("said", ['{"error": "invalid api token"}', '{"error": "max_batch: 3"}', "bad length header"])
+OTHER = ['{"error": "invalid api token"}', '{"error": "max_batch: 3"}', "bad length header",
+         '{"error":{"message":"Budget has been exceeded! Team token limit reached"}}', "rpc error: context canceled",
+         "413 Request Entity Too Large"]  # fmt: skip
+LONG = ["This model's maximum context length is 4096 tokens. However, you requested 5000 tokens",
+        "You passed 5000 input tokens. However, the model's context length is only 4096 tokens",
+        "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+        "Input validation error: `inputs` must have less than 512 tokens. Given: 600",
+        "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+        "Input length (5000 tokens) exceeds the maximum allowed length (4096 tokens)."]  # fmt: skip
+
+
+@pytest.mark.parametrize("said", LONG)
+def test_the_words_of_servers_for_a_text_that_is_too_long(said: str, server: Server, words: Path) -> None:
+    server.plan = dict.fromkeys(range(999), (400, json.dumps({"error": said})))
+    found = RewardServer(f"openrlhf+{server.url}#{words}").score(ASKED[:1], SAID[:1])
+    assert np.isnan(found.values).all() and found.cut.all()
+
+
+@pytest.mark.parametrize("said", OTHER)
 def test_a_400_of_another_reason_is_a_failure_and_nothing_is_kept(said: str, server: Server, words: Path) -> None:
     server.plan = dict.fromkeys(range(999), (400, said))
     with pytest.raises(ModelError, match="answered 400"):
         scorer(f"openrlhf+{server.url}#{words}").score(ASKED[:3], SAID[:3])
     server.plan = {}
     assert np.isfinite(scorer(f"openrlhf+{server.url}#{words}").score(ASKED[:3], SAID[:3]).values).all()
+
+
+def held(cache: Path) -> list[float]:
+    """All scores that were kept."""
+    found = []
+    for path in cache.rglob("scores-*.sqlite"):
+        con = sqlite3.connect(path)
+        found += [x for (x,) in con.execute("select x from s")]
+        con.close()
+    return found
+
+
+@pytest.mark.parametrize("n", [1, 3, 7])
+@pytest.mark.parametrize("kind", PROTOCOLS)
+def test_a_few_probabilities_are_refused(kind: str, n: int, server: Server, words: Path, tmp_path: Path) -> None:
+    server.old = True
+    with pytest.raises(ModelError, match=r"answers probabilities.*--score-columns"):
+        scorer(f"{kind}+{server.url}#{words}").score(ASKED[:n], SAID[:n])
+    assert held(tmp_path) == []
+
+
+def test_no_probability_joins_raw_scores_that_were_kept(server: Server, words: Path, tmp_path: Path) -> None:
+    made = scorer(f"tei+{server.url}#{words}")
+    made.score(ASKED[:37], SAID[:37])
+    server.old = True
+    with pytest.raises(ModelError, match="answers probabilities"):
+        made.score(ASKED, SAID)
+    assert sorted(held(tmp_path)) == sorted(expected(words)[:37].tolist())
+
+
+@pytest.mark.parametrize("most", [99, 5])
+def test_raw_scores_that_lie_in_0_to_1_by_chance_are_scores(most: int, server: Server, words: Path) -> None:
+    asked = [[{"role": "user", "content": f"question {k}"}] for k in range(900)]
+    said = [f"answer {k}" for k in range(900)]
+    made = RewardServer(f"sglang+{server.url}#{words}")
+    values = np.array([score(t) for t in made._texts(asked, said)])
+    inside = np.flatnonzero((values > 0) & (values < 1))[:40]
+    server.most = most
+    found = made.score([asked[k] for k in inside], [said[k] for k in inside])
+    assert len(inside) == 40 and np.abs(found.values - values[inside]).max() < 1e-12
+    assert max(map(len, server.asked)) <= reward_server.BATCH
+
+
+def test_one_unusable_text_loses_no_answer(server: Server, words: Path, tmp_path: Path) -> None:
+    made = scorer(f"openrlhf+{server.url}#{words}")
+    server.unusable = "answer 3 "
+    said = [f"answer {k} ." for k in range(6)]
+    with pytest.raises(ModelError, match="cannot be read"):
+        made.score(ASKED[:1] * 6, said)
+    assert len(held(tmp_path)) == 3
+    server.unusable, server.asked = "", []
+    made.score(ASKED[:1] * 6, said)
+    assert sum(map(len, server.asked)) == 3 and len(held(tmp_path)) == 6
+
+
+def test_each_request_is_kept_as_it_is_answered(
+    server: Server, words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reward_server, "AT_ONCE", 1)
+    monkeypatch.setattr(reward_server, "BATCH", 16)
+    inner = RewardServer(f"tei+{server.url}#{words}")
+    kept = []
+    each = RewardServer.each
+
+    def watched(self: RewardServer, *asked: Any) -> Iterator[Any]:
+        for found in each(self, *asked):
+            kept.append(len(held(tmp_path)))  # before this one is
+            yield found
+
+    monkeypatch.setattr(RewardServer, "each", watched)
+    Scored(inner).score(ASKED, SAID)
+    assert len(kept) == 3 and kept[0] == 0 and kept[1] > 0 and kept[2] > kept[1]
+
+
+def test_a_server_that_says_when_is_asked_then(server: Server, words: Path) -> None:
+    server.plan, server.headers = {0: (429, "slow down")}, {"Retry-After": "1"}
+    began = time.monotonic()
+    RewardServer(f"tei+{server.url}#{words}").score(ASKED[:1], SAID[:1])
+    assert 1 <= time.monotonic() - began < 5
