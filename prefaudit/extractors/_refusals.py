@@ -65,7 +65,7 @@ def near(texts: pl.Series) -> pl.Series:
 
 def plain(heads: pl.Series) -> pl.Series:
     """Lower case, no markdown, no code, no quotations, no "Sure," in front: what patterns look at, of n `near`."""
-    t = pl.col("text").str.replace_all(r"([a-zA-Z])`([a-z])", "$1'$2").str.replace(LEAD, "")
+    t = pl.col("text").str.replace(LEAD, "")
     t = t.str.replace_all(r"(?s)```.*?(?:```|\z)", " codeblock ").str.replace_all(r"[*_#>`~]+", "")
     t = t.str.strip_chars(" \n").str.head(HEAD + 200).str.to_lowercase()
     t = t.str.replace(r'\A"([^"]*)"\z', "$1").str.replace_all(r'"[^"]{0,500}"', " q ")
@@ -78,8 +78,8 @@ def plain(heads: pl.Series) -> pl.Series:
 
 def cued(heads: pl.Series) -> NDArray[np.int64]:
     """Where a reply (`near`) holds one of the cues near its beginning."""
-    head = heads.str.head(HEAD).str.replace_many(["`", "*", "_", "  "], ["'", "", "", " "])
-    return np.flatnonzero(head.str.to_lowercase().str.contains(CUE).to_numpy())
+    head = heads.str.head(HEAD).str.to_lowercase().str.replace_all(r"[*_]+", "").str.replace_all(r" {2,}", " ")
+    return np.flatnonzero(head.str.contains(CUE).to_numpy())
 
 
 def spoken(heads: pl.Series) -> pl.Series:

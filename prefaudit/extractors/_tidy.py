@@ -15,9 +15,8 @@ SAME = {
 BLANKS = r" {2,}"
 WRAPPED = r"([A-Za-z0-9,;'’]) ?\n[ ]?([a-z]|I(?-u:\b))"  # a line that ends and goes on within a sentence
 # Contractions without an apostrophe.
-BARE = (
-    r"(?-u:\b)([Cc]an|[Ww]on|[Dd]on|[Dd]oesn|[Dd]idn|[Ii]sn|[Aa]ren|[Ww]asn|[Cc]ouldn|[Ww]ouldn|[Ss]houldn|[Hh]aven)t(?-u:\b)"
-)
+BARE = r"(?-u:\b)([Cc]an|[Ww]on|[Dd]on|[Dd]oesn|[Dd]idn|[Ii]sn|[Aa]ren|[Ww]asn|[Cc]ouldn|[Ww]ouldn|[Ss]houldn|[Hh]aven)t(?-u:\b)"
+TICK = r"([a-zA-Z])`([a-z])"
 BARE_I = r"(?-u:(\A|[ \n])[Ii]m )"
 
 
@@ -26,20 +25,20 @@ def tidy(texts: pl.Series) -> pl.Series:
     lines that are wrapped within a sentence joined; null stays null.
     """
     t = pl.col("text")
-    steps = [
+    rare = [
         (
             (t.str.len_bytes() != t.str.len_chars()) | t.str.contains(r"[&\t\r]"),
             t.str.replace_many(list(SAME), list(SAME.values())),
         ),
+        (t.str.contains(TICK), t.str.replace_all(TICK, "$1'$2")),
         (t.str.contains(BARE), t.str.replace_all(BARE, "${1}'t")),
         (t.str.contains(BARE_I), t.str.replace_all(BARE_I, "${1}I'm ")),
-        (t.str.contains("  ", literal=True), t.str.replace_all(BLANKS, " ")),
         # Twice: a match takes the letter with which the next one would begin.
         (t.str.contains(r"\n ?[a-zI]"), t.str.replace_all(WRAPPED, "$1 $2").str.replace_all(WRAPPED, "$1 $2")),
     ]
-    for holds, made in steps:
+    for holds, made in rare:
         frame = texts.alias("text").to_frame()
         some = np.flatnonzero(frame.select(holds.fill_null(False)).to_series().to_numpy())
         if len(some):
             texts = texts.clone().scatter(some, frame[some].select(made).to_series())
-    return texts
+    return texts.str.replace_all(BLANKS, " ")
