@@ -284,8 +284,10 @@ _BARE = (
     "something that", "a request", "refrain", "therefore not", "not going", "don't", "do not", "doesn't", "not with ",
     "not happening", "say no to", "one of them", "not possible",
 )  # fmt: skip
-GATES = {"declines": any_of(_UNABLE), "assist": any_of(_UNABLE), "bare": any_of(_BARE),
-         "toxic": any_of(("harmful", "toxic", "offensive", "illegal", "unethical", "inappropriate", "hateful"))}  # fmt: skip
+_TOXIC = ("harmful", "toxic", "offensive", "illegal", "unethical", "inappropriate", "hateful")
+GATES = {
+    "declines": any_of(_UNABLE), "assist": any_of(_UNABLE), "bare": any_of(_BARE), "toxic": any_of(_TOXIC),
+}  # fmt: skip
 
 # Requests to which a refusing sentence is the answer: to reword something that itself refuses.
 TASKS = (
