@@ -15,7 +15,10 @@ SAME = {
 BLANKS = r" {2,}"
 WRAPPED = r"([A-Za-z0-9,;'’]) ?\n[ ]?([a-z]|I(?-u:\b))"  # a line that ends and goes on within a sentence
 # Contractions without an apostrophe.
-BARE = r"(?-u:\b)([Cc]an|[Ww]on|[Dd]on|[Dd]oesn|[Dd]idn|[Ii]sn|[Aa]ren|[Ww]asn|[Cc]ouldn|[Ww]ouldn|[Ss]houldn|[Hh]aven)t(?-u:\b)"
+BARE = (
+    r"(?-u:\b)([Cc]an|[Ww]on|[Dd]on|[Dd]oesn|[Dd]idn|[Ii]sn|[Aa]ren|[Ww]asn|[Cc]ouldn|[Ww]ouldn|[Ss]houldn|"
+    r"[Hh]aven)t(?-u:\b)"
+)
 TICK = r"([a-zA-Z])`([a-z])"
 BARE_I = r"(?-u:(\A|[ \n])[Ii]m )"
 
