@@ -6,6 +6,9 @@
 stands. 50,000 pairs, a fifth of the labels turned round, the first scorer of strength_scorers.py (true margin |N(0, 1)|
 + .1, noise .6) on scales 1, 3 and 8. Told is 1 - eta: the true rate is .2.
 
+**Pairs**: three scorers that err apart (margins of mean .7, .9, 1.2 and noise 1 for the right answer, on scales 1, 3
+and 8), a fifth of the labels turned round: in what share of 200 redraws of n pairs their independence is shown.
+
 **Consensus**: a scan of hh-harmless and of ultrafeedback-flips (200 of 1,000 labels turned, metadata removed).
 """
 
@@ -21,6 +24,7 @@ import numpy as np
 import polars as pl
 
 import prefaudit
+from prefaudit.stats.noise import noise
 
 
 def rate(margin: np.ndarray) -> float:
@@ -39,6 +43,17 @@ def repo() -> dict[str, float]:
     return {f"scale {scale}": round(rate(scale * seen), 3) for scale in (1, 3, 8)}
 
 
+def shown(n: int, redraws: int = 200) -> float:
+    """The share of redraws in which the share of wrong labels is told."""
+    found = 0
+    for seed in range(redraws):
+        rng = np.random.default_rng(seed)
+        label = np.where(rng.random(n) < 0.2, -1, 1)
+        margins = [s * (m + rng.normal(size=n)) * label for s, m in ((1, 0.7), (3, 0.9), (8, 1.2))]
+        found += noise(np.array(margins), np.arange(n))["rate"] is not None
+    return found / redraws
+
+
 def consensus(path: Path) -> tuple[dict[str, object], np.ndarray, list[dict[str, object]]]:
     with gzip.open(path, "rt", encoding="utf8") as lines:
         rows = [json.loads(line) for line in lines]
@@ -54,6 +69,8 @@ def consensus(path: Path) -> tuple[dict[str, object], np.ndarray, list[dict[str,
 
 def main() -> None:
     print(json.dumps({"RE-PO": repo()}), flush=True)
+    counts = (400, 800, 1000, 1200, 1500, 2000, 3000)
+    print(json.dumps({"independence shown": {n: shown(n) for n in counts}}), flush=True)
     if not os.environ.get("PREFAUDIT_TEST_DATA"):
         raise SystemExit("PREFAUDIT_TEST_DATA is not set")
     data = Path(os.environ["PREFAUDIT_TEST_DATA"])

@@ -78,10 +78,12 @@ def _point(margins: Floats, group: Ints) -> dict[str, Any]:
     if np.isnan(sizes).any():
         return out | {"declined": "a scorer only votes, and without sizes its independence cannot be shown"}
     least, out["dependence"] = _dependence(votes, sizes, group)
-    if least > 0 and not out["dependence"] < APART:
+    if least > APART:
         return out | {"declined": "the scorers err together: a hard pair looks like a wrong label to all of them"}
     if not out["dependence"] < APART:
-        return out | {"declined": f"{n:,} pairs are too few to show that the scorers err independently"}
+        why = "too few pairs, or scorers that lean together" if least > 0 else "too few pairs"
+        return out | {"declined": f"the scorers are not shown to err independently: {n:,} pairs do not rule out a "
+                                  f"correlation of {APART:g} ({why})"}  # fmt: skip
     pairs = list(combinations(range(len(votes)), 2))
     products = np.array([votes[i] * votes[j] for i, j in pairs])
     moments = products.mean(1)

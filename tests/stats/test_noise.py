@@ -45,7 +45,7 @@ def test_groups_that_move_as_one_widen_the_interval() -> None:
         (scorers(0.2, many=2), "leave nothing over"),
         (scorers(0.2, shared=0.6), "err together"),
         (scorers(0.2)[[0, 1, 0]], "err together"),
-        (scorers(0.2)[:, :900], "too few to show"),
+        (scorers(0.2)[:, :900], "do not rule out"),
         (np.sign(scorers(0.2)), "only votes"),
         (scorers(0.2)[:, :300], "are needed"),
         (scorers(0.5), "by chance"),
@@ -55,6 +55,12 @@ def test_who_cannot_tell_says_why(margins: np.ndarray, why: str) -> None:
     told = noise(margins, np.arange(margins.shape[1]))
     assert told["rate"] is None and told["interval"] is None and why in told["declined"]
     assert (told["at_most"] or 0.5) > 0.1
+
+
+def test_too_few_pairs_are_not_reported_as_dependence() -> None:
+    group = np.arange(1200)
+    why = [noise(scorers(0.2, seed=seed)[:, :1200], group)["declined"] for seed in range(60)]
+    assert sum("too few" in w for w in why) > 10 and not any("err together" in w for w in why)
 
 
 def test_hard_pairs_are_not_taken_for_wrong_labels() -> None:
