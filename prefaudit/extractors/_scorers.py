@@ -55,11 +55,14 @@ def scorers(frame: pl.DataFrame, models: tuple[str, ...], columns: list[tuple[st
     """
     found = [_model(frame["rewards"], k, name) for k, name in enumerate(models)]
     for chosen, rejected in columns:
-        found += _column(frame["extra"], chosen, rejected)
+        found += _column(frame, chosen, rejected)
     found += _source(frame)
     tied = (frame["label"] != "chosen").to_numpy()
     for one in found:
         one.margin[tied & ~np.isnan(one.margin)] = 0.0  # a tie has no side to be for
+        for side in (one.chosen, one.rejected):
+            if side is not None:
+                side[np.isnan(one.margin)] = np.nan  # one answer's score alone is part of nothing
     return [one for one in found if not np.isnan(one.margin).all()]
 
 
@@ -73,26 +76,61 @@ def _model(rewards: pl.Series, k: int, name: str) -> Said:
     return Said(name, margin, chosen, rejected)
 
 
-def _column(extra: pl.Series, chosen: str, rejected: str) -> list[Said]:
-    sides = [_numbers(extra, name) for name in (chosen, rejected)]
+def _column(frame: pl.DataFrame, chosen: str, rejected: str) -> list[Said]:
+    (one, listed), (other, listed_too) = (_numbers(frame, name) for name in (chosen, rejected))
+    sides = one, other
+    uneven = np.flatnonzero((listed & _some(other, ~listed_too)) | (listed_too & _some(one, ~listed)))
+    if len(uneven):
+        raise UsageError(f"--score-columns {chosen}:{rejected}: row {frame['row'][int(uneven[0])]} has a list on one "
+                         "side and a number on the other",
+                         "name two columns of numbers, or two of lists in the same order")  # fmt: skip
     name = f"{chosen}:{rejected}"  # the same whatever part it is seen in; more scores a side are numbered from 1
     return [Said(name + f"[{k}]" * (k > 0), c - r, c, r) for k, (c, r) in enumerate(zip(*sides, strict=False))]
 
 
-def _numbers(extra: pl.Series, name: str) -> list[Floats]:
-    """The numbers under a key of JSON objects; a list gives as many columns as its longest has elements."""
-    raw = extra.to_frame("j").select(pl.col("j").str.json_path_match(path(name)).alias("v"))["v"]
+def _some(columns: list[Floats], at: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return at & ~np.isnan(columns[0]) if columns else np.zeros(len(at), bool)
+
+
+def _numbers(frame: pl.DataFrame, name: str) -> tuple[list[Floats], NDArray[np.bool_]]:
+    """The numbers under a key of the JSON objects in `extra`, and which of them are lists; these give as many columns
+    as the longest has elements.
+
+    Raises:
+        UsageError: a list is too long, or has something else than numbers in it.
+    """
+    raw = frame.select(pl.col("extra").str.json_path_match(path(name)).alias("v"))["v"]
     lists = raw.str.starts_with("[").fill_null(False)
-    if not lists.any():
-        plain = raw.replace({"true": "1", "false": "0"})
-        return [_floats(plain.cast(pl.Float64, strict=False))]
-    inner = raw.filter(lists).str.json_decode(pl.List(pl.Float64))
-    wide = min(int(inner.list.len().to_numpy().max(initial=0)), MOST)
-    out = [np.full(len(raw), np.nan) for _ in range(wide)]
     at = lists.to_numpy()
-    for k, column in enumerate(out):
-        column[at] = _floats(inner.list.get(k, null_on_oob=True))
-    return out
+    plain = _floats(raw.replace({"true": "1", "false": "0"}).cast(pl.Float64, strict=False))
+    if not at.any():
+        return [plain], at
+    inner = _lists(raw.filter(lists), frame["row"].filter(lists), name)
+    long = inner.list.len().to_numpy()
+    if long.max() > MOST:
+        row = frame["row"].filter(lists)[int(long.argmax())]
+        raise UsageError(f"score column {name!r}: row {row} has {long.max()} scores, and {MOST} are the most",
+                         "name columns with fewer of them")  # fmt: skip
+    out = [plain, *(np.full(len(raw), np.nan) for _ in range(int(long.max()) - 1))]
+    for k in range(int(long.max())):
+        out[k][at] = _floats(inner.list.get(k, null_on_oob=True))
+    return out, at
+
+
+def _lists(raw: pl.Series, rows: pl.Series, name: str) -> pl.Series:
+    """Lists of numbers from JSON; true and false are 1 and 0."""
+    try:
+        return raw.str.json_decode(pl.List(pl.Float64))
+    except pl.exceptions.ComputeError:  # it does not say where; or there are booleans
+        found = []
+        for row, text in zip(rows, raw, strict=True):
+            values = json.loads(text)
+            wrong = [x for x in values if not (x is None or isinstance(x, int | float))]
+            if wrong:
+                raise UsageError(f"score column {name!r}: row {row} has {json.dumps(wrong[0])[:60]} in its list",
+                                 "lists hold numbers, true and false, and null") from None  # fmt: skip
+            found.append([None if x is None else float(x) for x in values])
+        return pl.Series(found, dtype=pl.List(pl.Float64))
 
 
 def path(name: str) -> str:

@@ -51,7 +51,7 @@ class Strength:
     score_columns: tuple[str, ...] = ()
 
     name: ClassVar[str] = "strength"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = tuple(READS)
     needs: ClassVar[tuple[str, ...]] = ("rewards", "groups")
@@ -69,7 +69,7 @@ class Strength:
         """
         wanted = split(self.score_columns)
         sums, outside, seen = _Sums(), _Outside(), pl.Series("extra", [], dtype=pl.String)
-        for part in parts([*READS, "rewards", "group"]):
+        for part in parts(["row", *READS, "rewards", "group"]):
             if wanted:
                 seen = _sampled(seen, part["extra"])
             said = scorers(part, self.reward_model, wanted)

@@ -105,6 +105,32 @@ def test_columns_of_numbers_verdicts_and_lists() -> None:
     assert lists.equals(measured(data, 3, score_columns=("many:few",)))
 
 
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        ({"a": [1, "high"], "b": [1, 2]}, r"'a': row 3 has \"high\" in its list"),
+        ({"a": [1, [2]], "b": [1, 2]}, r"'a': row 3 has \[2\]"),
+        ({"a": [1, 2], "b": [1] * 33}, "'b': row 3 has 33 scores, and 32 are the most"),
+        ({"a": 1, "b": [1, 2]}, "a:b: row 3 has a list on one side"),
+        ({"a": [1, 2], "b": 1}, "a:b: row 3 has a list on one side"),
+    ],
+)
+def test_cells_that_cannot_be_compared_are_named(cells: dict[str, object], why: str) -> None:
+    good = json.dumps({"a": [1, 2], "b": [0, 3]})
+    with pytest.raises(UsageError, match=why):
+        measured(frame(5, extra=[good] * 3 + [json.dumps(cells), good]), score_columns=("a:b",))
+
+
+def test_lists_and_numbers_in_turn_do_not_depend_on_parts() -> None:
+    cells = [{"a": 3, "b": 1}, {"a": [1, True], "b": [2, False]}, {"a": 0.5, "b": 2}, {"a": [2], "b": [1, 0]}]
+    data = frame(4, extra=[json.dumps(c) for c in cells])
+    once = measured(data, score_columns=("a:b",))
+    assert once["scorers"].to_list() == [1, 2, 1, 1]
+    assert once.equals(measured(data, 4, score_columns=("a:b",)))
+    many = [json.dumps({"a": list(range(1, 33)), "b": [0] * 32})] * 2
+    assert measured(frame(2, extra=many), score_columns=("a:b",))["scorers"].to_list() == [32, 32]
+
+
 def test_a_column_that_is_not_there_is_named() -> None:
     data = frame(1, extra=['{"score": 1, "other": "x"}'])
     with pytest.raises(UsageError, match="scor_e") as caught:
