@@ -223,3 +223,14 @@ def test_routes_are_filters(tmp_path: Path) -> None:
         prompts += kept["prompt"].to_list()
     assert len(prompts) == len(set(prompts)) < N
     assert all(p.endswith("3") for p in pl.read_parquet(tmp_path / "unjudged.parquet")["prompt"])
+
+
+def test_booleans_that_are_mapped_are_scores(tmp_path: Path) -> None:
+    made = frame()[0].head(60).with_columns(pc=pl.int_range(60) % 3 > 0, pr=pl.int_range(60) % 2 > 0)
+    common: dict[str, Any] = {"fail_on": "never", "with_": ("text", "strength")}
+    mapped = prefaudit.scan(made, tmp_path / "a", map={"score_chosen": "pc", "score_rejected": "pr"}, **common)
+    named = prefaudit.scan(made, tmp_path / "b", score_columns=["pc:pr"], **common)
+    mean = pl.col("strength").struct.field("mean")
+    values = mapped.features().select(mean).collect()["mean"]
+    assert values.null_count() == 0 and set(values.sign()) == {-1, 0, 1}
+    assert values.equals(named.features().select(mean).collect()["mean"])

@@ -71,7 +71,9 @@ def mapped(detected: Detected, r: Reading, c: Columns) -> dict[str, str]:
         if f in detected.layout.fields or column not in c.kinds:
             continue
         col = c[column]
-        if f in ("margin", "score_chosen", "score_rejected", "score_a", "score_b"):
+        if f in ("score_chosen", "score_rejected", "score_a", "score_b"):  # a verifier's verdict is a score too
+            out[f] = f"coalesce({col.number}, case lower({col.text}) when 'true' then 1.0 when 'false' then 0.0 end)"
+        elif f == "margin":
             out[f] = col.number
         elif f == "first":
             out[f] = sql.words(
