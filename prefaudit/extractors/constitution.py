@@ -47,7 +47,7 @@ class Constitutional:
     votes: str | None = None
 
     name: ClassVar[str] = "constitution"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("label", "hash_chosen", "hash_rejected")
     needs: ClassVar[tuple[str, ...]] = ("groups", *VOTED)

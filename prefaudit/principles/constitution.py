@@ -13,18 +13,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prefaudit.principles.path import Matrix, Step, agreed, logit, path, worthy
+from prefaudit.principles.fits import Fit, grown, parts, stable
+from prefaudit.principles.path import Matrix, Step, agreed
 from prefaudit.stats import bh, cluster_rate, folds, sample_groups
 from prefaudit.stats.baselines import FOLDS, LIMIT
 from prefaudit.stats.groups import Ints, dense
 from prefaudit.stats.intervals import Floats, rate_of_sums
 
 AT_MOST = 10
-INNER = 3
-WORTH, SURE = 0.005, 2.0  # a list stays longer unless its agreement is, by so many errors, less than this higher
 ENOUGH = 10  # groups below which nothing is held out
 REPEATS, SMALL = 4, 20_000  # so many divisions into folds for the frequencies, where there are at most so many pairs
-OFTEN = 0.8  # share of the fits that a rule of the list is in
 DIGITS = 2  # of a weight
 
 
@@ -103,8 +101,9 @@ def choose(votes: pl.DataFrame, y: Floats, group: Ints, seed: int, at_most: int 
 
     A list grows by `path`, as long as the next rule explains enough (`worthy`). On inner folds of whole groups it is
     then cut to the shortest list whose agreement is surely less than half a point below.
+    Of that list the rules stay that nearly all fits on parts of the groups selected too (`stable`).
     What it is worth is told by five outer folds of whole groups, each judged by a list chosen, in every respect,
-    without it. The list itself is chosen on all of them; see `_settled`.
+    without it; a list of a fold is asked of 5 parts, that of all groups of 20.
 
     Args:
         votes: n rows: Int8 columns by principle id, each 1 for chosen, -1 for rejected, 0 silent, null not known.
@@ -125,20 +124,16 @@ def choose(votes: pl.DataFrame, y: Floats, group: Ints, seed: int, at_most: int 
         return Constitution((), n, groups, total, stats=stats, note=note)
     x = matrix(votes.filter(pl.Series(keep)).select(names))
     z, g = y[keep], own
-    fits = [_Fit.of(x, z, g, fold, k, seed, at_most) for k in range(FOLDS)]
-    more = [
-        _Fit.of(x, z, g, again, k, seed + r, at_most)
-        for r in range(1, REPEATS if n <= SMALL else 1)
-        for again in [folds(g, FOLDS, seed + 1000 * r)]
-        for k in range(FOLDS)
-    ]
-    every = [*fits, *more]
-    last = _settled(x, z, g, every, seed, at_most)
+    fits = [Fit.of(x, z, g, fold, k, seed, at_most) for k in range(FOLDS)]
+    every = [f.step for f in fits]
+    for r in range(1, REPEATS if n <= SMALL else 1):
+        every += parts(x, z, g, folds(g, FOLDS, seed + 1000 * r), seed + r, at_most)
+    last = stable(x, z, grown(x, z, g, seed, at_most)[1], every)
     return Constitution(
         rules=tuple(_ruled(names, last)), n=n, groups=groups, total=total,
         held_out=_held_out(fits, fold, z, g), curve=_curve(fits, fold, z, g, at_most),
-        frequency={name: sum(c in f.step.columns for f in every) / len(every) for c, name in enumerate(names)
-                   if any(c in f.step.columns for f in every)},
+        frequency={name: sum(c in step.columns for step in every) / len(every) for c, name in enumerate(names)
+                   if any(c in step.columns for step in every)},
         fits=len(every), single=_single(x, z, g, fold, names), stats=stats,
         selected=[[names[c] for c in f.step.columns] for f in fits],
         note="" if last.columns else "no principle says more of the labels than chance would",
@@ -158,68 +153,17 @@ def _ruled(names: Sequence[str], step: Step) -> list[Ruled]:
     return [rule for rule in found if rule.weight > 0]
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """One outer fold: the path and the chosen list of the other folds, and their scores on this one."""
-
-    step: Step
-    scores: list[Floats]  # of the rows of the fold, by the list of 0, 1, ... rules
-    own: Floats  # by the chosen list
-
-    @classmethod
-    def of(cls, x: Matrix, y: Floats, group: Ints, fold: NDArray[np.int8], k: int, seed: int, at_most: int) -> _Fit:
-        train, test = fold != k, fold == k
-        g = dense(group[train])
-        steps = path(x[train], y[train], g, at_most)
-        step = steps[_length(x[train], y[train], g, seed, steps)]
-        return cls(step, [s.score(x[test]) for s in steps], step.score(x[test]))
-
-
-def _settled(x: Matrix, y: Floats, group: Ints, fits: Sequence[_Fit], seed: int, at_most: int) -> Step:
-    """The list of all rows, of rules that nearly all fits selected.
-
-    One division into folds can be generous by accident, most are not (stability selection, Meinshausen and Buehlmann
-    2010).
-    """
-    steps = path(x, y, group, at_most)
-    last = steps[_length(x, y, group, seed, steps)]
-    if not last.columns:
-        return last
-    kept = [c for c in last.columns if sum(c in f.step.columns for f in fits) >= OFTEN * len(fits)] or last.columns[:1]
-    return Step(tuple(kept), tuple(logit(x[:, list(kept)], y).tolist()))
-
-
-def _length(x: Matrix, y: Floats, group: Ints, seed: int, steps: Sequence[Step]) -> int:
-    """The shortest list that surely agrees, on inner folds, less than WORTH worse than that of all worthy rules."""
-    most = worthy(steps)
-    if most < 2:
-        return most
-    inner = folds(group, INNER, seed + 1)
-    right = np.empty((most + 1, len(y)))
-    for k in range(INNER):
-        train, test = inner != k, inner == k
-        own = path(x[train], y[train], dense(group[train]), most)
-        for length in range(most + 1):
-            right[length, test] = agreed(own[min(length, len(own) - 1)].score(x[test]), y[test])
-    for length in range(1, most):
-        gap = right[most] - right[length]
-        sums = np.bincount(group, gap - gap.mean())
-        if gap.mean() + SURE * np.sqrt(float(sums @ sums)) / len(y) <= WORTH:
-            return length
-    return most
-
-
-def _held_out(fits: Sequence[_Fit], fold: NDArray[np.int8], y: Floats, group: Ints) -> dict[str, Any]:
+def _held_out(fits: Sequence[Fit], fold: NDArray[np.int8], y: Floats, group: Ints) -> dict[str, Any]:
     score = np.empty(len(y))
     for k, fit in enumerate(fits):
         score[fold == k] = fit.own
     rate = cluster_rate(agreed(score, y), group)
     silent = float((score == 0).mean())
-    return {"agreement": rate[0], "interval": list(rate[1:]), "rules": [len(f.step.columns) for f in fits],
+    return {"agreement": rate[0], "interval": list(rate[1:]), "rules": [len(f.told.columns) for f in fits],
             "silent": silent}  # fmt: skip
 
 
-def _curve(fits: Sequence[_Fit], fold: NDArray[np.int8], y: Floats, group: Ints, at_most: int) -> list[dict[str, Any]]:
+def _curve(fits: Sequence[Fit], fold: NDArray[np.int8], y: Floats, group: Ints, at_most: int) -> list[dict[str, Any]]:
     longest = min(at_most, max(len(f.scores) for f in fits) - 1)
     found = []
     for length in range(longest + 1):

@@ -1,0 +1,93 @@
+"""How long a list is, which of its rules parts of the data find too, and what lists of other folds are worth on one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefaudit.principles.path import Matrix, Step, agreed, logit, path, worthy
+from prefaudit.stats import folds
+from prefaudit.stats.baselines import FOLDS
+from prefaudit.stats.groups import Ints, dense
+from prefaudit.stats.intervals import Floats
+
+INNER = 3
+WORTH, SURE = 0.005, 2.0  # a list stays longer unless its agreement is, by so many errors, less than this higher
+OFTEN = 0.8  # share of the fits that a rule of the list is in
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One outer fold: what the other folds give, and its scores on this one."""
+
+    step: Step  # the list, before it is asked whether parts of the other folds find it too
+    told: Step  # the list, chosen as that of all folds is
+    scores: list[Floats]  # of the rows of the fold, by the list of 0, 1, ... rules
+    own: Floats  # by `told`
+
+    @classmethod
+    def of(cls, x: Matrix, y: Floats, group: Ints, fold: NDArray[np.int8], k: int, seed: int, at_most: int) -> Fit:
+        """Choose without fold k, and judge the rows of fold k.
+
+        Args:
+            x: (n, p) votes, 0 for silent and unjudged ones.
+            y: n values, 1 where the label says chosen, 0 rejected.
+            group: n dense ids.
+            fold: n numbers of folds of whole groups.
+            k: the fold that is judged.
+            seed: of the inner folds and the parts.
+            at_most: rules.
+        """
+        test = x[fold == k]
+        x, y, g = x[fold != k], y[fold != k], dense(group[fold != k])
+        steps, step = grown(x, y, g, seed, at_most)
+        some = parts(x, y, g, folds(g, FOLDS, seed), seed, at_most) if len(step.columns) > 1 else []
+        told = stable(x, y, step, some)
+        return cls(step, told, [s.score(test) for s in steps], told.score(test))
+
+
+def grown(x: Matrix, y: Floats, group: Ints, seed: int, at_most: int) -> tuple[list[Step], Step]:
+    """The path, and the list on it that agreement on inner folds leaves."""
+    steps = path(x, y, group, at_most)
+    return steps, steps[_length(x, y, group, seed, steps)]
+
+
+def parts(x: Matrix, y: Floats, group: Ints, fold: NDArray[np.int8], seed: int, at_most: int) -> list[Step]:
+    """The list of the groups outside each fold."""
+    outside = [fold != k for k in range(FOLDS)]
+    return [grown(x[rows], y[rows], dense(group[rows]), seed, at_most)[1] for rows in outside]
+
+
+def stable(x: Matrix, y: Floats, last: Step, fits: Sequence[Step]) -> Step:
+    """The rules of a list that nearly all fits on parts of the groups selected, the first of it at least.
+
+    One division into folds can be generous by accident, most are not (stability selection, Meinshausen and Buehlmann
+    2010).
+    """
+    if len(last.columns) < 2:
+        return last
+    kept = [c for c in last.columns if sum(c in f.columns for f in fits) >= OFTEN * len(fits)] or last.columns[:1]
+    return Step(tuple(kept), tuple(logit(x[:, list(kept)], y).tolist()))
+
+
+def _length(x: Matrix, y: Floats, group: Ints, seed: int, steps: Sequence[Step]) -> int:
+    """The shortest list that surely agrees, on inner folds, less than WORTH worse than that of all worthy rules."""
+    most = worthy(steps)
+    if most < 2:
+        return most
+    inner = folds(group, INNER, seed + 1)
+    right = np.empty((most + 1, len(y)))
+    for k in range(INNER):
+        train, test = inner != k, inner == k
+        own = path(x[train], y[train], dense(group[train]), most)
+        for length in range(most + 1):
+            right[length, test] = agreed(own[min(length, len(own) - 1)].score(x[test]), y[test])
+    for length in range(1, most):
+        gap = right[most] - right[length]
+        sums = np.bincount(group, gap - gap.mean())
+        if gap.mean() + SURE * np.sqrt(float(sums @ sums)) / len(y) <= WORTH:
+            return length
+    return most
