@@ -28,6 +28,9 @@ def copy_to(path: Path, *, force: bool = False) -> None:
     """
     if path.exists() and not force:
         raise UsageError(f"{path} exists", "name another file, or overwrite it with --force")
+    from prefaudit.audit import spare
+
+    spare.check(path)
     write_bytes(path, demo_path().read_bytes())
 
 

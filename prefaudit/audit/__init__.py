@@ -15,7 +15,7 @@ import polars as pl
 
 from prefaudit import __version__, gates
 from prefaudit import rules as rulebook
-from prefaudit.audit import gate, judge, measure, probes, read, review
+from prefaudit.audit import gate, judge, measure, probes, read, review, spare
 from prefaudit.audit.crew import hired
 from prefaudit.audit.show import shown
 from prefaudit.config import Options, half
@@ -45,6 +45,9 @@ class Audit:
             inside = self.store.folder.name in ("report.json", "report.html")
             told = f"name its folder: {self.store.folder.parent}" if inside else f"prefaudit scan {folder} makes one"
             raise AuditError(f"{folder} is a file, not an audit folder", told)
+        wrong = _wrong(self.store)
+        if wrong:
+            raise AuditError(f"{folder}/report.json {wrong}", f"scan the data again, with -o {folder}")
         report = self.store.load("report.json")
         if report is None:
             raise AuditError(f"{folder} holds no finished audit", "name the folder that `prefaudit scan` printed")
@@ -121,6 +124,22 @@ class Audit:
         return shown(self, what, (first, limit), width=width, color=color)
 
 
+def _wrong(store: Store) -> str:
+    """Why a report.json that is there is not the report of an audit; "" where it is, or where there is none."""
+    if not store.has("report.json"):
+        return ""
+    report = store.load("report.json")
+    if report is None:
+        return "is damaged: it is no JSON"
+    if report.get("schema") != SCHEMA:
+        return "is no report of this version of prefaudit: something else wrote over it"
+    tables = {"dataset": dict, "options": dict, "baselines": dict, "examples": dict,
+              "rules": list, "effects": list, "extractors": list, "next": list, "exit_code": int}  # fmt: skip
+    lacking = [name for name, kind in tables.items() if not isinstance(report.get(name), kind)]
+    lacking += [] if lacking or all("code" in rule for rule in report["rules"]) else ["rules"]
+    return f"is damaged: it lacks {', '.join(lacking)}" if lacking else ""
+
+
 def scan(data: Any, out: str | Path | None = None, *, force: bool = False, reviewed: str | Path | None = None,
          **options: Any) -> Audit:  # fmt: skip
     """Audit preference pairs.
@@ -175,9 +194,12 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         beside = (sheet.print, options.baseline, baseline and baseline[1])
         key = fingerprint(plain, *beside) if reviewed or baseline else plain
         have = store.run().get("plain" if as_reviewed else "key")
-        if have == (plain if as_reviewed else key) and store.has("report.html"):
+        begun = {"fingerprint": opened.source.fingerprint, "sources": spare.recorded(opened.source, store)}
+        if have == (plain if as_reviewed else key) and store.has("report.html") and not _wrong(store):
+            if store.run().get("sources") != begun["sources"]:  # the same data, lying elsewhere
+                store.save("run.json", {**store.run(), **begun})
             return Audit(store.name)
-        store.save("run.json", {"fingerprint": opened.source.fingerprint})
+        store.save("run.json", begun)
         opened = read.cut_as(opened, store, options)
         _measured(opened, store, measures, options, progress)
         report, findings, effects = judge.judge(opened, store, measures, rules, options, progress)
@@ -190,7 +212,7 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         report["probes"] = probes.told(store, measures, sheet, pairs)
         _since(report, options.baseline, baseline)
         _write(store, report, findings, effects)
-        store.save("run.json", {"fingerprint": opened.source.fingerprint, "key": key if report["complete"] else None,
+        store.save("run.json", {**begun, "key": key if report["complete"] else None,
                                 "plain": plain if report["complete"] else None, **_run_facts(started),
                                 "llm": {c.model: c.ledger() for c in chats.values()}})  # fmt: skip
     return Audit(store.name)

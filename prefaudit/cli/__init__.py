@@ -140,7 +140,7 @@ def report(
 
         where = targets(output, force)
         audit = Audit(folder)
-        spared(where, audit.report["dataset"]["paths"])
+        spared(where, (), folder)
         render(audit, where, quiet=False)
         raise typer.Exit(audit.exit_code)
 
@@ -190,7 +190,7 @@ def _audit(data: list[str], out: Path | None, given: dict[str, Any], config: Pat
     from prefaudit.audit import run
 
     where = targets(output, force)
-    spared(where, data)
+    spared(where, data, out)
     options = configuration.load(config, given)
     with progress(quiet) as bars:
         audit = run(data, out, options, force=force, progress=bars, reviewed=reviewed)

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -80,22 +79,14 @@ def targets(output: list[str] | None, force: bool,
     return found
 
 
-def spared(where: Sequence[tuple[str, Path | None]], named: Iterable[str]) -> None:
-    """Raise UsageError where a file to be written is one of the sources, or lies in a source folder."""
-    from prefaudit.core import AuditError, UsageError
-    from prefaudit.sources.locate import files
+def spared(where: Sequence[tuple[str, Path | None]], data: Iterable[str], *audits: str | Path | None) -> None:
+    """Raise UsageError where a file to be written is one of the sources, or of the files of an audit."""
+    from prefaudit.audit import spare
 
-    sources: list[Path] = []
-    for name in named:
-        with suppress(AuditError):  # what is no file here is no file to be spared; the scan says what it is
-            sources += [Path(name), *(files(name) if "://" not in name and name != "-" else ())]
     for _, target in where:
-        if target is None or not target.exists():
-            continue
-        for source in sources:
-            inside = source.is_dir() and source.resolve() in target.resolve().parents
-            if inside or (source.exists() and target.samefile(source)):
-                raise UsageError(f"{target} is the source itself", "write to another file; the source is never changed")
+        for audit in audits or (None,):
+            if target is not None:
+                spare.check(target, data=data, audit=audit)
 
 
 def render(audit: Audit, where: list[tuple[str, Path | None]], quiet: bool) -> None:

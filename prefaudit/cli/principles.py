@@ -54,7 +54,7 @@ def principles(
         from prefaudit.store import write_bytes
 
         where = _targets(export, force, EXPORTS)
-        spared(where, data)
+        spared(where, data, out)
         options = configuration.load(config, {**asked(given), "fail_on": "never", "sample": sample})
         with progress(quiet) as bars:
             audit = run(data, out, options, force=force, progress=bars)

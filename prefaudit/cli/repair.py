@@ -203,7 +203,7 @@ def diff(
         from prefaudit.store import write_bytes, write_frame
 
         where = targets(output, force, versions.FORMATS)
-        spared([*where, ("changes", changes)], (str(before), str(after)))
+        spared([*where, ("changes", changes)], (before, after), *(one for one in (before, after) if Path(one).is_dir()))
         if changes is not None and changes.exists() and not force:
             raise UsageError(f"{changes} exists", "name another file, or overwrite it with --force")
         options = _options(config, given)

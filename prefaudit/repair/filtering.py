@@ -139,11 +139,11 @@ def check_targets(origin: output.Origin, where: Where) -> None:
             raise UsageError("--control does not go with --to", "write the control in the source's layout")
     for path in (where.out, where.control_path):
         if path is not None and where.to is None:
-            output.check(origin, path, where.force or where.dry_run)
+            output.check(origin, path, where.force or where.dry_run, where.audit)
         elif path is not None:
-            target.check(path, origin.paths, where.force or where.dry_run)
+            target.check(path, origin.paths, where.force or where.dry_run, where.audit)
     if where.ledger_path is not None:
-        target.check(where.ledger_path, origin.paths, where.force or where.dry_run)
+        target.check(where.ledger_path, origin.paths, where.force or where.dry_run, where.audit)
         if where.ledger_path.resolve() == where.out.resolve():
             raise UsageError("the ledger and the output are one file", "name another with --ledger")
 

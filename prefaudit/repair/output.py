@@ -69,13 +69,13 @@ def _state(path: Path) -> tuple[int, int, int]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
-def check(origin: Origin, out: Path, force: bool) -> None:
+def check(origin: Origin, out: Path, force: bool, audit: str | Path | None = None) -> None:
     """Whether the source can be written to this name.
 
     Raises:
         UsageError: the name asks for another container, or `target.check` refuses it.
     """
-    target.check(out, origin.paths, force)
+    target.check(out, origin.paths, force, audit)
     for path in origin.paths:
         if path.resolve().is_relative_to(out.resolve()):
             raise UsageError(f"{out} holds the source", "write to another place; the source is never changed")

@@ -55,7 +55,7 @@ def write(data: Any, out: Path, options: Options, *, n: int = 100, by: str = "ra
     probes = tuple(dict.fromkeys(ask))
     options = session.asking(options, by)
     opening = session.open_data(data, options)
-    target.check(out, opening[1].paths, force)
+    target.check(out, opening[1].paths, force, audit)
     if out.suffix.lower() != ".csv":
         raise UsageError(f"{out} is no CSV file", "name a file ending in .csv")
     work = session.begin(data, options, audit, progress or Progress(), opening)

@@ -71,7 +71,7 @@ def run(data: Any, out: Path, options: Options, *, test: float, validation: floa
             "--test and --validation are shares that leave something to train on", "for example --test 0.1"
         )
     opening = session.open_data(data, options)
-    target.check(out, opening[1].paths, force or dry_run)
+    target.check(out, opening[1].paths, force or dry_run, audit)
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file, not a folder", "name a folder with -o")
     work = session.begin(data, options, audit, progress or Progress(), opening)

@@ -17,22 +17,31 @@ from typing import Any, BinaryIO, cast
 import polars as pl
 import pyarrow as pa
 
+from prefaudit.audit import spare
 from prefaudit.core import AuditError, UsageError
 from prefaudit.sources.streams import SUFFIXES
 
 UNTOUCHED = "free some space or choose another place with -o; what stood there before is untouched"
 
 
-def check(target: Path, sources: Iterable[Path], force: bool) -> None:
+def check(target: Path, sources: Iterable[Path], force: bool, audit: str | Path | None = None) -> None:
     """Whether a file may be written here; asked before any work is done.
 
+    Args:
+        target: where to.
+        sources: what is read.
+        force: overwrite.
+        audit: the audit folder, of whose files and sources it may be none either.
+
     Raises:
-        UsageError: it is the source or lies where a source folder is, exists (without force), or its folder does not.
+        UsageError: it is a source or lies in a source folder, belongs to an audit, exists (without force), or its
+            folder does not.
     """
     for source in sources:
         same = target.exists() and source.exists() and target.samefile(source)
         if same or target.resolve() == source.resolve():
             raise UsageError(f"{target} is the source itself", "write to another file; the source is never changed")
+    spare.check(target, audit=audit, content=False)
     if (target.exists() or target.is_symlink()) and not force:
         raise UsageError(f"{target} exists", "name another file, or overwrite it with --force")
     if target.is_symlink() and not target.exists():

@@ -39,6 +39,18 @@ def of_files(paths: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
+def of_blocks(path: Path) -> str:
+    """Twelve hex digits of a file's size and of 64 kB blocks at its head, its tail and evenly between: cheap, and
+    enough to know a file again that was moved."""
+    size = path.stat().st_size
+    hashed = hashlib.blake2b(f"{size}".encode(), digest_size=6)
+    with path.open("rb", buffering=0) as f:
+        for offset in sorted({int(at) for at in np.linspace(0, max(0, size - BATCH), 16)}):
+            f.seek(offset)
+            hashed.update(f.read(BATCH))
+    return hashed.hexdigest()
+
+
 class _Sink:
     closed = False
 
