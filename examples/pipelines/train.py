@@ -1,11 +1,14 @@
 """Train a reward model with TRL, but not on data that fail the gate: `python train.py good.jsonl`.
 
-Without --model a tiny random one is made, so that the way can be tried on any machine in seconds.
+It needs `pip install trl` beside prefaudit's extra `models`. Exit code 1 says that the gate failed; 2 that it could not
+be asked, or that a package is missing. Without --model a tiny random one is made, so that the way can be tried on any
+machine in seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 from typing import Any
 
@@ -22,6 +25,15 @@ def gate(data: Any) -> None:
     if audit.exit_code:
         sys.stderr.write(prefaudit.Audit(audit.folder).show(None) + f"not trained: see {audit.folder}/report.html\n")
         sys.exit(audit.exit_code)
+
+
+def need(*packages: str) -> None:
+    """End the program with 2 where a package is not installed; 1 would say that the gate failed."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        names = " ".join(missing)
+        sys.stderr.write(f"not trained: not installed: {names}\nhint: pip install {names}\n")
+        sys.exit(2)
 
 
 def tiny() -> tuple[Any, Any]:
@@ -52,12 +64,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2)
     given = parser.parse_args()
 
+    need("datasets")
     import datasets
 
-    data = datasets.load_dataset("json", data_files=given.data, split="train")
-    gate(data)
+    try:
+        data = datasets.load_dataset("json", data_files=given.data, split="train")
+        gate(data)
+    except (prefaudit.AuditError, OSError, datasets.exceptions.DatasetsError) as error:
+        sys.stderr.write(f"not trained: no audit of {given.data}: {error}\n")
+        sys.exit(2)
 
-    import transformers  # only now: data that are refused need no trainer
+    need("torch", "transformers", "accelerate", "trl")  # only now: data that are refused need no trainer
+    import transformers
     from trl import RewardConfig, RewardTrainer
 
     if given.model:

@@ -1,7 +1,8 @@
 """Train a reward model on each file and say how often it is right: `python reward_model.py TEST TRAIN [TRAIN ...]`.
 
 Bradley and Terry's model: a linear head on a frozen encoder, MiniLM, of the answer and of the prompt with it. Settings
-are the same for every file, so that only the data differ.
+are the same for every file, so that only the data differ. Needs prefaudit's extra `models`; exit
+code 2 where it is missing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import polars as pl
 from scipy.optimize import minimize
 
+from prefaudit import AuditError
 from prefaudit.models import embedder
 
 PENALTY = 3.0  # of the squared weights
@@ -56,4 +58,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except AuditError as error:  # the extra `models` is missing
+        sys.stderr.write(f"not trained: {error.message}\nhint: {error.hint}\n")
+        sys.exit(2)

