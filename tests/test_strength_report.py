@@ -234,3 +234,40 @@ def test_booleans_that_are_mapped_are_scores(tmp_path: Path) -> None:
     values = mapped.features().select(mean).collect()["mean"]
     assert values.null_count() == 0 and set(values.sign()) == {-1, 0, 1}
     assert values.equals(named.features().select(mean).collect()["mean"])
+
+
+def test_a_repair_names_the_scorer_and_what_becomes_of_the_unjudged(tmp_path: Path) -> None:
+    source = tmp_path / "d.parquet"
+    table = frame()[0].head(60)
+    table.with_columns(s0=pl.when(pl.int_range(60) > 2).then(pl.col("s0"))).write_parquet(source)
+    common = ["--audit", str(tmp_path / "a"), "--with", "text,strength"]
+    prefaudit.scan(source, tmp_path / "a", score_columns=["s0:zero"], fail_on="never", with_=("text", "strength"))
+
+    def said(command: str, *more: str) -> str:
+        out = str(tmp_path / "out.parquet")
+        told = CliRunner().invoke(app, [command, str(source), "-o", out, "--dry-run", *common, *more])
+        assert told.exit_code == 0, told.output
+        return " ".join(told.output.split())
+
+    text = said("filter", "--min-strength", "0")
+    assert "strength is that of s0:zero" in text
+    assert "STRENGTH could not judge 3 pairs; without --strict they are kept" in text
+    text = said("filter", "--min-strength", "0", "--strict")
+    assert "STRENGTH could not judge 3 pairs; --strict drops them" in text and "without --strict" not in text
+    text = said("relabel", "--flip-below", "1", "--strict")
+    assert "strength is that of s0:zero" in text and "3 pairs; their labels stay as they are" in text
+    assert "labels have no evidence against them" in text
+    assert "labels have no evidence against them" not in said("relabel", "--flip-below", "0")
+    assert "strength is that of" not in said("filter", "--keep", "c.words > 0")
+
+
+def test_the_line_of_strength_has_the_point_of_a_review(audit: prefaudit.Audit) -> None:
+    from prefaudit.reports import strength
+
+    wrong = {"rate": 0.21, "interval": [0.15, 0.28], "method": "weighted"}
+    noise = {"at_most": 0.3, "rate": None, "declined": "one scorer cannot tell"}
+    report = {**audit.report, "strength": {**audit.report["strength"], "noise": noise}, "review": {"wrong": wrong}}
+    line = next(text for text in strength.lines(report) if text.startswith("wrong labels"))
+    assert "no estimate from scorers: one scorer cannot tell; by the review 21" in line
+    without = {**report, "review": {"wrong": {**wrong, "method": "bound"}}}
+    assert not any("by the review" in text for text in strength.lines(without))

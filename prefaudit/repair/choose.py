@@ -45,6 +45,7 @@ class Reason:
     unjudged: int = 0
     spared: int = 0  # found, and kept because of a conflict or as the one of its duplicates
     notes: list[str] = field(default_factory=list)
+    unknown: str = "without --strict they are kept"  # what becomes of the unjudged
     inward: bool = False  # what it rests on was learned from the labels of this dataset
 
 
@@ -119,7 +120,9 @@ def _consensus(evidence: Evidence, option: str) -> Floats:
 def _reason(code: str, found: Bools, unknown: Bools, strict: bool, words: str, values: Floats | None = None) -> Reason:
     rows = np.flatnonzero(found | unknown) if strict else np.flatnonzero(found)
     told = np.full(len(rows), np.nan) if values is None else values[rows]
-    return Reason(code, rows, told, words, int(unknown.sum()))
+    reason = Reason(code, rows, told, words, int(unknown.sum()))
+    reason.unknown = "--strict drops them" if strict else reason.unknown
+    return reason
 
 
 def _rule(evidence: Evidence, code: str, strict: bool) -> Reason:

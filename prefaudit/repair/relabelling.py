@@ -23,6 +23,7 @@ from prefaudit.repair.result import Repair
 from prefaudit.repair.rewrite import Edits
 from prefaudit.repair.softening import MARGIN, PROBABILITY
 
+STAY = "their labels stay as they are"
 UNDECIDED = {
     "LBL002": "says that nothing supports the label, not that the other side is right",
     "PRN002": "says which principle decides, not that the label is wrong",
@@ -113,14 +114,20 @@ def _flips(evidence: Evidence, wanted: Relabelling) -> list[Reason]:
         for code in (c for c in codes if c not in UNDECIDED):
             rows, values = evidence.fired(code)
             reasons.append(Reason(code, rows, values, evidence.known[code].name,
-                                  int(evidence.asked[code]["unjudged"])))  # fmt: skip
+                                  int(evidence.asked[code]["unjudged"]), unknown=STAY))  # fmt: skip
     if wanted.flip_below is not None:
         if evidence.strength is None:
             raise evidence.no_strength("--flip-below")
         rows = np.flatnonzero(evidence.strength < wanted.flip_below)
         words = f"strength below {wanted.flip_below:g}"
         unknown = int(np.isnan(evidence.strength).sum())
-        reasons.append(Reason("STRENGTH", rows, evidence.strength[rows], words, unknown))
+        reasons.append(Reason("STRENGTH", rows, evidence.strength[rows], words, unknown, unknown=STAY))
+        for_it = int((evidence.strength[rows] >= 0).sum())
+        if for_it:
+            reasons[-1].notes.append(
+                f"{for_it:,} of these {len(rows):,} labels have no evidence against them: a strength of 0 says nothing "
+                "and one above 0 speaks for the label"
+            )
     return reasons
 
 

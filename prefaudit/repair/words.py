@@ -27,10 +27,11 @@ def measured(work: Session, repair: Repair, reasons: Sequence[Reason], gone: Boo
     told = honest.measure(work.evidence, gone, turned, [r.code for r in reasons], work.options.seed)
     said += told.pop("warnings", [])
     mute = [r["code"] for r in repair.rules if r["unjudged"] == repair.pairs.get("read") and not r["pairs"]]
-    for rule in repair.rules:
-        said += [f"{rule['code']}: {note}" for note in rule["notes"]]
-        if rule["unjudged"] and rule["code"] not in mute:
-            said.append(f"{rule['code']} could not judge {rule['unjudged']:,} pairs; without --strict they are kept")
+    said += _scorers(work, repair, reasons)
+    for reason in reasons:
+        said += [f"{reason.code}: {note}" for note in reason.notes]
+        if reason.unjudged and reason.code not in mute:
+            said.append(f"{reason.code} could not judge {reason.unjudged:,} pairs; {reason.unknown}")
     said += told.pop("words", [])
     if mute:
         said.append(f"{', '.join(mute)} could judge no pair of this dataset, and took none")
@@ -54,6 +55,14 @@ def measured(work: Session, repair: Repair, reasons: Sequence[Reason], gone: Boo
             f"{repair.skipped:,} skipped rows gave no pair and are not written; the ledger gives the reason of each"
         )
     return replace(repair, words=(*said,), measured=told)
+
+
+def _scorers(work: Session, repair: Repair, reasons: Sequence[Reason]) -> list[str]:
+    """Whose strength it was, where the repair went by it: an earlier scan may have had other scorers."""
+    used = repair.softened or any(r.code.startswith("STR") or "strength" in r.words for r in reasons)
+    told = (work.evidence.audit.report.get("strength") or {}).get("scorers") or []
+    names = [s["name"] for s in told if not s.get("silent")]
+    return [f"strength is that of {', '.join(names)}"] if used and names else []
 
 
 def table(repair: Repair, name: str, dry: bool = False) -> str:

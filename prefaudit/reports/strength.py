@@ -45,10 +45,11 @@ def _contains(tenth: dict[str, Any]) -> str:
 
 def lines(report: dict[str, Any]) -> list[str]:
     """Strength first, then consensus; nothing where neither was measured."""
-    return [*_strength(report.get("strength") or {}), *_consensus(report.get("consensus") or {})]
+    reviewed = (report.get("review") or {}).get("wrong") or {}
+    return [*_strength(report.get("strength") or {}, reviewed), *_consensus(report.get("consensus") or {})]
 
 
-def _strength(told: dict[str, Any]) -> list[str]:
+def _strength(told: dict[str, Any], reviewed: dict[str, Any]) -> list[str]:
     below = told.get("below") or {}
     each = told.get("scorers") or ()
     mute = [f"{clean(s.get('name', ''), 80)} says nothing: {clean(s['silent'])}" for s in each if s.get("silent")]
@@ -57,7 +58,7 @@ def _strength(told: dict[str, Any]) -> list[str]:
     alone = f" ({'; '.join(mute)})" if mute else ""
     said = [f"{some(len(each) - len(mute), 'outside scorer')}{alone}: strength below 0 in {count(below.get('n'))} of "
             f"{count(told.get('n'))} pairs, {percent(below.get('rate'), below.get('interval'))}"]  # fmt: skip
-    said.append(_noise(told.get("noise") or {}))
+    said.append(_noise(told.get("noise") or {}, reviewed))
     said += _cut(each)
     if told.get("routes"):
         people = "; ".join(f"{clean(r['to'])} {count(r['n'])} ({percent(r['share'])})" for r in told["routes"])
@@ -98,7 +99,13 @@ def _swapped(scorer: dict[str, Any]) -> list[str]:
             f"{some(told.get('n'), 'margin')} keep their sign: {word}"]  # fmt: skip
 
 
-def _noise(noise: dict[str, Any]) -> str:
+def _noise(noise: dict[str, Any], reviewed: dict[str, Any]) -> str:
+    point = known(reviewed.get("rate")) and reviewed.get("method") != "bound"
+    people = f"; by the review {percent(reviewed['rate'], reviewed.get('interval'))}" if point else ""
+    return _outside(noise) + people
+
+
+def _outside(noise: dict[str, Any]) -> str:
     if not noise:
         return "wrong labels: no word of them, since the scorers here stem from the labels or are never against one"
     most = f"at most {percent(noise['at_most'])}" if known(noise.get("at_most")) else ""
@@ -106,7 +113,7 @@ def _noise(noise: dict[str, Any]) -> str:
         rate = f"wrong labels: {percent(noise['rate'], noise['interval'])}, if errors fall alike everywhere"
         return f"{rate}; {most or 'no bound'}"
     bound = f"{most} if they fall alike everywhere" if most else "no bound, since the scorers tell too little"
-    return f"wrong labels: {bound}; no estimate: {clean(noise.get('declined', ''))}"
+    return f"wrong labels: {bound}; no estimate from scorers: {clean(noise.get('declined', ''))}"
 
 
 def _consensus(told: dict[str, Any]) -> list[str]:
