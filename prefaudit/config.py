@@ -51,6 +51,7 @@ class Options:
     score_columns: tuple[str, ...] = ()  # CHOSEN:REJECTED, columns of the source with scores of the two answers
     max_tokens: int | None = None  # that a reward model reads
     device: str = "auto"  # where local models run
+    precision: str = "auto"  # of local reward models
     trust_remote_code: bool | None = None  # run what code comes with a reward model that is pinned to a commit
     votes: str | None = None  # an AnnotatedPairs file: votes on principles that were cast elsewhere
     llm: str | None = None  # name of a language model, and the OpenAI-compatible URL behind which it is
@@ -69,7 +70,7 @@ KINDS: dict[str, type] = {
     "sample": int, "seed": int, "workers": int, "memory": str, "runner": str, "rules": tuple, "params": dict,
     "severity": dict,
     "max-length": int, "tokenizer": str, "against": tuple, "presidio": tuple, "probe": tuple, "part-rows": int,
-    "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str,
+    "reward-model": tuple, "score-columns": tuple, "max-tokens": int, "device": str, "precision": str,
     "trust-remote-code": bool,
     "principles": tuple, "constitution": str,
     "embedder": str, "lens": str, "lens-features": int, "lens-active": int, "votes": str, "llm": str, "llm-url": str,
@@ -244,6 +245,8 @@ def checked(values: Mapping[str, Any]) -> Options:
         raise UsageError(f"--seed has to be 0 or more, not {options.seed}", "any whole number will do")
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", options.device):
         raise UsageError(f"--device cannot be {options.device!r}", "choose auto, cpu, cuda, cuda:1 or mps")
+    if options.precision not in ("auto", "float32", "bfloat16"):
+        raise UsageError(f"--precision cannot be {options.precision!r}", "choose auto, float32 or bfloat16")
     if not re.fullmatch(r"local|ray(:.+)?", options.runner):
         raise UsageError(f"--runner cannot be {options.runner!r}", "choose local, ray or ray:ADDRESS")
     if not MEMORY.fullmatch(options.memory):

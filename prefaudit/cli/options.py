@@ -76,6 +76,12 @@ SCAN: dict[str, Any] = {
     "device": Annotated[
         str | None, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps [default: auto].")
     ],
+    "precision": Annotated[
+        str | None,
+        typer.Option(
+            "--precision", metavar="TYPE", help="float32 or bfloat16 in local reward models [default: by device]."
+        ),
+    ],
     "votes": Annotated[
         str | None,
         typer.Option("--votes", metavar="FILE", help="Votes on principles cast elsewhere: an AnnotatedPairs file."),

@@ -35,12 +35,14 @@ class Rewards:
         reward_model: folders, hub ids or servers; see docs/strength.md.
         max_tokens: tokens read at most; None is each model's own limit.
         device: where local models run.
+        precision: auto, float32 or bfloat16, of local models.
         trust_remote_code: run the code that comes with a model, of a pinned commit.
     """
 
     reward_model: tuple[str, ...] = ()
     max_tokens: int | None = None
     device: str = "auto"
+    precision: str = "auto"
     trust_remote_code: bool = False
 
     name: ClassVar[str] = "rewards"
@@ -74,7 +76,7 @@ class Rewards:
 
     def _models(self) -> list[Scored]:
         most = self.max_tokens or 0
-        return [scorer(name, most, self.device, self.trust_remote_code) for name in self.reward_model]
+        return [scorer(name, most, self.device, self.trust_remote_code, self.precision) for name in self.reward_model]
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """The function that measures one part: one model at a time, each distinct conversation once.

@@ -50,11 +50,13 @@ class Likelihood:
         name: KIND+MODEL|MODEL.
         limit: tokens read at most; 0 is each model's own limit.
         device: auto, cpu, cuda, cuda:1, mps.
+        precision: auto, float32, bfloat16.
     """
 
     name: str
     limit: int = 0
     device: str = "auto"
+    precision: str = "auto"
     _held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -70,7 +72,9 @@ class Likelihood:
 
     @cached_property
     def kind(self) -> str:
-        """The precision: bfloat16 where the device is fast at it."""
+        """The precision it runs in: bfloat16 where the device is fast at it."""
+        if self.precision != "auto":
+            return self.precision
         return "bfloat16" if halves(self.on) else "float32"
 
     def score(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> Scores:

@@ -117,7 +117,7 @@ def _key(prompt: Conversation, *texts: str) -> bytes:
     return hashlib.blake2b(said.encode(), digest_size=16).digest()
 
 
-def scorer(name: str, limit: int = 0, device: str = "auto", trust: bool = False) -> Scored:
+def scorer(name: str, limit: int = 0, device: str = "auto", trust: bool = False, precision: str = "auto") -> Scored:
     """The model of this name, with its cache; what it is is checked now, its weights load when it is asked.
 
     Args:
@@ -126,6 +126,7 @@ def scorer(name: str, limit: int = 0, device: str = "auto", trust: bool = False)
         limit: tokens read at most; 0 is the model's own limit.
         device: auto, cpu, cuda, cuda:1, mps.
         trust: run the code that comes with a model, of a pinned commit.
+        precision: auto, float32, bfloat16 of local models; PairRM is always float32.
 
     Raises:
         AuditError: there is no such model, or it is no reward model.
@@ -134,7 +135,7 @@ def scorer(name: str, limit: int = 0, device: str = "auto", trust: bool = False)
     if kind in KINDS:
         for where in two(name)[1:]:
             causal(*named(where)[:2])
-        return Scored(Likelihood(name, limit, device))
+        return Scored(Likelihood(name, limit, device, precision))
     if "://" in name:
         if kind == "judge":
             return Scored(Judge(name))
@@ -144,4 +145,4 @@ def scorer(name: str, limit: int = 0, device: str = "auto", trust: bool = False)
     where, pinned, objective = named(name)
     if checked(where, pinned, trust)[1] == "pairrm":
         return Scored(PairRM(where, pinned, limit, device))
-    return Scored(RewardModel(where, pinned, limit, device, objective=objective, trust=trust))
+    return Scored(RewardModel(where, pinned, limit, device, precision, objective, trust))

@@ -227,3 +227,32 @@ def test_no_number_is_a_failure_in_pairs_that_share_a_prompt_too(tmp_path: Path)
     asked = [[{"role": "user", "content": "Why?"}]] * 2
     with pytest.raises(ModelError, match="no number"):
         RewardModel(str(folder), device="cpu").score(asked, ["one answer", "another one"])
+
+
+def test_the_precision_is_for_the_user_to_choose(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a device that is fast at bfloat16, --precision float32 has the scores of the plain loop."""
+    import polars as pl
+
+    import prefaudit
+    from prefaudit.models import likelihood, reward
+
+    monkeypatch.setenv("PREFAUDIT_CACHE", str(tmp_path / "cache"))
+    for module in (reward, likelihood):
+        monkeypatch.setattr(module, "halves", lambda on: True)
+    name = str(folders["llama"])
+    assert scorer(name, device="cpu").inner.kind == "bfloat16"  # type: ignore[union-attr]
+    whole = scorer(name, device="cpu", precision="float32").score(ASKED, SAID)
+    assert np.abs(whole.values - plain(folders["llama"], ASKED, SAID)).max() < 1e-5
+    assert (whole.spacing == spacing(whole.values, "float32")).all()
+    assert likelihood.Likelihood(f"cdr+{name}|{name}", device="cpu", precision="float32").kind == "float32"
+    data = pl.DataFrame({"prompt": [p[-1]["content"] for p in ASKED], "chosen": SAID, "rejected": SAID[::-1]})
+    common = {"with_": ("strength",), "reward_model": [name], "device": "cpu", "fail_on": "never"}
+    made = prefaudit.scan(data, tmp_path / "a", precision="float32", **common)
+    assert made.report["options"]["measured"]["rewards"]["precision"] == "float32"
+    kept = {p.name for p in (tmp_path / "cache").rglob("scores-*")}
+    prefaudit.scan(data, tmp_path / "b", **common)
+    assert len({p.name for p in (tmp_path / "cache").rglob("scores-*")} - kept) == 1  # bfloat16 has a file of its own
+    with pytest.raises(AuditError, match="--precision cannot be 'half'"):
+        prefaudit.scan(data, tmp_path / "c", precision="half", **common)
