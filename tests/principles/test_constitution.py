@@ -46,6 +46,14 @@ def test_five_principles_are_found_among_forty_decoys(seed: int) -> None:
     assert found.single["agreement"] < found.held_out["interval"][0]
 
 
+def test_lists_of_folds_lose_what_parts_do_not_find_as_the_told_list_does() -> None:
+    votes, y, _ = drawn(300, 0)
+    found = chosen.choose(votes, y, np.arange(300), 0)
+    before, after = [len(ids) for ids in found.selected], found.held_out["rules"]
+    assert all(0 < kept <= grown for kept, grown in zip(after, before, strict=True))
+    assert sum(after) < sum(before)
+
+
 def test_labels_turned_at_random_are_not_foreseen() -> None:
     votes, _, _ = drawn(800, 0, decoys=20)
     group = np.arange(800) // 2
