@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from browser import NO_BROWSER, Browser, found
 
 import prefaudit
+from prefaudit import reports
 
 PWN = "window.ran = (window.ran || 0) + 1"
 HOSTILE = (
@@ -181,6 +183,49 @@ def test_axe_finds_nothing_serious(opened: Browser, page: Path, dark: bool, mobi
     told = opened.js(f"axe.run().then(r => r.violations.map({what}))")
     assert [v for v in told if v[0] in ("serious", "critical")] == []
     assert opened.js("document.documentElement.scrollWidth") <= (390 if mobile else 1280)
+
+
+BEYOND = """[...document.querySelectorAll('th, td, table, figure, .tiles, .pager .button')]
+  .filter(e => e.getClientRects().length && e.getBoundingClientRect().right > innerWidth + 1)
+  .map(e => [e.closest('section')?.id, e.tagName, e.textContent.slice(0, 20)])"""
+
+
+def wide(page: Path) -> Path:
+    """The same report with slices by twelve rules, as wide as that table can be."""
+    report = json.loads((page.parent / "report.json").read_text())
+    fired = next(r for r in report["rules"] if r["status"] == "fired" and r["scope"] == "pair")
+    codes = [f"ZZZ{k:03}" for k in range(12)]
+    report["rules"] += [{**fired, "code": code} for code in codes]
+    for k, part in enumerate(report["slices"]):
+        part["rules"] += [{"code": code, "judged": 10, "found": 10 if k % 2 else 0} for code in codes]
+    made = page.with_name("wide.html")
+    made.write_text(reports.render("html", report))
+    return made
+
+
+def test_every_table_fits_a_printed_page(opened: Browser, page: Path) -> None:
+    opened.open(wide(page), width=739)  # what the margins leave of Letter
+    opened.js("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    assert "slices" in [section for section, *_ in opened.js(BEYOND)]  # on the screen it scrolls
+    opened("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert opened.js(BEYOND) == []
+        cell = "document.querySelector('#slices tbody td:last-child')"
+        label = f"getComputedStyle({cell}, '::before').content"
+        assert opened.js(label) == '"ZZZ011"' and opened.js(f"{cell}.getClientRects().length") == 1
+    finally:
+        opened("Emulation.setEmulatedMedia", media="")
+
+
+def test_buttons_of_the_pager_stay_whole_on_a_small_phone(opened: Browser, page: Path) -> None:
+    opened.open(page, width=360, mobile=True)
+    opened.js("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    lines = """[...document.querySelectorAll('.pager .button')].filter(e => e.getClientRects().length).map(e => {
+      const text = document.createRange(); text.selectNodeContents(e);
+      return new Set([...text.getClientRects()].map(r => r.top)).size <= e.textContent.trim().split(' ').length; })"""
+    assert set(opened.js(lines)) == {True}
+    assert opened.js("[...document.querySelectorAll('.pager .button')].every(b => b.scrollWidth <= b.clientWidth)")
+    assert opened.js(BEYOND.replace("th, td, table, figure, .tiles, ", "")) == []
 
 
 def test_without_its_script_the_page_is_whole(opened: Browser, page: Path) -> None:
