@@ -72,7 +72,8 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
         "rule", "row", nulls_last=True, maintain_order=True
     )
     group: NDArray[Any] = np.concatenate(groups) if groups else np.zeros(0, np.int32)
-    results = engine.results(lambda fired: _interval(fired, group))
+    sizes = np.bincount(group).astype(np.int32)
+    results = engine.results(lambda fired: _interval(fired, group, sizes))
     gates = verdicts(options, results, statistics.effects, cuts, group, engine.fired, findings)
     if gates:
         graded = {result["code"]: result["severity"] for result in results}
@@ -84,14 +85,25 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
     return told, findings, statistics.effects
 
 
-def _interval(fired: pl.Series, group: NDArray[Any]) -> tuple[float, float]:
-    """As `stats.cluster_rate`, without a number a pair."""
+def _interval(fired: pl.Series, group: NDArray[Any], sizes: NDArray[np.int32]) -> tuple[float, float]:
+    """As `stats.cluster_rate`, without a number a pair: of groups with one size and sum only how many there are.
+
+    Args:
+        fired: n answers.
+        group: n ids.
+        sizes: pairs of each group, by id.
+    """
     if fired.null_count():
-        known = fired.is_not_null()
-        fired, group = fired.filter(known), group[known.to_numpy()]
-    sizes = np.bincount(group)
-    sums, some = np.bincount(group[fired.to_numpy()], minlength=len(sizes)), sizes > 0
-    _, low, high = rate_of_sums(sizes[some].astype(np.float64), sums[some].astype(np.float64))
+        sizes = np.bincount(group[fired.is_not_null().to_numpy()]).astype(np.int32)
+    found, sums = np.unique(group[fired.fill_null(False).to_numpy()], return_counts=True)
+    kinds, of = np.unique(np.stack([sizes[found], sums], 1), axis=0, return_inverse=True)
+    all_ = np.bincount(sizes)
+    none = all_ - np.bincount(sizes[found], minlength=len(all_))
+    none[0] = 0  # without an answer
+    size = np.concatenate([np.flatnonzero(none), kinds[:, 0]])
+    count = np.concatenate([none[none > 0], np.bincount(of.reshape(-1), minlength=len(kinds))])
+    sum_ = np.concatenate([np.zeros(int((none > 0).sum())), kinds[:, 1]])
+    _, low, high = rate_of_sums(size.astype(np.float64), sum_.astype(np.float64), groups=count.astype(np.float64))
     return low, high
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prefaudit.audit.crew import Crew
 
 SIDES = ("c", "r")
+RUN = 1 << 18  # pairs whose share of what was learned is held at a time
 
 
 def choose(options: Options) -> tuple[Extractor, ...]:
@@ -217,15 +218,29 @@ class Measures:
         if crew is not None and extractor.reads and crew.takes(extractor):
             crew.apply(extractor, missing, lambda number: progress.step(sizes[number]))
         else:
-            state = self.learned(extractor)
-            for number in missing:
+            for number, state in self._told(extractor, missing, sizes):
                 self.one(extractor, number, None, state)
                 progress.step(sizes[number])
-            del state
             self._loaded.pop(extractor.name, None)
         self._recent.clear()
         release()
         progress.done()
+
+    def _told(self, extractor: Extractor, numbers: Sequence[int],
+              sizes: Sequence[int]) -> Iterator[tuple[int, pl.DataFrame | None]]:  # fmt: skip
+        """The parts, each with what the extractor learned; where that is by pair, a run that holds the part's."""
+        if not getattr(extractor, "by_pair", False):
+            state = self.learned(extractor)
+            yield from ((number, state) for number in numbers)
+            return
+        end, state = 0, None
+        for number in numbers:
+            first = sum(sizes[:number])
+            if first + sizes[number] > end:
+                end = first + max(RUN, sizes[number])
+                state = self.store.frame(f"{self.kind(extractor)}/fit.parquet", rows=(first, end - first))
+                self._loaded.pop(extractor.name, None)
+            yield number, state
 
     def learned(self, extractor: Extractor) -> pl.DataFrame | None:
         """What its `fit` returned, as it was stored."""

@@ -122,13 +122,16 @@ def _codes(frame: pl.DataFrame, by: str, most: int = MOST) -> Iterator[tuple[NDA
     """Each row's slice as a number, -1 for none of the largest, and their names; nothing where there is but one."""
     if by not in frame.columns or not frame.height:
         return
-    column = frame[by].cast(pl.String)
-    counts = column.drop_nulls().value_counts().sort(["count", by], descending=[True, False])
+    column = frame[by].cast(pl.Categorical)  # names are few, rows are many
+    counts = column.value_counts().drop_nulls(by)
     if counts.height < 2:
         return
-    names = counts[by].head(most)
-    codes = column.replace_strict(names, pl.Series(np.arange(len(names))), default=-1, return_dtype=pl.Int64)
-    yield codes.fill_null(-1).to_numpy(), names.to_list()
+    counts = counts.with_columns(pl.col(by).cast(pl.String), code=pl.col(by).to_physical())
+    named = counts.sort(["count", by], descending=[True, False]).head(most)
+    codes = np.full(int(counts["code"].cast(pl.Int64).max()) + 2, -1, np.int32)  # type: ignore[arg-type]  # the last is for nulls
+    codes[named["code"].to_numpy()] = np.arange(named.height, dtype=np.int32)
+    physical = column.to_physical().fill_null(len(codes) - 1)
+    yield codes[physical.to_numpy()], named[by].to_list()
 
 
 def _one(at: NDArray[np.bool_], won: NDArray[np.float64], tie: NDArray[np.bool_],

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prefaudit.extractors._sketch import BANDS, Ints, Keys, Tokens, shingles, slices, words
+from prefaudit.extractors._sketch import BANDS, MARKS, Ints, Keys, Tokens, marks, shingles, slices, words
 from prefaudit.stats.groups import Union, dense, distinct
 from prefaudit.store.spill import Column, ranges
 
@@ -26,7 +26,8 @@ _BUCKET = 8  # texts of a bucket up to this are all compared with each other
 _FILES, _FILED = 256, 1 << 17  # files of candidates, at most, and texts whose candidates go into one
 _PAIRS = 1_000_000  # candidates held at a time
 _HELD = 8_000_000  # words of the texts on either side of them
-_WORDS = 2_000_000  # words of pairs that are compared at a time
+_MARKED = 1 << 17  # pairs whose marks are compared at a time
+_WORDS = 1_000_000  # words of pairs that are compared at a time
 
 
 class Near(NamedTuple):
@@ -75,12 +76,18 @@ def candidates(bands: Sequence[Column], of: Ints | None = None) -> Column:
 
 def _neighbours(some: Ints, key: Tokens, bands: Sequence[Column], k: int) -> Keys:
     """The pairs that band k gives of texts whose key in it is another one's too, ascending."""
-    first, second, third = (bands[(k + j) % BANDS].take(some).astype(np.uint64) for j in range(1, 4))
-    high = np.uint64(32)
-    order = np.lexsort([(second << high) | third, (key.astype(np.uint64) << high) | first])
+    order = np.argsort(key, kind="stable")
     some, key = some[order], key[order]
     start = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else np.zeros(0, np.int64)
-    size = np.repeat(np.diff(np.append(start, len(key))), np.diff(np.append(start, len(key))))
+    size = np.diff(np.append(start, len(key)))
+    size = np.repeat(size, size)
+    large = np.flatnonzero(size > _BUCKET)  # the order within a smaller one says nothing
+    if len(large):
+        order = large[np.argsort(some[large])]
+        first, second, third = (bands[(k + j) % BANDS].take(some[order]).astype(np.uint64) for j in range(1, 4))
+        high = np.uint64(32)
+        by = np.lexsort([(second << high) | third, (key[order].astype(np.uint64) << high) | first])
+        some[large] = some[order][by]
     found = [np.zeros(0, np.uint64)]
     for step in range(1, _BUCKET):
         hit = key[step:] == key[:-step]
@@ -118,14 +125,15 @@ class Verified:
         for _, block in pairs.blocks():
             for side in _texts(block):
                 seen[side] = True
-        self.texts: Ints = np.flatnonzero(seen)
+        self.texts: Ints = np.flatnonzero(seen).astype(np.int32)
         place = np.cumsum(seen, dtype=np.int32) - np.int32(1)
         self._pairs = Column(np.uint64, (_packed(*(place[side] for side in _texts(b))) for _, b in pairs.blocks()))
-        self._tokens = Column(np.uint32)
+        self._tokens, self._marks = Column(np.uint32), Column(np.uint64)
         sizes: list[Ints] = [np.zeros(1, np.int64)]
         for some in (piece for series in fetch(self.texts) for piece in slices(series)):
             hashes, size = words(some)
             self._tokens.add(hashes)
+            self._marks.add(marks(*shingles(hashes, size)).reshape(-1))
             sizes.append(size)
         self._offsets = np.cumsum(np.concatenate(sizes))
 
@@ -153,12 +161,35 @@ class Verified:
             fit = int(np.searchsorted(left, end))
             at += fit
             left, right = left[:fit], right[:fit]
+            if floor:
+                likely = self._likely(left, right, floor)
+                left, right = left[likely], right[likely]
+            if not len(left):
+                continue
             own = _Run.read(self._tokens, offsets, int(left[0]), int(left[-1]) + 1)
             run = offsets[right] // _HELD
             order = np.argsort(run, kind="stable")
             for some in np.split(order, np.flatnonzero(np.diff(run[order])) + 1):
                 beside = _Run.read(self._tokens, offsets, int(right[some].min()), int(right[some].max()) + 1)
                 yield from _between(left[some], right[some], own, beside, grams, floor)
+
+    def _likely(self, left: Ints, right: Ints, floor: float) -> NDArray[np.bool_]:
+        """Which pairs may have a Jaccard of `floor` by pairs of words; of the others the marks say that they have not.
+
+        A mark that one text has alone is at least one shingle that it has alone.
+        """
+        out = np.zeros(len(left), bool)
+        for some in np.array_split(np.argsort(right), -(-len(left) // _MARKED)):
+            sides = []
+            for text in (left[some], right[some]):
+                first, end = int(text.min()), int(text.max()) + 1
+                held = self._marks.read(first * MARKS, end * MARKS).reshape(-1, MARKS)[text - first]
+                sides.append((held, np.diff(self._offsets[first : end + 1])[text - first] - 1))
+            (a, most), (b, other) = sides
+            alone = [np.bitwise_count(x & ~y).sum(1, dtype=np.int64) for x, y in ((a, b), (b, a))]
+            common = np.minimum(most - alone[0], other - alone[1])
+            out[some] = common >= floor * (common + alone[0] + alone[1])
+        return out
 
 
 def _packed(left: Ints, right: Ints) -> Keys:

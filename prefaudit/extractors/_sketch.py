@@ -16,6 +16,7 @@ Ints = NDArray[np.integer[Any]]
 WORDS = 6  # a shorter text is compared whole only: one word more or less makes another request
 BANDS, ROWS = 10, 3
 _TEXTS = 4096
+MARKS = 4  # 64-bit words of marks of a text
 _BYTES = 16_000_000  # of text taken apart at a time
 _CJK = r"([\x{3040}-\x{30ff}\x{3400}-\x{9fff}\x{f900}-\x{faff}])"
 
@@ -107,6 +108,17 @@ def bands(tokens: Tokens, offsets: Ints, seed: int) -> Tokens:
             for a, b in drawn[band]:
                 key = (key ^ np.minimum.reduceat(_mix(here, a | np.uint32(1), b), starts)) * np.uint32(0x85EBCA6B)
             out[rows, band] = np.maximum(key, 1)
+    return out
+
+
+def marks(tokens: Tokens, offsets: Ints) -> Keys:
+    """(n, 4) 256 bits of each text, of which those are set that its shingles hash to (Bloom 1970)."""
+    some = np.flatnonzero(np.diff(offsets) > 0)
+    out = np.zeros((len(offsets) - 1, MARKS), np.uint64)
+    bit = np.uint64(1) << (tokens >> np.uint32(26)).astype(np.uint64)
+    word = (tokens >> np.uint32(20)) % np.uint32(MARKS)
+    for k in range(MARKS if len(some) else 0):
+        out[some, k] = np.bitwise_or.reduceat(np.where(word == k, bit, np.uint64(0)), offsets[:-1][some])
     return out
 
 

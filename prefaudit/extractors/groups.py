@@ -52,6 +52,7 @@ class Groups:
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
+    by_pair: ClassVar[bool] = True
 
     @property
     def columns(self) -> dict[str, pl.DataType]:

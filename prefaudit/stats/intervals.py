@@ -71,15 +71,21 @@ def cluster_rate(x: Floats, group: Ints | None = None, level: float = 0.95) -> t
     )
 
 
-def rate_of_sums(sizes: Floats, sums: Floats, bounded: bool = True, level: float = 0.95) -> tuple[float, float, float]:
-    """`cluster_rate` from the size and the sum of every group; bounded says that all values are in 0..1."""
-    n = float(sizes.sum())
-    p = float(sums.sum() / n)
-    kish = float(n * n / (sizes * sizes).sum())
-    if len(sizes) == 1:
+def rate_of_sums(sizes: Floats, sums: Floats, bounded: bool = True, level: float = 0.95,
+                 groups: Floats | None = None) -> tuple[float, float, float]:  # fmt: skip
+    """`cluster_rate` from the size and the sum of every group; bounded says that all values are in 0..1.
+
+    Where `groups` are given, so many groups have that size and sum.
+    """
+    times = np.ones(1) if groups is None else groups
+    n = float((sizes * times).sum())
+    p = float((sums * times).sum() / n)
+    kish = float(n * n / (sizes * sizes * times).sum())
+    if len(sizes) == 1 and times[0] == 1:
         return (p, *(wilson(p * kish, kish, level) if bounded else (float("nan"), float("nan"))))
-    blocks = ((sizes[k : k + BLOCK], sums[k : k + BLOCK]) for k in range(0, len(sizes), BLOCK))
-    variance = sum(float((((s - p * z) / n) ** 2 / (1 - z / n)).sum()) for z, s in blocks)
+    times = np.broadcast_to(times, len(sizes))
+    blocks = ((sizes[k : k + BLOCK], sums[k : k + BLOCK], times[k : k + BLOCK]) for k in range(0, len(sizes), BLOCK))
+    variance = sum(float((((s - p * z) / n) ** 2 / (1 - z / n) * t).sum()) for z, s, t in blocks)
     if not bounded:
         half = quantile(level, kish - 1) * np.sqrt(variance)
         return p, float(p - half), float(p + half)

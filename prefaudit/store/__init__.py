@@ -92,13 +92,16 @@ class Store:
         write_frame(self.folder / name, frame, metadata)
         self._pushed(name)
 
-    def frame(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """A Parquet file of the folder.
+    def frame(self, name: str, columns: Sequence[str] | None = None,
+              rows: tuple[int, int] | None = None) -> pl.DataFrame:  # fmt: skip
+        """A Parquet file of the folder; of `rows` the first and how many.
 
         Raises:
             AuditError: it is missing or damaged.
         """
         try:
+            if rows is not None:
+                return pl.scan_parquet(self.path(name)).select(columns or pl.all()).slice(*rows).collect()
             return pl.read_parquet(self.path(name), columns=list(columns) if columns is not None else None)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise self._damaged(name, error) from error

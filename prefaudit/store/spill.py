@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 Ints = NDArray[np.integer[Any]]
 
 BLOCK = 1 << 19  # numbers read at a time
-RANGE = 1 << 21  # keys that are sorted at a time, on average
+RANGE = 1 << 20  # keys that are sorted at a time, on average
+MOST = 64  # times that a column is read for that; then more are sorted at a time
 
 
 def release() -> None:
@@ -94,7 +95,7 @@ def ranges(key: Column, *beside: Column, top: int = 0) -> Iterator[tuple[Ints, S
         Places (ascending); the keys, and what stands beside them.
     """
     top = top or 1 << (8 * key.kind.itemsize)
-    count = max(1, -(-len(key) // RANGE))
+    count = min(MOST, max(1, -(-len(key) // RANGE)))
     for k in range(count):
         low, high = max(1, top * k // count), top * (k + 1) // count - 1
         places, found = [np.zeros(0, np.int64)], [[np.zeros(0, c.kind)] for c in (key, *beside)]
