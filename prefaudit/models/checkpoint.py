@@ -25,6 +25,7 @@ def opened(maker: str, where: str, pinned: str, dtype: Any, trust: bool = False)
         AuditError: it cannot be loaded.
     """
     import transformers
+    from safetensors import SafetensorError
     from transformers.utils import logging
 
     safe(where, pinned)
@@ -37,7 +38,35 @@ def opened(maker: str, where: str, pinned: str, dtype: Any, trust: bool = False)
     except (OSError, ValueError) as error:
         raise AuditError(f"{where} cannot be loaded: {(str(error) or repr(error)).splitlines()[0]}",
                          "a folder or hub id of a model with safetensors weights") from error  # fmt: skip
+    except SafetensorError as error:
+        raise _broken(where, error) from error
+    except RuntimeError as error:
+        if "size" not in str(error):
+            raise
+        raise _unlike(where) from error
     return model, sorted(map(str, told["missing_keys"] or told.get("mismatched_keys") or ()))
+
+
+def _broken(where: str, error: Exception) -> AuditError:
+    return AuditError(f"{where}: its safetensors are broken, or a part of them: {error}", "download it again")
+
+
+def _unlike(where: str) -> AuditError:
+    return AuditError(f"{where}: its weights have other shapes than its config.json says",
+                      "take config and weights of one model")  # fmt: skip
+
+
+def fill(where: str, model: Any, state: Tensors) -> None:
+    """Put weights into a model of torch.
+
+    Raises:
+        AuditError: some are missing or of another shape.
+    """
+    try:
+        told = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise _unlike(where) from error
+    whole(where, told.missing_keys)
 
 
 def whole(where: str, missing: Any) -> None:
@@ -51,10 +80,10 @@ def read(where: str, pinned: str, wanted: Callable[[str], bool], dtype: Any = No
     """Some tensors of a checkpoint, float32 where no other type is asked for.
 
     Raises:
-        AuditError: it has no safetensors.
+        AuditError: it has no safetensors, or broken ones.
     """
     import torch
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     safe(where, pinned)
     held = tensors_of(where, pinned)
@@ -63,8 +92,11 @@ def read(where: str, pinned: str, wanted: Callable[[str], bool], dtype: Any = No
         keys = [k for k, file in held.items() if file == name and wanted(k)]
         path = file_of(where, name, pinned) if keys else None
         if path is not None:
-            with safe_open(path, framework="pt") as file:
-                found |= {k: file.get_tensor(k).to(dtype or torch.float32) for k in keys}
+            try:
+                with safe_open(path, framework="pt") as file:
+                    found |= {k: file.get_tensor(k).to(dtype or torch.float32) for k in keys}
+            except SafetensorError as error:
+                raise _broken(where, error) from error
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.models.base import ModelError, place
-from prefaudit.models.checkpoint import read, tokenizer_of, whole
+from prefaudit.models.checkpoint import fill, read, tokenizer_of
 from prefaudit.models.hf import BUDGET, _batches, revision
 from prefaudit.models.reward_config import config_of
 from prefaudit.models.scores import Conversation, Scores, spacing
@@ -125,7 +125,7 @@ class PairRM:
             body: Any = DebertaV2Model(DebertaV2Config(**said))
             tensors = read(self.where, self.pinned, lambda key: True)
             inside = {k.removeprefix("pretrained_model."): v for k, v in tensors.items()}
-            whole(self.where, body.load_state_dict(inside, strict=False).missing_keys)
+            fill(self.where, body, inside)
             numbers = sorted({k.split(".")[1] for k in tensors if k.startswith("head_layer.")}, key=int)
             layers = [(tensors[f"head_layer.{k}.weight"], tensors[f"head_layer.{k}.bias"]) for k in numbers]
             layers = [(w.to(self.on), b.to(self.on)) for w, b in layers]

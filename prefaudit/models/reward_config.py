@@ -170,12 +170,13 @@ def causal(where: str, pinned: str = "") -> None:
     Raises:
         AuditError: it is of another kind, or has no safetensors.
     """
-    kinds = [str(a) for a in config_of(where, pinned).get("architectures") or ()]
+    said = config_of(where, pinned)
+    safe(where, pinned)
+    kinds = [str(a) for a in said.get("architectures") or ()]
     if kinds and not any(k.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")) for k in kinds):
         raise AuditError(f"{where} is {', '.join(kinds)}, not a causal language model",
                          "dpo+POLICY|REFERENCE and cdr+STRONG|WEAK ask two language models; a reward model goes by its "
                          "own name")  # fmt: skip
-    safe(where, pinned)
 
 
 def _pinned(where: str, pinned: str, own: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from prefaudit.core import AuditError
 from prefaudit.models.base import ModelError
-from prefaudit.models.checkpoint import Tensors, opened, read, whole
+from prefaudit.models.checkpoint import Tensors, fill, opened, read, whole
 from prefaudit.models.reward_config import config_of
 
 HEADS = ("regression_layer.", "gating.", "reward_transform_matrix", "score_head.", "normalizer.", "v_head.", "score.",
@@ -157,7 +157,7 @@ def _internlm2(where: str, pinned: str, dtype: Any) -> Any:
             name = name.replace(old, new)
         state[name] = value
     model = LlamaModel(config).to(dtype)
-    whole(where, model.load_state_dict(state, strict=False).missing_keys)
+    fill(where, model, state)
     return model
 
 

@@ -256,3 +256,23 @@ def test_the_precision_is_for_the_user_to_choose(
     assert len({p.name for p in (tmp_path / "cache").rglob("scores-*")} - kept) == 1  # bfloat16 has a file of its own
     with pytest.raises(AuditError, match="--precision cannot be 'half'"):
         prefaudit.scan(data, tmp_path / "c", precision="half", **common)
+
+
+def test_weights_that_are_broken_or_of_another_shape_name_the_model(tmp_path: Path) -> None:
+    from safetensors.torch import load, save
+
+    from prefaudit.models.checkpoint import fill, read
+
+    folder = reward_model(tmp_path / "broken", "llama")
+    weights = folder / "model.safetensors"
+    data = weights.read_bytes()
+    weights.write_bytes(data[: len(data) // 2])
+    for ask in (lambda: RewardModel(str(folder)).score(ASKED[:1], SAID[:1]), lambda: read(str(folder), "", bool)):
+        with pytest.raises(AuditError, match=r"broken: its safetensors are broken"):
+            ask()
+    for name in ("score.weight", "model.layers.0.mlp.up_proj.weight"):
+        weights.write_bytes(save(load(data) | {name: torch.zeros(1, 16)}, {"format": "pt"}))
+        with pytest.raises(AuditError, match=r"broken: its weights have other shapes"):
+            RewardModel(str(folder)).score(ASKED[:1], SAID[:1])
+    with pytest.raises(AuditError, match="there: its weights have other shapes"):
+        fill("there", torch.nn.Linear(2, 1), {"weight": torch.zeros(1, 3), "bias": torch.zeros(1)})
