@@ -181,3 +181,14 @@ def test_candidates_are_read_in_blocks(monkeypatch):
     monkeypatch.setattr(_near, "_PAIRS", 50)
     monkeypatch.setattr(_sketch, "_BYTES", 500)
     assert near(made, 16).equals(whole)
+
+
+def test_marks_rule_out_no_pair_that_is_alike():
+    texts = pl.Series([text for _, *both in varied(8, 60) for text in both if len(text) > 9])
+    left, right = np.triu_indices(len(texts), 1)
+    pairs = (left.astype(np.uint64) << np.uint64(32)) | right.astype(np.uint64)
+    found = _near.Verified(Column(np.uint64, [pairs]), len(texts), lambda wanted: iter([texts.gather(wanted)]))
+    likely = found._likely(left, right, 0.5)
+    value = _near.jaccard(*_sketch.shingles(*_sketch.words(texts)), left, right)
+    assert (value[~likely] < 0.5).all()
+    assert 0 < (value >= 0.5).sum() <= likely.sum() < len(left) / 2

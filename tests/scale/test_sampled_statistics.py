@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 import prefaudit
-from prefaudit.audit import columns
+from prefaudit.audit import columns, measure
 
 COUNTED = ("pairs", "unpaired", "ties", "both_bad", "groups", "largest_group", "rows")
 
@@ -34,4 +34,11 @@ def test_a_sample_of_groups_stands_for_the_rest(tmp_path, monkeypatch: pytest.Mo
     assert summary["of"] == whole["effects_summary"]["n"] and 90 < summary["n"] < 210
     assert all(e["n"] <= summary["n"] for e in some["effects"])
     _, again = scanned(tmp_path / "parts", part_rows=37)
+    assert again == said
+
+
+def test_what_was_learned_by_pair_is_read_in_runs(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, said = scanned(tmp_path / "whole")
+    monkeypatch.setattr(measure, "RUN", 50)
+    _, again = scanned(tmp_path / "runs", part_rows=37)
     assert again == said
