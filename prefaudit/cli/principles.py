@@ -50,6 +50,7 @@ def principles(
         from prefaudit import config as configuration
         from prefaudit.audit import run
         from prefaudit.audit.interchange import EXPORTS
+        from prefaudit.core import AuditError
         from prefaudit.reports.principles import page
         from prefaudit.store import write_bytes
 
@@ -62,8 +63,14 @@ def principles(
             lacking(audit)
         else:
             say(page(audit.report, columns(), color()) + f"\n{_next(audit.report, str(audit.folder))}\n")
+        missing: AuditError | None = None
         for name, path in where:
-            write_bytes(path, EXPORTS[name](audit))
+            try:
+                write_bytes(path, EXPORTS[name](audit))
+            except AuditError as e:  # the others are written whatever order they were named in
+                missing = missing or e
+        if missing is not None:
+            raise missing
         raise typer.Exit(audit.exit_code)
 
 

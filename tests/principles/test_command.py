@@ -141,6 +141,16 @@ def test_quiet_still_says_why_it_is_incomplete(data: Path, tmp_path: Path, monke
     assert "error: INCOMPLETE AUDIT" in done.stderr and "unreadable" in done.stderr
 
 
+def test_exports_are_written_that_need_no_list_where_there_is_none(data: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(data.read_text().splitlines(keepends=True)[:6]))
+    where = {name: tmp_path / name for name in ("markdown", "judge-prompt", "icai-csv", "annotated-pairs")}
+    named = [word for name, path in where.items() for word in ("--export", f"{name}={path}")]
+    done = CliRunner().invoke(app, ["principles", str(few), "-o", str(tmp_path / "a"), "--workers", "1", *named])
+    assert done.exit_code == 2 and "there is no constitution: a constitution needs 10 groups" in done.stderr
+    assert [path.exists() for path in where.values()] == [False, False, True, True]
+
+
 def test_own_principles_are_asked_and_few_pairs_are_told(data: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text(
