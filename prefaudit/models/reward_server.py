@@ -9,17 +9,18 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from prefaudit.core import AuditError
 from prefaudit.models.base import ModelError
 from prefaudit.models.chat_http import after
+from prefaudit.models.reward_protocols import PROTOCOLS, number
 from prefaudit.models.scores import Conversation, Scores, spacing
 
 BATCH, AT_ONCE = 32, 8  # conversations in a request, requests at once
@@ -45,73 +46,6 @@ ODD = (  # questions and answers from dreadful to good, so that raw scores of th
     ("Say hello.", "<<<>>>"),
 )
 """Sent beside texts whose scores all lie in 0..1: where these lie there too, they are taken for probabilities."""
-
-
-class Protocol(NamedTuple):
-    """How a kind of server is asked: path, what is sent for texts, and how scores are read from the answer."""
-
-    path: str
-    body: Callable[[str, list[str]], dict[str, Any]]
-    read: Callable[[Any], list[Any]]
-    raw: str  # what the user has to do where it answers probabilities
-
-
-def _one(values: Any) -> Any:
-    if not isinstance(values, list) or len(values) != 1:
-        raise ValueError("more than one output")
-    return values[0]
-
-
-def _ordered(data: Any) -> list[Any]:
-    """Answers by their index; one that is twice or nowhere would give a text the score of another."""
-    found = {d["index"]: d for d in data if type(d["index"]) is int}
-    if len(found) != len(data) or set(found) != set(range(len(data))):
-        raise ValueError(f"its {len(data)} answers are not numbered from 0, each once")
-    return [found[k] for k in range(len(data))]
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{str(value)[:40]!r} is no number")
-    return float(value)
-
-
-# vLLM: entrypoints/pooling; without use_activation=false one logit comes back through a sigmoid.
-# SGLang: /classify gives the raw logit as an embedding; its /v1/classify takes a softmax over one logit, always 1.
-# TEI: raw_scores, or one label comes back through a sigmoid; truncate defaults to true and loses the answer's end.
-PROTOCOLS: dict[str, Protocol] = {
-    "vllm": Protocol(
-        "/classify",
-        lambda model, texts: {"model": model, "input": texts, "use_activation": False, "add_special_tokens": False},
-        lambda said: [_one(d["probs"]) for d in _ordered(said["data"])],
-        "serve it with a vLLM that knows use_activation, or ask vllm-pooling+URL",
-    ),
-    "vllm-pooling": Protocol(
-        "/pooling",
-        lambda model, texts: {"model": model, "input": texts, "task": "classify", "use_activation": False,
-                              "add_special_tokens": False},
-        lambda said: [_one(d["data"]) for d in _ordered(said["data"])],
-        "serve it with a vLLM that knows use_activation",
-    ),
-    "sglang": Protocol(
-        "/classify",
-        lambda model, texts: {"model": model, "text": texts},
-        lambda said: [_one(d["embedding"]) for d in said],
-        "serve it with --is-embedding and ask /classify, not /v1/classify",
-    ),
-    "tei": Protocol(
-        "/predict",
-        lambda model, texts: {"inputs": [[t] for t in texts], "raw_scores": True, "truncate": False},
-        lambda said: [_one(d)["score"] for d in said],
-        "serve a model with one label",
-    ),
-    "openrlhf": Protocol(
-        "/get_reward",
-        lambda model, texts: {"query": texts},
-        lambda said: list(said["rewards"]),
-        "serve it without --normalize_reward",
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -246,9 +180,9 @@ class RewardServer:
                 values = [self._sure([text])[0] for text in (*part, *other)]
             if _inside(values):
                 raise ModelError(
-                    f"{self.url} answers probabilities ({min(values):g} to {max(values):g}, of {len(other)} texts as "
-                    f"unlike as can be too), not scores: {PROTOCOLS[self.kind].raw}; where its raw scores are such, "
-                    "give them as columns (--score-columns)"
+                    f"{self.url} answers probabilities, not scores: {PROTOCOLS[self.kind].raw} ({min(values):g} to "
+                    f"{max(values):g}, also of {len(other)} texts as unlike as can be; a model whose raw scores are "
+                    "such gives them as columns, --score-columns)"
                 )
             found += values[: len(part)]
         return found
@@ -269,7 +203,7 @@ class RewardServer:
         protocol = PROTOCOLS[self.kind]
         said = self._call(protocol.path, protocol.body(self._model, texts))
         try:
-            values = [_number(x) for x in protocol.read(said)]
+            values = [number(x) for x in protocol.read(said)]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ModelError(f"{self.url} answered something else than scores: {error}") from error
         if len(values) != len(texts) or not np.isfinite(values).all():
