@@ -29,6 +29,7 @@ class Tally:
     names: list[str] = field(default_factory=list)  # of the annotators or features found, most extreme first
     extreme: float | None = None
     extreme_row: int | None = None
+    estimate: float | None = None  # the number of whose interval the value is an end
     message: str = ""
     fired: list[tuple[bool | None, int] | pl.Series] = field(default_factory=list)  # one answer for n pairs, or n
 
@@ -38,11 +39,14 @@ class Tally:
         return self.value.columns | self.where.columns
 
     def answered(self, fired: pl.Series) -> None:
-        """Keep the answers of a part; a part that has one answer for all its pairs takes no memory."""
+        """Keep the answers of a part; a part that has one answer for all its pairs takes no memory.
+
+        Others are copied: as DuckDB hands them over, one column keeps all columns of its answer in memory.
+        """
         none, some = fired.null_count(), int(fired.sum() or 0)
         alike = fired.len() in (none, some) or not (none or some)
         value = None if none else bool(some)
-        self.fired.append((value, fired.len()) if alike else fired)
+        self.fired.append((value, fired.len()) if alike else _copied(fired))
 
     def answers(self) -> pl.Series:
         """One answer a pair, null where unjudged."""
@@ -54,6 +58,11 @@ class Tally:
     def worse(self, value: float) -> bool:
         """Whether a value is more extreme than what was seen; the first of equals stays."""
         return self.extreme is None or (value < self.extreme if self.where.falling else value > self.extreme)
+
+
+def _copied(fired: pl.Series) -> pl.Series:
+    own = pl.Series(fired.fill_null(False).to_numpy(allow_copy=True).copy())
+    return own.set(pl.Series(fired.is_null().to_numpy()), None) if fired.null_count() else own
 
 
 def statement(tallies: list[Tally], key: str = "row") -> str:
@@ -105,3 +114,9 @@ def narrow(frame: pl.DataFrame, paths: set[str]) -> pl.DataFrame:
 
 def _wide(column: pl.Expr, kind: Any) -> pl.Expr:
     return column.cast(pl.Int64) if kind.is_integer() and kind not in (pl.UInt64, pl.Int128) else column
+
+
+def estimate(rule: Rule, table: pl.DataFrame) -> float | None:
+    """The number of whose interval the value of a dataset rule is an end, from the table of one row; None of others."""
+    stem = rule.value.strip().rpartition("_")[0]
+    return next((table[c][0] for c in (stem, f"{stem}_agreement") if rule.end and c in table.columns), None)
