@@ -72,6 +72,10 @@ def targets(output: list[str] | None, force: bool,
                 f"{target.parent} is no folder", f"make it first, or name another place for the {name} report"
             )
         found.append((name, target))
+    named = [path.resolve() for _, path in found if path is not None]
+    twice = next((path for path in named if named.count(path) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two files would go to {twice}", "give each a name of its own")
     if sum(target is None for _, target in found) > 1:
         raise UsageError(
             "two reports would go to standard output", "give all but one a file: --output-format NAME=PATH"

@@ -130,6 +130,9 @@ def test_the_command_prints_the_page(data: Path, audit: prefaudit.Audit, tmp_pat
     (tmp_path / "m.md").write_text("mine")
     done = runner.invoke(app, ["principles", str(data), "--export", f"markdown={tmp_path / 'm.md'}"])
     assert done.exit_code == 2 and (tmp_path / "m.md").read_text() == "mine"
+    twice = ["--export", f"markdown={tmp_path / 'n'}", "--export", f"annotation={tmp_path / 'n'}"]
+    done = runner.invoke(app, ["principles", str(data), *twice])
+    assert done.exit_code == 2 and "two files would go to" in done.stderr and not (tmp_path / "n").exists()
 
 
 def test_quiet_still_says_why_it_is_incomplete(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
