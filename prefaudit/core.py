@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -199,6 +200,18 @@ class Rule:
     cases: tuple[Case, ...] = ()
     preview: bool = False
     origin: str = ""  # the file it came from
+
+    @property
+    def end(self) -> str:
+        """Which end of a number's 95 % interval the value is, lower or upper; "" where it is the number itself."""
+        named = re.fullmatch(r"\w+_(low|high)", self.value.strip())
+        return {"low": "lower", "high": "upper"}[named[1]] if named else ""
+
+    @property
+    def share(self) -> bool:
+        """Whether the value is a share of the whole dataset, or an AUC: between 0 and 1."""
+        named = r"(\w+_)?(auc|rate|share|wins|agreement|strength_below|principles)(_low|_high)?"
+        return self.over == "dataset" and bool(re.fullmatch(named, self.value.strip()))
 
 
 @dataclass(frozen=True)

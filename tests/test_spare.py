@@ -153,3 +153,18 @@ def test_a_report_that_is_none_is_said_and_made_again(home: Path, text: str, tol
 def test_where_the_data_lay_is_not_in_the_report(home: Path, made: Path) -> None:
     assert str(made.resolve()) not in (made / "pa" / "report.json").read_text()
     assert json.loads((made / "pa" / "run.json").read_text())["sources"][0]["path"] == str((made / "p.jsonl").resolve())
+
+
+def test_next_steps_name_the_audit_and_no_file_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("p.jsonl").write_text(TEXT + TEXT[: TEXT.index("\n") + 1])
+    for out in ("my audit", None):
+        audit = prefaudit.scan("p.jsonl", out, with_=("text", "duplicates"))
+        told = {step["command"] for step in audit.placed()["next"]}
+        more = " --audit 'my audit'" if out else ""
+        assert f"prefaudit filter p.jsonl -o clean.jsonl --drop DUP{more}" in told
+    stored = [step["command"] for step in audit.report["next"]]
+    Path("clean.jsonl").write_text("")
+    Path("clean-2.ledger.parquet").write_text("")
+    assert "prefaudit filter p.jsonl -o clean-3.jsonl --drop DUP" in {s["command"] for s in audit.placed()["next"]}
+    assert [step["command"] for step in prefaudit.Audit(audit.folder).report["next"]] == stored

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 import re
-import shlex
 import time
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ import polars as pl
 from prefaudit import __version__, gates
 from prefaudit import rules as rulebook
 from prefaudit.audit import gate, judge, measure, probes, read, review, spare
+from prefaudit.audit import next as steps
 from prefaudit.audit.crew import hired
 from prefaudit.audit.show import shown
 from prefaudit.config import Options, half
@@ -105,10 +106,15 @@ class Audit:
         return made
 
     def placed(self) -> dict[str, Any]:
-        """The report with this folder in the commands of its next steps; the stored one says DIR."""
-        folder = shlex.quote(self.store.name)
-        steps = [{**step, "command": step["command"].replace(" DIR ", f" {folder} ")} for step in self.report["next"]]
-        return {**self.report, "next": steps}
+        """The report with next steps that can be copied: with this folder, and over no file that is there.
+
+        The stored one, the same wherever it is made, says DIR.
+        """
+        data = self.report["dataset"]
+        own = Path(self.store.name) != _folder_of(data["paths"], data["fingerprint"])
+        told = self.report["next"]
+        told = [{**step, "command": steps.placed(step["command"], self.store.name, own)} for step in told]
+        return {**self.report, "next": told}
 
     def show(self, what: str | None, *, limit: int = 10, first: int = 0, width: int = 80, color: bool = False) -> str:
         """The pairs behind a finding (a rule code) or one pair (its row), as text with the differing words marked.
@@ -177,7 +183,7 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
     started = time.time()
     known = rulebook.load(options.rules, columns=measure.column_names())
     rules = gate.asked(known, options)
-    baseline = gates.read_baseline(options.baseline) if options.baseline else None
+    baseline = gate.baseline(options)
     extractors = measure.choose(options)
     opened = data if isinstance(data, read.Opened) else read.open_source(data, options)
     sheet = review.read(reviewed, opened.recipe, known) if reviewed else review.Review()
@@ -264,10 +270,14 @@ def _run_facts(started: float) -> dict[str, Any]:
 
 def default_folder(source: Any) -> Path:
     """Where an audit lies when no folder is named: `.prefaudit/<stem>-<fingerprint>`."""
-    first = str(source.paths[0]) if source.paths else "frame"
+    return _folder_of(source.paths, source.fingerprint)
+
+
+def _folder_of(paths: Sequence[str], fingerprint: str) -> Path:
+    first = str(paths[0]) if paths else "frame"
     stem = "stdin" if first == "-" else first.rstrip("/").split("/")[-1].split(".")[0]
     stem = re.sub(r"[^\w-]+", "_", stem.strip("<>")) or "data"
-    return Path(".prefaudit") / f"{stem}-{source.fingerprint}"
+    return Path(".prefaudit") / f"{stem}-{fingerprint}"
 
 
 def extractor_table() -> list[dict[str, str]]:

@@ -18,7 +18,7 @@ from prefaudit.config import Options, placed
 from prefaudit.core import Rule, UsageError, unknown
 from prefaudit.gates import Gate
 
-LEFT_OUT = {"judged": 0, "found": None, "rate": None, "interval": None, "value": None}
+LEFT_OUT = {"judged": 0, "found": None, "rate": None, "interval": None, "value": None, "end": "", "estimate": None}
 
 
 def asked(known: Mapping[str, Rule], options: Options) -> dict[str, Rule]:
@@ -41,14 +41,28 @@ def asked(known: Mapping[str, Rule], options: Options) -> dict[str, Rule]:
         except UsageError as error:
             raise placed(options.origins, (table,), error) from error
     for code, rule in rulebook.select(known, options.select, options.ignore).items():
-        for table, given in (("params", (options.params.get(code, {}), None)),
-                             ("severity", ({}, options.severity.get(code)))):  # fmt: skip
+        said = [(("params", code, name), ({name: value}, None)) for name, value in options.params.get(code, {}).items()]
+        for path, given in (*said, (("severity", code), ({}, options.severity.get(code)))):
             try:
                 rule = rulebook.configure(rule, *given)
             except UsageError as error:
-                raise placed(options.origins, (table, code), error) from error
+                raise placed(options.origins, path, error) from error
         rules[code] = rule
     return rules
+
+
+def baseline(options: Options) -> tuple[dict[str, Any], str] | None:
+    """The baseline that the options name, and the fingerprint of what it says.
+
+    Raises:
+        UsageError: it is none; with the file, line and key that names it.
+    """
+    if not options.baseline:
+        return None
+    try:
+        return gating.read_baseline(options.baseline)
+    except UsageError as error:
+        raise placed(options.origins, ("baseline",), error) from error
 
 
 def _known(gate: Gate, known: Mapping[str, Rule], options: Options) -> None:
@@ -63,6 +77,12 @@ def _known(gate: Gate, known: Mapping[str, Rule], options: Options) -> None:
         path = (*path, "slice", 0)
         error = UsageError(f"{gate.on} asks one question of the whole dataset, not of each pair",
                            "slices go with rules of scope pair: prefaudit rule")  # fmt: skip
+    if error is None and feature is None and known[gate.on].share:
+        for name, one in (("error_if", gate.error_if), ("warn_if", gate.warn_if)):
+            try:
+                gating.possible((*path, name), one, (0, 1)) if one is not None and one.measure == "value" else None
+            except gating.GateError as wrong:
+                path, error = wrong.path, wrong
     if error is not None:
         raise placed(options.origins, path, error)
 
@@ -141,4 +161,4 @@ def _of(at: NDArray[np.bool_], result: Mapping[str, Any], group: NDArray[np.int6
     here = values.filter(pl.Series(at[values["row"].to_numpy()]))["value"]
     falling = result["value"] is not None and bool((values["value"] > result["value"] + 1e-6).any())
     value = here.min() if falling else here.max()  # the rule's own value is the lowest of all, or the highest
-    return {"judged": judged, "found": found, "rate": rate, "interval": [low, high], "value": value}
+    return {**LEFT_OUT, "judged": judged, "found": found, "rate": rate, "interval": [low, high], "value": value}

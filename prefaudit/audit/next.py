@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -142,3 +142,28 @@ def _repair(
     suffixes = "".join(PurePath(paths[0]).suffixes[-2:]) if len(paths) == 1 else ".jsonl"
     words = ["prefaudit", command, *paths, "-o", f"{out}{suffixes}", option, ",".join(said), *told]
     return [{"command": shlex.join(words), "why": what, "rows": rows}]
+
+
+def placed(command: str, folder: str, own: bool) -> str:
+    """A next step as it can be copied here.
+
+    Args:
+        command: of the report's `next`, with DIR for the audit folder.
+        folder: the audit folder.
+        own: whether the user named it, so that a repair has to be told of it.
+    """
+    words = [folder if word == "DIR" else word for word in shlex.split(command)]
+    if words[1:2] in (["filter"], ["relabel"]):
+        at = words.index("-o") + 1
+        words[at] = _free(words[at])
+        words += ["--audit", folder] if own else []
+    return shlex.join(words)
+
+
+def _free(out: str) -> str:
+    """The name, or the first with a number that neither it nor its ledger has."""
+    stem, dot, suffixes = out.partition(".")
+    for name in (stem, *(f"{stem}-{k}" for k in range(2, 1000))):
+        if not Path(f"{name}{dot}{suffixes}").exists() and not Path(f"{name}.ledger.parquet").exists():
+            return f"{name}{dot}{suffixes}"
+    return out

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from prefaudit.cli.common import errors
+
 SCAN: dict[str, Any] = {
     "format": Annotated[
         str | None,
@@ -160,7 +162,8 @@ def scan_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
 
         @functools.wraps(command)
         def wrapped(**values: Any) -> None:
-            given = {name: _plain(name, values.pop(name)) for name in chosen}
+            with errors(bool(values.get("debug"))):
+                given = {name: _plain(name, values.pop(name)) for name in chosen}
             command(given={name: value for name, value in given.items() if value is not None}, **values)
 
         at = next((k for k, p in enumerate(kept) if p.name in LAST), len(kept))
@@ -181,7 +184,14 @@ def _plain(name: str, value: Any) -> Any:
         return None
     if name == "map":
         return mapping(value)
-    return codes(value) if name in CODES else tuple(value) if isinstance(value, list) else value
+    if name not in CODES:
+        return tuple(value) if isinstance(value, list) else value
+    named = codes(value)
+    if not named and name in ("select", "with_"):  # an empty variable of a script; without them, all would be asked
+        from prefaudit.core import UsageError
+
+        raise UsageError(f"--{name.rstrip('_')} names nothing", "leave it out to have the default")
+    return named
 
 
 def codes(values: list[str] | None) -> tuple[str, ...]:

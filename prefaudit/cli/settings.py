@@ -78,7 +78,6 @@ def show(
     """Every value a scan would go by, and where it came from: default, file and line, environment, command line."""
     with errors(debug):
         from prefaudit import config as configuration
-        from prefaudit import gates
         from prefaudit.audit import gate, measure, read
         from prefaudit.rules import load
 
@@ -87,8 +86,7 @@ def show(
         gate.asked(known, options)
         measure.choose(options)
         read.known(options)
-        if options.baseline:
-            gates.read_baseline(options.baseline)
+        gate.baseline(options)
         say(shown(options, known))
 
 
@@ -145,10 +143,11 @@ def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
 
 
 def _instead(path: tuple[str | int, ...], known: Mapping[str, Rule]) -> str:
-    """The default of a rule that a value stands instead of."""
+    """The default of a rule that a value stands instead of; of a gate, what `value` is where it is no plain number."""
     rule = known.get(str(path[1]))
     if rule is None or path[0] not in ("params", "severity"):
-        return ""
+        of_value = rule is not None and rule.end and path[-1] in ("error_if", "warn_if") and path[0] == "gate"
+        return f", value: the {rule.end} end of its interval" if rule is not None and of_value else ""
     default = rule.severity if path[0] == "severity" else rule.params.get(str(path[-1]))
     return f", instead of {_toml(default)}"
 

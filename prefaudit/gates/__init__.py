@@ -1,7 +1,7 @@
 """Gates: on which numbers a finding is an error or a warning, and what is new since a baseline; of dicts alone."""
 
 from prefaudit.gates.baseline import compared, read_baseline, written
-from prefaudit.gates.conditions import BY, EFFECTS, Condition, Gate, GateError, read
+from prefaudit.gates.conditions import BY, EFFECTS, Condition, Gate, GateError, possible, read
 from prefaudit.gates.decide import FAILED, decide, fails, worst
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "compared",
     "decide",
     "fails",
+    "possible",
     "read",
     "read_baseline",
     "worst",

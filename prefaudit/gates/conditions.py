@@ -174,14 +174,24 @@ def condition(path: tuple[str | int, ...], value: Any, measures: tuple[str, ...]
         raise GateError(path, f"{told['number']} is too large a number", example)
     if told["percent"] and measure == "found":
         raise GateError(path, f"{text!r}: found is a number of findings, no share", 'for example "rate > 5 %"')
-    return _possible(path, Condition(text, measure, bool(told["abs"]), told["op"], bound))
+    return possible(path, Condition(text, measure, bool(told["abs"]), told["op"], bound))
 
 
-def _possible(path: tuple[str | int, ...], one: Condition) -> Condition:
-    """The condition, unless its number is beyond what the measure can be: a gate that nothing can pass or fail."""
-    low, high = RANGE.get(one.measure, (-math.inf, math.inf))
+def possible(path: tuple[str | int, ...], one: Condition, between: tuple[float, float] | None = None) -> Condition:
+    """The condition, unless its number is beyond what the measure can be: a gate that nothing can pass or fail.
+
+    Args:
+        path: the keys that lead to it.
+        one: the condition.
+        between: what the measure lies between, where that depends on the rule.
+
+    Raises:
+        GateError: it is decided beforehand.
+    """
+    low, high = between or RANGE.get(one.measure, (-math.inf, math.inf))
     low = 0.0 if one.absolute and low < 0 else low
-    reached = {">": one.bound < high, "<": one.bound > low}.get(one.op, True)
+    below, above = one.bound < high, one.bound > low
+    reached = {">": below, "<": above, ">=": above, "<=": below}.get(one.op, True)
     if low <= one.bound <= high and reached:
         return one
     share = high == 1 and 1 < one.bound <= 100 and "%" not in one.text

@@ -154,7 +154,8 @@ def _biases(sample: Sample, gone: Bools, turned: Bools, warnings: list[str]) -> 
             raised.append((rise, name, before, after))
     if raised:
         _, name, before, after = max(raised)
-        others = f", and {len(raised) - 1} other features lean more" if len(raised) > 1 else ""
+        more = len(raised) - 1
+        others = f", and {more:,} other feature{'s lean' if more > 1 else ' leans'} more" if more else ""
         warnings.append(f"raises a bias: {FEATURES[name].words} wins {after:.3f} after, {before:.3f} before{others}")
     return table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prefaudit.reports.parts import DATASET, Finding
-from prefaudit.reports.words import clean, count, known, number, percent, some
+from prefaudit.reports.words import clean, count, known, number, percent, some, valued
 
 SEVERITIES = ("error", "warning", "info")
 
@@ -40,7 +40,7 @@ def finding(rule: dict[str, Any]) -> Finding:
     """An entry of the report's `rules`."""
     value = ""
     if known(rule.get("value")):
-        value = number(rule["value"])
+        value = valued(rule)
         value += f" (threshold {number(rule['threshold'])})" if known(rule.get("threshold")) else ""
     return Finding(
         severity=clean(rule.get("severity", ""), 10),

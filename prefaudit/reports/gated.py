@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from prefaudit import gates
-from prefaudit.reports.words import clean, count, number, percent, points, some
+from prefaudit.reports.words import clean, count, percent, points, some, valued
 
 REST = "all other pairs"
 NEW = 5  # findings named as new
@@ -48,7 +48,7 @@ def measured(gate: Mapping[str, Any]) -> str:
         return ", ".join([*told, f"it wins {percent(gate['win_rate'])}", of])
     if gate["interval"]:
         return f"{count(gate['found'])} of {of}, {percent(gate['rate'], gate['interval'])}"
-    return f"value {number(gate['value'])}"
+    return f"value {valued(gate)}"
 
 
 def _baseline(report: Mapping[str, Any]) -> Iterator[str]:

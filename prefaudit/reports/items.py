@@ -13,7 +13,7 @@ from typing import Any
 from prefaudit import gates
 from prefaudit.gates.decide import RANK
 from prefaudit.reports.gated import REST, measured
-from prefaudit.reports.words import clean, count, number, percent, some
+from prefaudit.reports.words import clean, count, percent, some, valued
 
 SLICES = 3  # of a kind, in the words of an item
 COUNTED = 20  # of a rule, in the numbers of an item
@@ -128,9 +128,9 @@ def _sentence(rule: Mapping[str, Any], numbers: Mapping[str, Any], state: str) -
         unjudged = f", {some(rule['unjudged'], 'pair')} unjudged" if rule.get("unjudged") and numbers is rule else ""
         return f"{count(numbers['found'])} of {some(numbers['judged'], 'pair')}: {rate}{unjudged}"
     if state == "ok":
-        value = f", value {number(numbers['value'])}" if numbers.get("value") is not None else ""
+        value = f", value {valued(numbers)}" if numbers.get("value") is not None else ""
         return f"nothing found{value}"
-    return clean(rule.get("message") or f"value {number(numbers.get('value'))}")
+    return clean(rule.get("message") or f"value {valued(numbers)}")
 
 
 def _effect(gate: Mapping[str, Any], fails: bool, new: Mapping[tuple[str, str], str] | None) -> Item:

@@ -9,7 +9,7 @@ from typing import Any
 
 from prefaudit.reports.diff import Marked, marked
 from prefaudit.reports.paint import Line, fit, paint
-from prefaudit.reports.words import cells, clean, count, known, number, percent, some, wrap
+from prefaudit.reports.words import cells, clean, count, known, number, percent, some, valued, wrap
 
 BESIDE = 100  # columns from which the two answers stand side by side
 GAP = "   "
@@ -54,6 +54,9 @@ def header(rule: Mapping[str, Any], width: int) -> Iterator[Line]:
     facts = _facts(rule)
     head = f"{clean(rule.get('code', ''), 20)} {clean(rule.get('name', ''), 60)}"
     yield fit([(head, "bold"), (f"  {clean(rule.get('severity', ''), 10)}, {facts}", "dim")], width)
+    if rule.get("end") and known(rule.get("value")):
+        for line in wrap(f"value {valued(rule)}", width - len(INDENT)):
+            yield [(INDENT + line, "")]
     for key in ("what", "message") if rule.get("status") != "unjudged" else ("message",):
         if rule.get(key):
             for line in wrap(clean(rule[key], 600), width - len(INDENT))[:4]:

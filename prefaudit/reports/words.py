@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 NONE = "-"
@@ -144,6 +144,15 @@ def number(x: Any) -> str:
     if not known(x):
         return NONE
     return count(x) if float(x).is_integer() or abs(x) >= 10_000 else f"{x:.4g}"
+
+
+def valued(numbers: Mapping[str, Any]) -> str:
+    """The value of a rule or gate; of an end of an interval, which end it is, and of what number."""
+    told = number(numbers.get("value"))
+    if not numbers.get("end") or told == NONE:
+        return told
+    of = f" of {number(numbers['estimate'])}" if known(numbers.get("estimate")) else ""
+    return f"{told}, the {clean(numbers['end'], 10)} end of the interval{of}"
 
 
 def hundred(x: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from prefaudit.core import Case, Rule
 from prefaudit.rules.file import PREFIXES
 from prefaudit.rules.load import load, select
+from prefaudit.rules.tables import DATASET
 
 ROWS = {
     "features": "pairs",
@@ -36,6 +37,11 @@ def explain(rule: Rule) -> str:
     if rule.false_alarms:
         parts.append(f"## Known false alarms\n\n{rule.false_alarms}")
     parts.append(f"## The question\n\n```sql\nvalue: {rule.value}\nwhere: {rule.where}\n```")
+    if rule.end:
+        stem = rule.value.strip().rpartition("_")[0]
+        number = stem if f"{stem}_agreement" not in DATASET else f"{stem}_agreement"
+        parts.append(f"`value`, which gates and the threshold speak of, is the {rule.end} end of the 95 % interval of "
+                     f"`{number}`, not `{number}` itself; reports show both.")  # fmt: skip
     if rule.params:
         rows = "\n".join(f"| `{k}` | {_plain(v)} |" for k, v in rule.params.items())
         parts.append(f"| parameter | default |\n|---|---|\n{rows}")

@@ -16,7 +16,7 @@ import polars as pl
 
 from prefaudit import duck
 from prefaudit.core import FINDINGS, Rule, RuleError
-from prefaudit.rules.ask import EXAMPLES, Tally, aggregate, narrow, paths, statement
+from prefaudit.rules.ask import EXAMPLES, Tally, aggregate, estimate, narrow, paths, statement
 from prefaudit.rules.sql import Parser
 from prefaudit.rules.tables import NAMED, SMALL
 
@@ -197,8 +197,9 @@ class Judge:
             "code": rule.code, "name": rule.name, "severity": rule.severity, "scope": rule.scope, "status": status,
             "judged": tally.judged, "found": tally.found, "unjudged": tally.unjudged,
             "rate": None if rate is None else round(rate, 6), "interval": bounds,
-            "value": None if tally.extreme is None else round(tally.extreme, 6),
-            "threshold": threshold, "params": dict(rule.params), "message": self._message(tally, status),
+            "value": None if tally.extreme is None else round(tally.extreme, 6), "end": rule.end,
+            "estimate": None if tally.estimate is None else round(tally.estimate, 6), "threshold": threshold,
+            "params": dict(rule.params), "message": self._message(tally, status),
             "remedy": rule.remedy, "what": rule.what, "examples": rows, "named": tally.names, "preview": rule.preview,
         }  # fmt: skip
 
@@ -243,6 +244,7 @@ def _told(tally: Tally, answer: pl.DataFrame, table: pl.DataFrame | None) -> pl.
     found = answer.filter("fired").sort("value", descending=not tally.where.falling, maintain_order=True)
     if answer.height == 1:
         tally.extreme = answer["value"][0] if answer["fired"][0] is not None else None
+        tally.estimate = estimate(tally.rule, table) if tally.extreme is not None and table is not None else None
     if found.height:
         tally.extreme = found["value"][0]
         _name(tally, table[found["key"].to_list()] if table is not None else pl.DataFrame())

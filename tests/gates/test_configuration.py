@@ -68,7 +68,12 @@ def test_places_are_the_lines_on_which_keys_begin() -> None:
     ("fail-on = 'err'", "prefaudit.toml:1: fail-on: --fail-on cannot be 'err'"),
     ("select = ['DUPP']", "prefaudit.toml:1: select: unknown rule 'DUPP'"),
     ("[severity]\nSCH001 = 'bad'", "prefaudit.toml:2: [severity] SCH001: unknown severity 'bad'"),
-    ("[params.LEN001]\nratoi = 3", "prefaudit.toml:1: [params] LEN001: unknown parameter of LEN001 'ratoi'"),
+    ("[params.LEN001]\n\nratoi = 3", "prefaudit.toml:3: [params.LEN001] ratoi: unknown parameter of LEN001 'ratoi'"),
+    ("[params.LEN001]\n# why\nratio = 'x'", "prefaudit.toml:3: [params.LEN001] ratio: LEN001: ratio is"),
+    ("[gate.SCH001]\nerror_if = 'rate >= 0'", "prefaudit.toml:2: [gate.SCH001] error_if: 'rate >= 0' is decided"),
+    ("[gate.LEN002]\nwarn_if = 'value > 70'", "prefaudit.toml:2: [gate.LEN002] warn_if: 'value > 70' is decided"),
+    ("[gate.SCH010]\nerror_if = 'value <= 1'", "prefaudit.toml:2: [gate.SCH010] error_if: 'value <= 1' is decided"),
+    ("\n\nbaseline = 'none.json'", "prefaudit.toml:3: baseline: --baseline none.json cannot be read"),
     ("[gate.SCH999]\nerror_if = 'never'", "prefaudit.toml:1: [gate] SCH999: unknown rule"),
     ("[gate.SCH001]\n\nerror_if = 'rate > 200 %'", ":3: [gate.SCH001] error_if: 'rate > 200 %' is decided"),
     ("[map]\nprompt = 'q'\nchosne = 'x'", "prefaudit.toml:3: [map] chosne: unknown field"),
@@ -81,6 +86,33 @@ def test_what_is_wrong_is_named_by_file_line_table_and_key(text: str, said: str)
     code, out, err = call("config", "show")
     assert (code, out) == (2, "")
     assert said in " ".join(err.split())
+
+
+def test_what_cannot_be_passed_or_missed_is_decided_beforehand() -> None:
+    for said in ("rate >= 0", "rate <= 100 %", "found >= 0", "abs(value) >= 0", "rate_low <= 1"):
+        with pytest.raises(UsageError, match="decided beforehand"):
+            gates.read({"DUP001": {"error_if": said}})
+    for said in ("rate > 0", "rate < 1", "found == 0", "value >= 0", "value > 70", "rate >= 1 %"):
+        gates.read({"DUP001": {"error_if": said}})
+
+
+def test_a_list_of_nothing_is_no_list() -> None:
+    for option in ("--select", "--with"):
+        for words in (("config", "show"), ("scan", "none.jsonl")):
+            code, out, err = call(*words, option, "")
+            assert (code, out) == (2, "") and f"{option} names nothing" in err and "internal" not in err
+    assert call("config", "show", "--map", "x")[2].startswith("error: --map 'x' is not FIELD=COLUMN")
+
+
+def test_config_show_says_what_the_value_of_a_gate_is() -> None:
+    Path("prefaudit.toml").write_text(
+        "[gate.LEN002]\nerror_if = 'value > 0.7'\n[gate.DUP001]\nerror_if = 'value > 2'\n"
+    )
+    code, out, err = call("config", "show")
+    assert code == 0, err
+    told = {line.split(" = ")[0]: line for line in out.splitlines()}
+    assert told["gate.LEN002.error_if"].endswith("prefaudit.toml:2, value: the lower end of its interval")
+    assert told["gate.DUP001.error_if"].endswith("prefaudit.toml:4")
 
 
 def test_in_pyproject_the_table_is_named() -> None:

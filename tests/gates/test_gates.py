@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -135,7 +136,7 @@ def test_slices_are_judged_apart_and_decide_the_exit_code(tmp_path: Path) -> Non
 
 def test_gates_on_rules_that_hold_or_are_not_asked_and_on_effects(tmp_path: Path) -> None:
     gate = {"LEN001": {"error_if": "found == 0"}, "PII001": {"error_if": "found > 0"},
-            "effects": {"words": {"warn_if": "win_rate <= 1"}, "emoji": {"error_if": "effect > 0"}}}  # fmt: skip
+            "effects": {"words": {"warn_if": "win_rate < 1"}, "emoji": {"error_if": "effect > 0"}}}  # fmt: skip
     audit = scan(tmp_path / "a", gate=gate, fail_on="warning", severity={"SCH001": "info"})
     told = {g["on"]: (g["status"], g["severity"]) for g in audit.report["gates"]}
     assert told["LEN001"] == ("failed", "error")
@@ -151,7 +152,7 @@ def test_gates_on_rules_that_hold_or_are_not_asked_and_on_effects(tmp_path: Path
     ({"gate": {"effects": {"refusl": {"error_if": "never"}}}}, "[gate.effects] refusl: unknown feature"),
     ({"gate": {"LEN002": {"slice": [{"source": "a", "error_if": "never"}]}}}, "[gate.LEN002] slice: LEN002 asks one"),
     ({"severity": {"SCH001": "eror"}}, "[severity] SCH001: unknown severity"),
-    ({"params": {"LEN001": {"ratoi": 3}}}, "[params] LEN001: unknown parameter"),
+    ({"params": {"LEN001": {"ratoi": 3}}}, "[params.LEN001] ratoi: unknown parameter"),
     ({"params": {"LEN001": {"ratio": [3]}}}, "[params.LEN001] ratio: cannot be [3]"),
     ({"baseline": "nowhere.json"}, "--baseline nowhere.json cannot be read"),
 ])  # fmt: skip
@@ -239,3 +240,27 @@ def test_a_baseline_puts_up_with_what_was_found_before(tmp_path: Path) -> None:
     )
     assert told.exit_code == 1
     assert told.report["baseline"]["new"][0]["why"] == "14 found, 13 in the baseline"
+
+
+def test_the_value_of_an_interval_is_told_as_what_it_is(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    long, short = "one two three four five six seven eight nine ten eleven twelve", "a short one"
+    rows = [{"prompt": f"question {k}", "chosen": f"{long} {k}", "rejected": f"{short} {k}"} for k in range(300)]
+    for row, turn in zip(rows, rng.random(300) < 0.2, strict=True):
+        if turn:
+            row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
+    table = {"LEN002": {"error_if": "value > 0.7"}}
+    audit = prefaudit.scan(pl.DataFrame(rows), tmp_path / "audit", with_=("text",), gate=table)
+    rule = next(r for r in audit.report["rules"] if r["code"] == "LEN002")
+    auc, (low, high) = audit.report["baselines"]["length_auc"], audit.report["baselines"]["length_auc_interval"]
+    assert (rule["value"], rule["estimate"], rule["end"]) == (low, auc, "lower") and low < auc < high
+    said = f"{low:.4g}, the lower end of the interval of {auc:.4g}"
+    assert f"value {said}" in " ".join(audit.show("LEN002").split())
+    for form in ("terminal", "markdown", "html"):
+        assert f"value {said}" in " ".join(render(form, audit.report).replace("\\", "").split()), form
+    assert f"measured {said}" in render("html", audit.report)
+    assert f"{low:.4g} (lower end)</td>" in render("html", audit.report)
+    (verdict,) = audit.report["gates"]
+    assert (verdict["value"], verdict["estimate"]) == (low, auc)
+    whole = next(r for r in audit.report["rules"] if r["code"] == "SCH010")
+    assert (whole["end"], whole["estimate"]) == ("", None)

@@ -40,7 +40,7 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> prefaudit.Audit:
     """The hostile dataset, in a file whose name is hostile too, with gates on slices that are."""
     folder = tmp_path_factory.mktemp("hostile")
     data = write(folder / "a%0A::error::x,y=z <b>\u202e|'.jsonl")
-    slices = [{"source": TEXTS[k], "error_if": "found >= 0"} for k in (0, 3)]
+    slices = [{"source": TEXTS[k], "error_if": "found < 1000000"} for k in (0, 3)]
     gate = {"SCH003": {"error_if": "rate > 99 %", "slice": slices},
             "effects": {"words": {"warn_if": "win_rate > 0", "min_rows": 10}}}  # fmt: skip
     return prefaudit.scan(str(data), folder / "audit", gate=gate)

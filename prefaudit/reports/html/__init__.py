@@ -21,7 +21,7 @@ from prefaudit.reports.html.charts import charts
 from prefaudit.reports.html.forest import forest
 from prefaudit.reports.html.pairs import Pairs
 from prefaudit.reports.parts import Digest
-from prefaudit.reports.words import clean, known, number
+from prefaudit.reports.words import clean, known, number, valued
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -154,6 +154,8 @@ def _finding(rule: dict[str, Any], pairs: Pairs) -> dict[str, Any]:
         "found": rule["found"] if known(rule.get("found")) else None,
         # Of a yes or no, asked pair by pair, the value says nothing.
         "value": number(rule["value"]) if known(rule.get("value")) and (whole or threshold) else "",
+        "valued": valued(rule),
+        "end": f" ({clean(rule['end'], 10)} end)" if rule.get("end") else "",
         "threshold": threshold,
         "pairs": pairs.of(rule.get("examples") or ()),
     }
