@@ -183,6 +183,7 @@ class Measures:
     def fit(self, progress: Progress, crew: Crew | None = None) -> None:
         """Fit the extractors that learn from the whole dataset, then measure every part with them."""
         parts = self.store.parts()
+        release()  # what reading has freed
         for extractor in self.extractors:
             missing = self.store.missing(self.kind(extractor), parts) if extractor.learns else []
             if not missing:
