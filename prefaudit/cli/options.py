@@ -107,7 +107,7 @@ SCAN: dict[str, Any] = {
     "probe": Annotated[
         list[str] | None,
         typer.Option(
-            "--probe", metavar="FEATURE=MODEL[:LABEL]", help="Classifier, minilm or judge+URL#MODEL for refusal or sycophancy."
+            "--probe", metavar="FEATURE=MODEL[:LABEL]", help="Classifier, minilm or judge+URL#MODEL as a probe."
         ),
     ],
     "max_length": Annotated[
