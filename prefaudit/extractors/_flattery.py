@@ -95,7 +95,7 @@ def logits(texts: pl.Series, views: pl.DataFrame, later: npt.NDArray[np.bool_], 
         some = slice(at, at + BATCH)
         words = read_words(cut(texts[some], HEAD, END))
         n = len(texts[some])
-        made[some] += weights.runs.weigh(*runs(read_classes(words, views[some])), n)
+        made[some] += weights.runs.weigh([runs(read_classes(words, views[some]))], n)
         made[some] += weights.phrases.weigh(words, n, ENDS)
     made -= wants_text(views["turn"].fill_null(""))[:, None] * WRITTEN
     return made

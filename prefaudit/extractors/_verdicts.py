@@ -56,9 +56,14 @@ def read_classes(words: pl.DataFrame, views: pl.DataFrame) -> pl.DataFrame:
     words = words.join(lexicon, on="word", how="left", maintain_order="left")
     sides = _sides(views)
     if sides.height:
-        words = words.with_columns(stem=pl.col("word").str.head(STEM))
-        words = words.join(sides, on=["row", "stem"], how="left", maintain_order="left")
-        words = words.with_columns(kind=pl.coalesce("kind", "side")).drop("side", "stem")
+        viewed = np.zeros(views.height, bool)
+        viewed[sides["row"].to_numpy()] = True
+        some = np.flatnonzero(viewed[words["row"].to_numpy()])  # most replies answer no view: no look at their stems
+        kind = words["kind"]
+        seen = words[some].select("row", "kind", stem=pl.col("word").str.head(STEM))
+        seen = seen.join(sides, on=["row", "stem"], how="left", maintain_order="left")
+        told = seen.select(pl.coalesce("kind", "side")).to_series()
+        words = words.with_columns(kind.clone().scatter(some, told))
     words = words.filter(pl.col("kind").is_not_null())
     return words.with_columns(pl.Series("kind", _seen_from(words, views))).drop("word")
 

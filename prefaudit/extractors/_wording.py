@@ -6,7 +6,7 @@ are whole thousandths, so a sum does not depend on the order of its terms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from prefaudit.extractors._verdict_words import PHRASES
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.signedinteger]
 
 BASE = 1 << 15  # words at most: three fit in a number, with the place
 PLACES = ("", "^ ", "| ", "$ ")  # anywhere, in the opening, at the start of a sentence, in the closing
@@ -70,10 +71,13 @@ class Table:
     weights: Floats  # keys x heads, in thousandths
     sieve: npt.NDArray[np.bool_]  # true at the slots of the keys: what is at none of them needs no search
 
-    def weigh(self, row: npt.NDArray[np.signedinteger], key: Ints, n: int) -> Floats:
+    def weigh(self, found_in: Iterable[tuple[Rows, Ints]], n: int) -> Floats:
         """The sums of the weights of what stands in n texts, each counted once a text: n x heads."""
-        maybe = np.flatnonzero(self.sieve[slot(key)])
-        key, row = key[maybe], row[maybe]
+        kept = []
+        for rows, keys in found_in:
+            maybe = np.flatnonzero(self.sieve[slot(keys)])
+            kept.append((rows[maybe], keys[maybe]))
+        row, key = (np.concatenate(parts) for parts in zip(*kept, strict=True))
         place = np.searchsorted(self.keys, key).clip(max=len(self.keys) - 1)
         hit = np.flatnonzero(self.keys[place] == key)
         found = np.sort(row[hit].astype(np.int64) * len(self.keys) + place[hit])  # np.unique was 10 times slower
@@ -112,7 +116,7 @@ class Wording:
 
     def weigh(self, words: pl.DataFrame, n: int, ends: Ends) -> Floats:
         """The sums of n texts (`read_words`): n x heads."""
-        return self.table.weigh(*phrases(words, self.words, ends), n)
+        return self.table.weigh(pieces(words, self.words, ends), n)
 
 
 def wording(phrases_of: Mapping[str, list[float]]) -> Wording:
@@ -126,7 +130,13 @@ def wording(phrases_of: Mapping[str, list[float]]) -> Wording:
                    tabled(rows))  # fmt: skip
 
 
-def phrases(words: pl.DataFrame, known: pl.DataFrame, ends: Ends) -> tuple[npt.NDArray[np.int32], Ints]:
+def phrases(words: pl.DataFrame, known: pl.DataFrame, ends: Ends) -> tuple[Rows, Ints]:
+    """All `pieces` together."""
+    found = list(pieces(words, known, ends))
+    return np.concatenate([row for row, _ in found]), np.concatenate([key for _, key in found])
+
+
+def pieces(words: pl.DataFrame, known: pl.DataFrame, ends: Ends) -> Iterator[tuple[Rows, Ints]]:
     """Phrases of one to three known words that stand together in a sentence: the text's row, and the phrase's number.
 
     Each counts anywhere, and again where it stands in the opening, at the start of a sentence or in the closing.
@@ -140,7 +150,8 @@ def phrases(words: pl.DataFrame, known: pl.DataFrame, ends: Ends) -> tuple[npt.N
     row, at, n = (words[name].to_numpy() for name in ("row", "at", "n"))
     sentence = words["sentence"].to_numpy()
     if not len(row):
-        return row, ids
+        yield row, ids
+        return
     first = np.append(True, (row[1:] != row[:-1]) | (sentence[1:] != sentence[:-1]))
     one = np.flatnonzero(ids)
     two = one[:-1][(np.diff(one) == 1) & ~first[one[1:]]]
@@ -148,11 +159,12 @@ def phrases(words: pl.DataFrame, known: pl.DataFrame, ends: Ends) -> tuple[npt.N
     where = np.concatenate([one, two, three])
     key = np.concatenate([ids[one], ids[two] * BASE + ids[two + 1],
                           (ids[three] * BASE + ids[three + 1]) * BASE + ids[three + 2]])  # fmt: skip
+    of = row[where]
+    yield of, key
     marked = (at < ends.opening, first, (n > ends.long) & (at >= n - ends.closing))
-    at_place = [np.flatnonzero(mark[where]) for mark in marked]
-    every = np.concatenate([np.arange(len(where)), *at_place])
-    place = np.repeat(np.arange(len(PLACES)), [len(where), *map(len, at_place)])
-    return row[where[every]], key[every] + place * BASE**3
+    for place, mark in enumerate(marked, 1):
+        some = np.flatnonzero(mark[where])
+        yield of[some], key[some] + place * BASE**3
 
 
 def spelled(key: int, words: list[str]) -> str:
