@@ -21,8 +21,8 @@ from prefaudit.extractors._refusal_cues import CONDOLENCE, CUE, GATES, IDIOM, PA
 from prefaudit.extractors._tidy import tidy
 
 CLASSES = ("refusal", "partial_refusal", "incapable", "disclaimer", "rebuts", "answers")
-HEAD, OPENING, TAIL = 700, 220, 260  # characters
-READ = 2000  # of a reply that are made plain at most
+HEAD, OPENING, TAIL = 500, 220, 260  # characters
+READ = 1500  # of a reply that are made plain at most
 BODY = 3000  # characters in which list items and code are counted
 LEAD = (  # says nothing
     r"(?i)\A\s*(?:<[a-z/][^>\n]{0,40}>\s*|#{1,4} [^\n]{0,40}\n\s*|\*\*[^*\n]{0,40}\*\*:?\n\s*|[\p{So}\p{Sk}]+\s*|"

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.extractors._language import english
-from prefaudit.extractors._patterns import any_of, has
+from prefaudit.extractors._patterns import any_of, found_in
 from prefaudit.extractors._wording import SPACES, Ends, Wording, read_words, wording
 
 HEAD = 400  # characters of a turn that are looked at: what is asked for stands in front
@@ -209,10 +209,9 @@ def cued(heads: pl.Series) -> NDArray[np.int64]:
 
 def features(heads: pl.Series) -> tuple[list[str], NDArray[np.float32]]:
     """Names of k features, and an n by k matrix of n plain turns, each 0 or 1."""
-    t = pl.col("turn")
-    made = [has(t, r"\b(?:" + "|".join(THEMES[name]) + r")(?:s|ed|ing)?\b").alias(f"about_{name}") for name in THEMES]
-    made += [has(t, pattern).alias(name) for name, pattern in PATTERNS]
-    frame = heads.alias("turn").to_frame().select(*made)
+    made = {f"about_{name}": found_in(heads, r"\b(?:" + "|".join(THEMES[name]) + r")(?:s|ed|ing)?\b", any_of(THEMES[name]))
+            for name in THEMES}  # fmt: skip
+    frame = pl.DataFrame(made | {name: found_in(heads, pattern) for name, pattern in PATTERNS})
     frame = frame.with_columns(pl.any_horizontal(f"about_{name}" for name in THEMES).alias("theme"))
     frame = frame.with_columns((pl.col(a) & pl.col(b)).alias(f"{a}*{b}") for a, b in BOTH)
     return frame.columns, frame.cast(pl.Float32).to_numpy()

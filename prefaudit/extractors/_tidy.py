@@ -30,7 +30,7 @@ def tidy(texts: pl.Series) -> pl.Series:
     t = pl.col("text")
     rare = [
         (
-            (t.str.len_bytes() != t.str.len_chars()) | t.str.contains(r"[&\t\r]"),
+            (t.str.len_bytes() != t.str.len_chars()) | t.str.contains(r"&[#a-z]|[\t\r]"),
             t.str.replace_many(list(SAME), list(SAME.values())),
         ),
         (t.str.contains(TICK), t.str.replace_all(TICK, "$1'$2")),
@@ -39,9 +39,12 @@ def tidy(texts: pl.Series) -> pl.Series:
         # Twice: a match takes the letter with which the next one would begin.
         (t.str.contains(r"\n ?[a-zI]"), t.str.replace_all(WRAPPED, "$1 $2").str.replace_all(WRAPPED, "$1 $2")),
     ]
-    for holds, made in rare:
-        frame = texts.alias("text").to_frame()
-        some = np.flatnonzero(frame.select(holds.fill_null(False)).to_series().to_numpy())
-        if len(some):
-            texts = texts.clone().scatter(some, frame[some].select(made).to_series())
+    frame = texts.alias("text").to_frame()
+    odd = frame.select(pl.any_horizontal(holds.fill_null(False) for holds, _ in rare)).to_series()
+    some = np.flatnonzero(odd.to_numpy())
+    if len(some):
+        few = frame[some]
+        for _, made in rare:
+            few = few.select(made)
+        texts = texts.clone().scatter(some, few.to_series())
     return texts.str.replace_all(BLANKS, " ")

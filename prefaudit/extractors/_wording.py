@@ -69,18 +69,20 @@ class Table:
 
     keys: Ints
     weights: Floats  # keys x heads, in thousandths
-    sieve: npt.NDArray[np.bool_]  # true at the slots of the keys: what is at none of them needs no search
+    slots: npt.NDArray[np.int32]  # at the slot of a key its number, -1 where there is none
 
     def weigh(self, found_in: Iterable[tuple[Rows, Ints]], n: int) -> Floats:
         """The sums of the weights of what stands in n texts, each counted once a text: n x heads."""
         kept = []
         for rows, keys in found_in:
-            maybe = np.flatnonzero(self.sieve[slot(keys)])
-            kept.append((rows[maybe], keys[maybe]))
-        row, key = (np.concatenate(parts) for parts in zip(*kept, strict=True))
-        place = np.searchsorted(self.keys, key).clip(max=len(self.keys) - 1)
-        hit = np.flatnonzero(self.keys[place] == key)
-        found = np.sort(row[hit].astype(np.int64) * len(self.keys) + place[hit])  # np.unique was 10 times slower
+            place = self.slots[slot(keys)]
+            maybe = np.flatnonzero(place >= 0)
+            key, place = keys[maybe], place[maybe].astype(np.int64)
+            other = np.flatnonzero(self.keys[place] != key)  # of two keys in one slot the last is known there
+            place[other] = np.searchsorted(self.keys, key[other]).clip(max=len(self.keys) - 1)
+            hit = np.flatnonzero(self.keys[place] == key)
+            kept.append(rows[maybe[hit]].astype(np.int64) * len(self.keys) + place[hit])
+        found = np.sort(np.concatenate(kept))  # np.unique was 10 times slower
         text, at = np.divmod(found[np.append(True, found[1:] != found[:-1])] if len(found) else found, len(self.keys))
         heads = range(self.weights.shape[1])
         return np.stack([np.bincount(text, self.weights[at, head], n) for head in heads], axis=1) / THOUSANDTHS
@@ -89,9 +91,9 @@ class Table:
 def tabled(rows: Mapping[int, list[float]]) -> Table:
     """A table of keys with their weights."""
     keys = np.array(sorted(rows), np.int64)
-    sieve = np.zeros(SLOTS, bool)
-    sieve[slot(keys)] = True
-    return Table(keys, np.rint(np.array([rows[int(key)] for key in keys], np.float64) * THOUSANDTHS), sieve)
+    slots = np.full(SLOTS, -1, np.int32)
+    slots[slot(keys)] = np.arange(len(keys))
+    return Table(keys, np.rint(np.array([rows[int(key)] for key in keys], np.float64) * THOUSANDTHS), slots)
 
 
 def slot(keys: Ints) -> npt.NDArray[np.uint64]:
