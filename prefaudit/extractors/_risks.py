@@ -209,8 +209,10 @@ def cued(heads: pl.Series) -> NDArray[np.int64]:
 
 def features(heads: pl.Series) -> tuple[list[str], NDArray[np.float32]]:
     """Names of k features, and an n by k matrix of n plain turns, each 0 or 1."""
-    made = {f"about_{name}": found_in(heads, r"\b(?:" + "|".join(THEMES[name]) + r")(?:s|ed|ing)?\b", any_of(THEMES[name]))
-            for name in THEMES}  # fmt: skip
+    made = {
+        f"about_{name}": found_in(heads, r"\b(?:" + "|".join(words) + r")(?:s|ed|ing)?\b", any_of(words))
+        for name, words in THEMES.items()
+    }
     frame = pl.DataFrame(made | {name: found_in(heads, pattern) for name, pattern in PATTERNS})
     frame = frame.with_columns(pl.any_horizontal(f"about_{name}" for name in THEMES).alias("theme"))
     frame = frame.with_columns((pl.col(a) & pl.col(b)).alias(f"{a}*{b}") for a, b in BOTH)
