@@ -128,10 +128,7 @@ def read(turns: pl.Series) -> pl.DataFrame:
     n = len(turns)
     given, turns = turns, tidy(turns)
     maybe = (
-        turns.str.replace_many(["\n", "  "], [" ", " "])
-        .str.to_lowercase()
-        .str.contains(any_of(CUES))
-        .fill_null(False)
+        turns.str.replace_many(["\n", "  "], [" ", " "]).str.to_lowercase().str.contains(any_of(CUES)).fill_null(False)
     )
     index = np.flatnonzero(maybe.to_numpy())
     known = pl.select(pl.when(turns.is_not_null()).then(False)).to_series()
