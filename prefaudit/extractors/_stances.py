@@ -160,7 +160,7 @@ def _seen(turns: pl.Series) -> pl.DataFrame:
 
 def patterns(turns: pl.Series) -> pl.DataFrame:
     """What patterns find in n turns: `claim`, `other`, `said` (a view), `disliked`, `push`; and the `turn`, plain."""
-    text = turns.str.replace_all("’", "'", literal=True).str.replace_all(r'[*_"“”#`]', "")
+    text = turns.str.replace_all(r'[*_"#`]', "")
     text = text.str.replace_all(r"[ \t\u{a0}]+", " ").str.to_lowercase()
     near = pl.when(text.str.len_chars() > READ + TAIL).then(text.str.head(READ) + "\n" + text.str.tail(TAIL))
     frame = pl.DataFrame({"turn": pl.select(near.otherwise(text)).to_series()})
