@@ -34,13 +34,13 @@ from typing import Any
 from prefaudit.core import AuditError, Progress
 from prefaudit.models.chat_account import UNUSABLE, Allowance, Patience, Preview, Tally, tokens
 from prefaudit.models.chat_cache import Answers, default_path
-from prefaudit.models.chat_http import Dialect, Endpoint, Trouble, said
+from prefaudit.models.chat_http import Dialect, Endpoint
 from prefaudit.models.chat_request import Answer, Failure, Request, understood
+from prefaudit.models.chat_said import Trouble, said
 
 __all__ = ["Answer", "Chat", "Failure", "Request", "connect", "session"]
 
-TRIES = 5  # calls for one request; of which
-READINGS = 3  # that came back and could not be used
+TRIES, READINGS = 5, 3  # calls for one request; those of them that came back and could not be used
 FIRST_WAIT, LONGEST_WAIT = 0.5, 90.0  # seconds; a server that asks for more has said no
 AT_ONCE, TIMEOUT, DRAIN = 16, 180.0, 30.0  # calls at once; seconds for one; seconds for those under way when stopped
 

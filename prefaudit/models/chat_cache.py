@@ -10,7 +10,7 @@ from typing import Any
 
 from prefaudit.core import AuditError, fingerprint
 from prefaudit.models.cache import folder
-from prefaudit.models.chat_http import Said
+from prefaudit.models.chat_said import Said
 
 SOME = 500  # keys in one question to the file
 

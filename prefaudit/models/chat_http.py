@@ -1,4 +1,4 @@
-"""One /chat/completions endpoint on the wire: connections that stay open, what it is sent, what its answers mean."""
+"""One /chat/completions endpoint on the wire: connections that stay open, and what it is sent."""
 
 from __future__ import annotations
 
@@ -19,31 +19,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from prefaudit.core import UsageError
+from prefaudit.models import chat_said
+from prefaudit.models.chat_said import Trouble
 
 LARGEST = 16 << 20  # bytes of an answer that are read
 READ = 4096  # bytes of an error that are read, of which the beginning is told
 LEAST_KEY = 8  # letters of a key that is looked for in answers
 FORMS = ("json_schema", "json_object", "text")  # how JSON is asked for, the strictest first
 WRONG_FORM = {400, 415, 422, 501}  # what servers answer to a field they do not know
-
-
-class Trouble(Exception):
-    """A call that gave no usable answer.
-
-    Attributes:
-        reason: one of a few words, so that they can be counted.
-        again: whether another try may succeed.
-        wait: seconds that the server asked to wait, 0 where it said nothing.
-        fatal: whether every other call would end the same way.
-        form: whether it may be about how the request was put, so that another dialect may do.
-        tokens: in and out, what the call cost nevertheless.
-    """
-
-    def __init__(self, reason: str, said: str, *, again: bool = True, wait: float = 0.0, fatal: bool = False,
-                 form: bool = False, tokens: tuple[int, int] = (0, 0)) -> None:  # fmt: skip
-        super().__init__(f"{reason}: {said}")
-        self.reason, self.said, self.again, self.wait, self.fatal = reason, said, again, wait, fatal
-        self.form, self.tokens = form, tokens
 
 
 @dataclass
@@ -156,13 +139,7 @@ class Endpoint:
             raise Trouble("connection", str(error) or type(error).__name__) from error
         if status != 200:
             raise self._told(status, headers, said.decode("utf8", "replace"))
-        try:
-            answer = json.loads(said)
-        except ValueError as error:
-            raise Trouble("cut", "the body is no JSON") from error
-        if not isinstance(answer, dict):
-            raise Trouble("unreadable", "the body is no object")
-        return answer
+        return chat_said.body(said)
 
     def _send(self, data: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
         line = self._line()
@@ -209,7 +186,7 @@ class Endpoint:
         self._mine.line = None
 
     def _told(self, status: int, headers: http.client.HTTPMessage, said: str) -> Trouble:
-        short = f"{status} {_message(said)}"
+        short = f"{status} {chat_said.error(said)}"
         low = said.lower()
         if (status == 429 and "insufficient_quota" in low) or status == 402:
             return Trouble("rejected", short, again=False, fatal=True)
@@ -239,14 +216,6 @@ def without(key: str, said: bytes) -> bytes:
     return said.replace(key.encode(), b"[key]") if len(key) >= LEAST_KEY else said
 
 
-def _message(said: str) -> str:
-    try:
-        error = json.loads(said)["error"]
-        return str(error["message"] if isinstance(error, dict) else error)[:300]
-    except (ValueError, KeyError, TypeError):
-        return said.strip()[:300]
-
-
 def _bare(url: str) -> str:
     """A URL without what may be a secret in it."""
     return re.sub(r"//[^/@]*@", "//", url).partition("?")[0]
@@ -262,39 +231,3 @@ def after(value: str | None) -> float:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return 0.0
-
-
-@dataclass(frozen=True)
-class Said:
-    """The text of an answer and what the server counted."""
-
-    text: str
-    tokens_in: int
-    tokens_out: int
-
-
-def said(answer: dict[str, Any]) -> Said:
-    """What the model said.
-
-    Raises:
-        Trouble: it declined, was cut off, or said nothing.
-    """
-    usage = answer.get("usage")
-    counted = [usage.get(k) if isinstance(usage, dict) else 0 for k in ("prompt_tokens", "completion_tokens")]
-    tokens = tuple(n if isinstance(n, int) else 0 for n in counted)
-    cost = (tokens[0], tokens[1])
-    try:
-        choice = answer["choices"][0]
-        text, declined = choice["message"].get("content"), choice["message"].get("refusal")
-        ended = choice.get("finish_reason")
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise Trouble("unreadable", "the body holds no choice with a message", tokens=cost) from error
-    if isinstance(text, list):  # parts, as some servers answer
-        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
-    if declined or ended == "content_filter":
-        raise Trouble("refused", str(declined or "content filter")[:300], tokens=cost)
-    if ended == "length":
-        raise Trouble("cut", "the answer reached the limit of tokens", tokens=cost)
-    if not isinstance(text, str) or not text.strip():
-        raise Trouble("unreadable", "the answer is empty", tokens=cost)
-    return Said(text, *cost)

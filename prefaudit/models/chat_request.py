@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from prefaudit.models.chat_http import Said, Trouble
+from prefaudit.models.chat_said import Said, Trouble
 
 
 @dataclass(frozen=True)

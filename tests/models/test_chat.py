@@ -19,6 +19,7 @@ import pytest
 from chatting import Body, ChatServer, Plan, serving
 
 from prefaudit.core import AuditError, Progress, UsageError
+from prefaudit.models import chat_said
 from prefaudit.models.chat import Answer, Chat, Failure, Request, connect, session
 from prefaudit.models.chat_account import Tally
 from prefaudit.models.chat_http import Endpoint, after
@@ -131,7 +132,7 @@ def test_a_model_that_refuses_now_and_then_is_not_given_up() -> None:
     ("name", "reason", "calls"),
     [("429", "rate limit", 5), ("500", "server error", 5), ("timeout", "timeout", 5), ("drop", "cut", 3),
      ("cut", "cut", 3), ("length", "cut", 3), ("refusal", "refused", 3), ("words", "refused", 3),
-     ("empty", "unreadable", 3), ("400", "rejected", 1), ("413", "rejected", 1)],
+     ("empty", "unreadable", 3), ("html", "unreadable", 3), ("400", "rejected", 1), ("413", "rejected", 1)],
 )  # fmt: skip
 def test_a_failure_that_stays_is_a_failure_with_its_reason(name: str, reason: str, calls: int) -> None:
     with serving(count, of(name, 99)) as server:
@@ -143,6 +144,26 @@ def test_a_failure_that_stays_is_a_failure_with_its_reason(name: str, reason: st
     tally = model.tallies[""]
     assert tally.failed == {reason: 1} and tally.answered == 5 and tally.requests == 6
     assert sum("number 3" in key for key in server.seen.keys) == calls
+
+
+def test_a_page_of_html_is_called_one_whatever_its_status() -> None:
+    page = b"<!-- proxy -->\n<html><head><title>Sign\n in</title></head>..."
+    said = "a page of HTML ('Sign in'), not JSON: does the URL end as that of the API does, mostly in /v1?"
+    assert chat_said.error(page.decode()) == said
+    for body, reason, told in [
+        (page, "unreadable", said), (b'{"choices": [', "cut", "the body begins as JSON and does not end"),
+        (b"", "unreadable", "the body is empty"), (b"ok", "unreadable", "the body is no JSON: 'ok'"),
+    ]:  # fmt: skip
+        with pytest.raises(chat_said.Trouble) as trouble:
+            chat_said.body(body)
+        assert (trouble.value.reason, trouble.value.said) == (reason, told)
+
+
+def test_half_a_surrogate_pair_in_an_answer_costs_one_character(tmp_path: Path) -> None:
+    texts = ['{"n": 3} \ud83d', '{"n": 4} \U0001f600 \udc00']
+    with serving(lambda body: texts[int("number 4" in body["messages"][1]["content"])]) as server:
+        got = chat(server, cache=tmp_path / "c").ask([request(3), request(4)])
+    assert [a.text for a in got if isinstance(a, Answer)] == ['{"n": 3} \ufffd', '{"n": 4} \U0001f600 \ufffd']
 
 
 def test_an_answer_that_reads_wrong_is_never_used() -> None:
