@@ -1,6 +1,12 @@
-"""JSON texts to columns: each key one column of JSON text, broken rows set aside with a reason."""
+"""JSON texts to columns: each key one column of JSON text, broken rows set aside with a reason.
+
+An escape for half of a surrogate pair, as a text cut within an emoji has it, is read as U+FFFD: others read such rows
+(Python's json, jq) and train on them, so they are not to be missing here.
+"""
 
 from __future__ import annotations
+
+import re
 
 import duckdb
 import numpy as np
@@ -13,6 +19,9 @@ from prefaudit.sources.lines import Texts
 
 SHORT = 1 << 20  # bytes: where there is any text this short, the longer ones are not asked for their keys
 LONG = 16 << 20  # bytes: a row this long may need more memory than there is
+HALVES = re.compile(  # of surrogate pairs; whole pairs and escaped backslashes stay
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
 OBJECT = "(ltrim(l, ' \t\r\n') like '{%')"
 
 
@@ -25,9 +34,13 @@ def path(key: str) -> str:
 def keys(con: duckdb.DuckDBPyConnection, texts: pa.Array) -> list[str]:
     """Keys of JSON objects in order of first sight; texts that are no valid UTF-8 or JSON objects have none."""
     short = texts.filter(pc.less_equal(pc.binary_length(texts), SHORT))
-    lines = pa.table({"l": decoded(con, short if len(short) else texts)})
-    found = ask(con, lines, "select try(json_keys(l)) k from given")["k"].combine_chunks().flatten()
-    return [key for key in dict.fromkeys(found.to_pylist()) if key]
+    lines = decoded(con, short if len(short) else texts)
+    told = ask(con, pa.table({"l": lines}), "select try(json_keys(l)) k from given")["k"].combine_chunks()
+    found = told.flatten().to_pylist()
+    if told.null_count:
+        again = pa.table({"l": _whole(lines.filter(told.is_null()))})
+        found += ask(con, again, "select try(json_keys(l)) k from given")["k"].combine_chunks().flatten().to_pylist()
+    return [key for key in dict.fromkeys(found) if key]
 
 
 def chunk(con: duckdb.DuckDBPyConnection, texts: Texts, columns: list[str], first: int, unit: str) -> Chunk:
@@ -74,6 +87,9 @@ def _parsed(con: duckdb.DuckDBPyConnection, texts: Texts, columns: list[str], fi
         good = table["ok"].to_numpy()
     except duckdb.InvalidInputException:
         table, good = None, _valid(con, values)
+        mended = _whole(values.filter(pa.array(~good))).cast(values.type)
+        values = pc.replace_with_mask(values, pa.array(~good), mended)
+        good = _valid(con, values)
         skipped = pl.concat([skipped, skips(row[~good], line[~good], f"{unit} is not valid JSON")])
         values, row, line = values.filter(pa.array(good)), row[good], line[good]
         table = _extract(con, values, columns)
@@ -83,6 +99,13 @@ def _parsed(con: duckdb.DuckDBPyConnection, texts: Texts, columns: list[str], fi
         table, row, line = table.filter(pa.array(good)), row[good], line[good]
     taken = {name: table[i + 1] for i, name in enumerate(columns)}
     return Chunk(large(taken, len(row)), row, line, first, len(texts), skipped.sort("row"))
+
+
+def _whole(values: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
+    """JSON texts with \\ufffd for each escape of half a surrogate pair."""
+    texts = values.cast(pa.large_binary()).to_pylist()
+    mended = [t and HALVES.sub(lambda m: b"\\ufffd" if m[1] else m[0], t) for t in texts]
+    return pa.array(mended, pa.large_binary()).cast(pa.large_string())
 
 
 def _valid(con: duckdb.DuckDBPyConnection, values: pa.Array) -> np.ndarray:

@@ -195,6 +195,21 @@ def test_values_that_are_not_text_are_json(tmp_path: Path) -> None:
     assert any("'turns'" in n for n in source.notes)
 
 
+def test_half_a_surrogate_pair_costs_one_character(tmp_path: Path) -> None:
+    said = [r"cut \ud83d", r"\udc00 begun", r"\ud83d\ude00 whole", r"\\ud83d no escape", r"\ud800\ud83d\ude00"]
+    read = ["cut \ufffd", "\ufffd begun", "\U0001f600 whole", r"\ud83d no escape", "\ufffd\U0001f600"]
+    rows = [f'{{"a": "{text}", "b": {k}}}' for k, text in enumerate(said)]
+    for name, text in (("a.jsonl", "\n".join([*rows, "{broken"])), ("a.json", f"[{','.join(rows)}]")):
+        (tmp_path / name).write_text(text)
+        for size in (1, 2, 100):
+            parts = list(sources.open(tmp_path / name).read(size))
+            assert [json.loads(a) for p in parts for a in p.table["a"].to_pylist()] == read
+            assert pl.concat([p.skipped for p in parts])["line"].to_list() == ([6] if name == "a.jsonl" else [])
+    (tmp_path / "only.jsonl").write_text(rows[0])
+    (part,) = sources.open(tmp_path / "only.jsonl").read(9)
+    assert part.table.select(["a", "b"]).to_pylist() == [{"a": '"cut \ufffd"', "b": "0"}]
+
+
 def test_any_key_is_a_column(tmp_path: Path) -> None:
     row = {"line": 1, "Prompt": 2, "prompt": 3, "a.b": 4, 'q"t': 5, "it's": 6, "x y": 7, "é\\": 8}
     (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n" + '{"late": null, "x y": NaN, "a.b": 1, "a.b": 2}\n')
