@@ -64,11 +64,11 @@ class Guard:
     def _answered(self, ours: socket.socket) -> bool:
         """Wait for answers of a language model that are paid for, or for ctrl-C again; whether the command ended."""
         chat = sys.modules.get("prefaudit.models.chat")
-        if chat is None or not chat.draining.is_set():
+        if chat is None or not chat.asking.is_set():
             return False
         os.write(2, WAITING.encode())
         ours.settimeout(0.05)
-        while chat.draining.is_set() and not self._ended.is_set():
+        while chat.asking.is_set() and not self._ended.is_set():
             with suppress(TimeoutError):
                 if ours.recv(1) == bytes([signal.SIGINT]):
                     return False

@@ -180,6 +180,7 @@ class Chat:
                 with suppress(Empty):
                     ended.get(timeout=0.1)
 
+        asking.set()
         try:
             for k in range(min(self.at_once, len(todo))):
                 running.add(k)
@@ -187,10 +188,10 @@ class Chat:
             wait()
         except KeyboardInterrupt:
             self._halt("interrupted")
-            draining.set()
             wait(time.monotonic() + DRAIN)  # what is under way is paid for: take it in
-            draining.clear()
             raise
+        finally:
+            asking.clear()
         if self._fatal is not None:
             raise self._fatal
 
@@ -262,7 +263,7 @@ class Chat:
         self._stop.set()
 
 
-draining = threading.Event()  # set after ctrl-C, while answers that are paid for are still taken in
+asking = threading.Event()  # while calls may be under way: they are paid for, and after ctrl-C waited for
 _run: dict[str, Any] = {"chats": {}, "max_calls": None, "price": None, "progress": None, "allowance": None}
 
 
