@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prefaudit.extractors._sketch import BANDS, MARKS, Ints, Keys, Tokens, marks, shingles, slices, words
+from prefaudit.extractors._sketch import BANDS, MARKS, Ints, Keys, Tokens, bands, marks, shingles, slices, words
 from prefaudit.stats.groups import Union, dense, distinct
 from prefaudit.store.spill import Column, ranges, release
 
@@ -40,27 +40,72 @@ class Near(NamedTuple):
 NONE = Near(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 1), np.float32))
 
 
-def candidates(bands: Sequence[Column], beside: NDArray[np.bool_] | None = None) -> Column:
-    """Pairs of texts that share a band, as (lower number << 32 | higher number), ascending, each once.
+class Sketches:
+    """What n texts are compared by before their words are: bands, marks and numbers of shingles, on disk."""
+
+    def __init__(self) -> None:
+        self.bands = [Column(np.uint32) for _ in range(BANDS)]
+        self._marks, self._sizes = Column(np.uint64), Column(np.uint32)
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def add(self, tokens: Tokens, offsets: Ints, seed: int, keep: NDArray[np.bool_] | None = None) -> None:
+        """Take in texts by their shingles, or those of them that are to be kept."""
+        rows = slice(None) if keep is None else keep
+        for column, band in zip(self.bands, bands(tokens, offsets, seed)[rows].T, strict=True):
+            column.add(band)
+        self._marks.add(marks(tokens, offsets)[rows].reshape(-1))
+        self._sizes.add(np.diff(offsets)[rows])
+
+    def where(self, keep: NDArray[np.bool_]) -> Sketches:
+        """Those of the texts that are to be kept."""
+        out = Sketches()
+        out.bands = [column.where(keep) for column in self.bands]
+        out._marks, out._sizes = self._marks.where(np.repeat(keep, MARKS)), self._sizes.where(keep)
+        return out
+
+    def likely(self, pairs: Keys) -> NDArray[np.bool_]:
+        """Which pairs may have a Jaccard of `FLOOR` by pairs of words; of the others the marks say that they have not.
+
+        A mark that one text has alone is at least one shingle that it has alone.
+        """
+        out = np.zeros(len(pairs), bool)
+        left, right = _texts(pairs)
+        for some in np.array_split(np.argsort(right), -(-len(pairs) // _MARKED) or 1):
+            (a, most), (b, other) = (self._read(side[some]) for side in (left, right))
+            alone = [np.bitwise_count(x & ~y).sum(1, dtype=np.int64) for x, y in ((a, b), (b, a))]
+            common = np.minimum(most - alone[0], other - alone[1])
+            out[some] = common >= FLOOR * (common + alone[0] + alone[1])
+        return out
+
+    def _read(self, texts: Ints) -> tuple[Keys, Ints]:
+        first, end = (int(texts.min()), int(texts.max()) + 1) if len(texts) else (0, 0)
+        held = self._marks.read(first * MARKS, end * MARKS).reshape(-1, MARKS)[texts - first]
+        return held, self._sizes.read(first, end)[texts - first].astype(np.int64)
+
+
+def candidates(sketches: Sketches, beside: NDArray[np.bool_] | None = None) -> Column:
+    """Pairs of texts that share a band and may be alike, as (lower number << 32 | higher number), ascending, each once.
 
     In a bucket of up to 8 texts all pairs; in a larger one each with the next in the order of the other bands, so that
     the most alike stand side by side: a thousand texts that are all alike give a thousand pairs a band, not half a
-    million.
+    million. Of these the pairs whose marks rule out a Jaccard of `FLOOR` are left out.
 
     Args:
-        bands: the sketch of n texts, a column a band.
+        sketches: of n texts.
         beside: of n texts which are not to be compared with the one after them.
     """
-    n = len(bands[0])
+    n = len(sketches)
     held = [Column(np.uint64) for _ in range(max(1, min(_FILES, -(-n // _FILED))))]
     bounds = np.array([(n * k // len(held)) << 32 for k in range(1, len(held))], np.uint64)
     for k in range(BANDS):
-        for places, (key,) in ranges(bands[k]):
+        for places, (key,) in ranges(sketches.bands[k]):
             order = np.argsort(key)
             same = key[order][1:] == key[order][:-1]
             shared = np.zeros(len(key), bool)
             shared[order[1:][same]] = shared[order[:-1][same]] = True
-            found = _neighbours(places[shared], key[shared], bands, k)
+            found = _neighbours(places[shared], key[shared], sketches.bands, k)
             for file, pairs in zip(held, np.split(found, np.searchsorted(found, bounds)), strict=True):
                 file.add(pairs)
     out = Column(np.uint64)
@@ -69,7 +114,7 @@ def candidates(bands: Sequence[Column], beside: NDArray[np.bool_] | None = None)
         if beside is not None:
             left, right = _texts(pairs)
             pairs = pairs[(right != left + 1) | ~beside[left]]
-        out.add(pairs)
+        out.add(pairs[sketches.likely(pairs)])
     return out
 
 
@@ -129,11 +174,10 @@ class Verified:
         place = np.cumsum(seen, dtype=np.int32) - np.int32(1)
         self._pairs = Column(np.uint64, (_packed(*(place[side] for side in _texts(b))) for _, b in pairs.blocks()))
         del seen, place
-        self._tokens, self._marks = Column(np.uint32), Column(np.uint64)
+        self._tokens = Column(np.uint32)
         sizes: list[Ints] = [np.zeros(1, np.uint32)]
         for hashes, size in read(self.texts):
             self._tokens.add(hashes)
-            self._marks.add(marks(*shingles(hashes, size)).reshape(-1))
             sizes.append(size.astype(np.uint32))
         self._offsets = np.cumsum(np.concatenate(sizes), dtype=np.int64)
         release()
@@ -158,9 +202,8 @@ class Verified:
         for low in range(0, len(pairs), _PAIRS):
             release()
             left, right = _texts(pairs.read(low, min(low + _PAIRS, len(pairs))))
-            if floor:
-                likely = self._likely(left, right, floor)
-                left, right = left[likely], right[likely]
+            order = np.argsort(right, kind="stable")  # texts that are read together stand side by side on disk
+            left, right = left[order], right[order]
             size = self._sizes(left) + self._sizes(right)
             for some in np.split(np.arange(len(left)), np.flatnonzero(np.diff(np.cumsum(size) // _WORDS)) + 1):
                 each = distinct(np.concatenate([left[some], right[some]]))
@@ -172,24 +215,6 @@ class Verified:
 
     def _sizes(self, texts: Ints) -> Ints:
         return np.asarray(self._offsets[texts + 1] - self._offsets[texts])
-
-    def _likely(self, left: Ints, right: Ints, floor: float) -> NDArray[np.bool_]:
-        """Which pairs may have a Jaccard of `floor` by pairs of words; of the others the marks say that they have not.
-
-        A mark that one text has alone is at least one shingle that it has alone.
-        """
-        out = np.zeros(len(left), bool)
-        for some in np.array_split(np.argsort(right), -(-len(left) // _MARKED)):
-            sides = []
-            for text in (left[some], right[some]):
-                first, end = int(text.min()), int(text.max()) + 1
-                held = self._marks.read(first * MARKS, end * MARKS).reshape(-1, MARKS)[text - first]
-                sides.append((held, self._sizes(text) - 1))
-            (a, most), (b, other) = sides
-            alone = [np.bitwise_count(x & ~y).sum(1, dtype=np.int64) for x, y in ((a, b), (b, a))]
-            common = np.minimum(most - alone[0], other - alone[1])
-            out[some] = common >= floor * (common + alone[0] + alone[1])
-        return out
 
 
 def _packed(left: Ints, right: Ints) -> Keys:

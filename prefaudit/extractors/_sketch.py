@@ -72,17 +72,6 @@ def shingles(hashes: Tokens, sizes: Ints, n: int = 2, least: int = WORDS) -> tup
     return mixed[inside[: len(mixed)]], np.concatenate([[0], np.cumsum(counts)])
 
 
-def sketches(texts: pl.Series, seed: int) -> Tokens:
-    """MinHash in 10 bands of 3 over hashed pairs of words: (n, 10), 0 for texts of fewer than six words.
-
-    Texts of Jaccard .8 share a band with probability .999, of .7 with .985, of .5 with .74 (1 - (1 - j^3)^10, Leskovec,
-    Rajaraman, Ullman 2020, 3.4). One multiply-shift hash and one segmented minimum per permutation. rensa does the same
-    sketch from flat hashes, but hands it out only as lists of Python integers, which costs three times the sketch.
-    """
-    found = [bands(*shingles(*words(some)), seed) for some in slices(texts)]
-    return np.concatenate([np.zeros((0, BANDS), np.uint32), *found])
-
-
 def slices(texts: pl.Series) -> Iterator[pl.Series]:
     """The texts in runs of some megabytes, so that memory does not grow with their length."""
     ends = np.cumsum(texts.str.len_bytes().fill_null(0).to_numpy())
@@ -95,14 +84,15 @@ def slices(texts: pl.Series) -> Iterator[pl.Series]:
 
 
 def bands(tokens: Tokens, offsets: Ints, seed: int) -> Tokens:
-    """The sketch from shingles: (n, 10) band hashes; 0 for texts without tokens."""
-    some = np.flatnonzero(np.diff(offsets) > 0)
+    """MinHash in 10 bands of 3 of the shingles of n texts: (n, 10) band hashes, 0 for texts without.
+
+    Texts of Jaccard .8 share a band with probability .999, of .7 with .985, of .5 with .74 (1 - (1 - j^3)^10, Leskovec,
+    Rajaraman, Ullman 2020, 3.4). One multiply-shift hash and one segmented minimum per permutation. rensa does the same
+    sketch from flat hashes, but hands it out only as lists of Python integers, which costs three times the sketch.
+    """
     out = np.zeros((len(offsets) - 1, BANDS), np.uint32)
     drawn = np.random.default_rng(seed).integers(0, 2**32, (BANDS, ROWS, 2), dtype=np.uint64).astype(np.uint32)
-    for lo in range(0, len(some), _TEXTS):  # tokens of some thousand texts stay in the cache
-        rows = some[lo : lo + _TEXTS]
-        first = offsets[rows[0]]
-        here, starts = tokens[first : offsets[rows[-1] + 1]], offsets[rows] - first
+    for rows, here, starts in _some(tokens, offsets):
         for band in range(BANDS):
             key = np.full(len(rows), band + 1, np.uint32)
             for a, b in drawn[band]:
@@ -113,13 +103,22 @@ def bands(tokens: Tokens, offsets: Ints, seed: int) -> Tokens:
 
 def marks(tokens: Tokens, offsets: Ints) -> Keys:
     """(n, 4) 256 bits of each text, of which those are set that its shingles hash to (Bloom 1970)."""
-    some = np.flatnonzero(np.diff(offsets) > 0)
     out = np.zeros((len(offsets) - 1, MARKS), np.uint64)
-    bit = np.uint64(1) << (tokens >> np.uint32(26)).astype(np.uint64)
-    word = (tokens >> np.uint32(20)) % np.uint32(MARKS)
-    for k in range(MARKS if len(some) else 0):
-        out[some, k] = np.bitwise_or.reduceat(np.where(word == k, bit, np.uint64(0)), offsets[:-1][some])
+    for rows, here, starts in _some(tokens, offsets):
+        bit = np.uint64(1) << (here >> np.uint32(26)).astype(np.uint64)
+        word = (here >> np.uint32(20)) % np.uint32(MARKS)
+        for k in range(MARKS):
+            out[rows, k] = np.bitwise_or.reduceat(np.where(word == k, bit, np.uint64(0)), starts)
     return out
+
+
+def _some(tokens: Tokens, offsets: Ints) -> Iterator[tuple[Ints, Tokens, Ints]]:
+    """Texts with tokens, as many at a time as stay in the cache: which, their tokens, where each one's begin."""
+    some = np.flatnonzero(np.diff(offsets) > 0)
+    for low in range(0, len(some), _TEXTS):
+        rows = some[low : low + _TEXTS]
+        first = offsets[rows[0]]
+        yield rows, tokens[first : offsets[rows[-1] + 1]], offsets[rows] - first
 
 
 def _mix(x: Tokens, a: np.uint32, b: np.uint32) -> Tokens:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prefaudit.core import Apply, Parts
 from prefaudit.extractors import _near
 from prefaudit.extractors._normal import end_keys, first_turn, normal_keys, said
-from prefaudit.extractors._sketch import BANDS, WORDS, Tokens, bands, shingles, slices, words
+from prefaudit.extractors._sketch import WORDS, Tokens, shingles, slices, words
 from prefaudit.stats.groups import Union, distinct
 from prefaudit.store.spill import BLOCK, Column, ranges, release, repeated
 
@@ -95,7 +95,7 @@ class Groups:
     def _near(self, keys: _Keys, numbered: Ints32, sets: Union) -> _Said:
         """Verified near-duplicates among the different prompts: those very much alike are linked, the rest is told."""
         pairs = _near.candidates(keys.sketches)
-        keys.sketches = []
+        keys.sketches = _near.Sketches()
         found = _near.Verified(pairs, len(numbered), lambda at: keys.words(numbered[at]))
         places, links = numbered[found.texts], _near.Links(len(found.texts), self.alike)
         numbered, found.texts = places, places[:0]  # the others are not needed again
@@ -220,7 +220,7 @@ class _Keys:
         self.row = Column(np.int32)
         self.prompt, self.turn, self.ends = Column(np.uint64), Column(np.uint64), Column(np.uint64)
         self._place, self._size, self._words = Column(np.int32), Column(np.uint32), Column(np.uint32)
-        self.sketches = [Column(np.uint32) for _ in range(BANDS)]
+        self.sketches = _near.Sketches()
 
     def add(self, frame: pl.DataFrame, recipe: Groups, seed: int) -> None:
         """Take in a part."""
@@ -257,19 +257,17 @@ class _Keys:
         for piece in slices(text.gather(some)):
             hashes, sizes = words(piece)
             long = sizes >= WORDS
-            sketch = bands(*shingles(hashes, sizes), seed)
             self._place.add(first[some[at : at + len(piece)][long]] + len(self.prompt))
             self._size.add(sizes[long])
             self._words.add(hashes[np.repeat(long, sizes)])
-            for band, column in enumerate(self.sketches):
-                column.add(sketch[long, band])
+            self.sketches.add(*shingles(hashes, sizes), seed, keep=long)
             at += len(piece)
 
     def distinct(self, first: Ints32) -> Ints32:
         """Where each different prompt first stands, ascending; `sketches` are of these from here on."""
         place = self._place.read(0, len(self._place))
         kept = first[place] == place
-        self.sketches = [column.where(kept) for column in self.sketches]
+        self.sketches = self.sketches.where(kept)
         return np.asarray(place[kept])
 
     def words(self, places: Ints) -> Iterator[tuple[Tokens, Ints]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from prefaudit.core import Apply, Parts
 from prefaudit.extractors import _near
-from prefaudit.extractors._sketch import BANDS, sketches
+from prefaudit.extractors._sketch import shingles
 from prefaudit.stats.groups import dense
 from prefaudit.store.spill import Column, ranges, release
 
@@ -54,14 +54,12 @@ class Near:
         if not len(rows):
             return pl.DataFrame(schema=STATE)
         numbered, beside = _numbered(first)
-        bands = [Column(np.uint32) for _ in range(BANDS)]
-        for texts in read_answers(parts, numbered):
-            sketch = sketches(texts, seed)
-            for k, band in enumerate(bands):
-                band.add(sketch[:, k])
+        sketches = _near.Sketches()
+        for hashes, sizes in _near.words_of(read_answers(parts, numbered)):
+            sketches.add(*shingles(hashes, sizes), seed)
         release()
-        pairs = _near.candidates(bands, beside)
-        del bands, beside
+        pairs = _near.candidates(sketches, beside)
+        del sketches, beside
         found = _near.Verified(pairs, len(numbered), lambda at: _near.words_of(read_answers(parts, numbered[at])))
         places, links = numbered[found.texts], _near.Links(len(found.texts), self.alike)
         numbered, found.texts = places, places[:0]  # the others are not needed again

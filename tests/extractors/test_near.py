@@ -12,7 +12,6 @@ from prefaudit.extractors.duplicates import Duplicates
 from prefaudit.extractors.groups import Groups
 from prefaudit.extractors.near import Near
 from prefaudit.store import spill
-from prefaudit.store.spill import Column
 from tests.extractors.test_groups import frame, parts
 
 LONG = "the keeper of the old lighthouse found a letter in a green bottle on the beach one cold morning in may"
@@ -157,10 +156,15 @@ def test_many_equal_rows_take_seconds():
     assert time.process_time() - start < 10
 
 
+def sketched(texts: pl.Series) -> _near.Sketches:
+    found = _near.Sketches()
+    found.add(*_sketch.shingles(*_sketch.words(texts)), seed=0)
+    return found
+
+
 def test_a_thousand_variants_of_one_text_are_compared_side_by_side():
     texts = pl.Series([f"{LONG} and then number {k} came" for k in range(2000)])
-    sketch = _sketch.sketches(texts, 0)
-    pairs = _near.candidates([Column(np.uint32, [sketch[:, k]]) for k in range(_sketch.BANDS)])
+    pairs = _near.candidates(sketched(texts))
     assert len(pairs) <= 2000 * _sketch.BANDS + 8 * _sketch.BANDS * 2000
     found = _near.Verified(pairs, 2000, lambda at: _near.words_of(iter([texts.gather(at)])))
     links = _near.Links(len(found.texts), 0.7)
@@ -187,8 +191,7 @@ def test_marks_rule_out_no_pair_that_is_alike():
     texts = pl.Series([text for _, *both in varied(8, 60) for text in both if len(text) > 9])
     left, right = np.triu_indices(len(texts), 1)
     pairs = (left.astype(np.uint64) << np.uint64(32)) | right.astype(np.uint64)
-    found = _near.Verified(Column(np.uint64, [pairs]), len(texts), lambda at: _near.words_of(iter([texts.gather(at)])))
-    likely = found._likely(left, right, 0.5)
+    likely = sketched(texts).likely(pairs)
     value = _near.jaccard(*_sketch.shingles(*_sketch.words(texts)), left, right)
     assert (value[~likely] < 0.5).all()
     assert 0 < (value >= 0.5).sum() <= likely.sum() < len(left) / 2
