@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,8 +78,7 @@ def match(before: Store, after: Store, memory: str = "2GB", threads: int = 2) ->
     Returns:
         Matched; `changes` has the columns CHANGES, by change, then row.
     """
-    with tempfile.TemporaryDirectory(prefix="prefaudit-") as folder, duck.connect(memory, threads) as con:
-        con.execute("set temp_directory = ?", [folder])
+    with duck.connect(memory, threads) as con:
         for name, store in (("a", before), ("b", after)):
             con.execute(_table(name, [str(store.path(store.part("pairs", k))) for k in range(store.parts())]))
             con.execute(f"create table left_{name} as select * from {name}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -19,6 +18,7 @@ from prefaudit.duck import connect
 from prefaudit.formats import Detected
 from prefaudit.repair.cut import Ints
 from prefaudit.repair.moves import loads
+from prefaudit.scratch import Scratch
 
 OWN = ("source_row", "file", "line", "group_row", "group_size", "group_index")
 Said = list[tuple[Any, Any, str]]
@@ -49,7 +49,7 @@ class Rewriter:
         self.detected, self.names = detected, names
         self.con = connect()
         self.columns = [c for c in detected.columns if c not in OWN]
-        self._folder = tempfile.TemporaryDirectory(prefix="prefaudit-")
+        self._folder = Scratch()
         self._path = Path(self._folder.name) / "rows.arrow"
         self._writer: Any = None
         self._rows: list[int] = []

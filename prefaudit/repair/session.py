@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from prefaudit.config import Options
 from prefaudit.core import AuditError, Progress, SourceError, UsageError
 from prefaudit.repair import output
 from prefaudit.repair.evidence import Evidence
+from prefaudit.scratch import Scratch
 from prefaudit.sources.remote import standard_input
 from prefaudit.store import Store
 
@@ -52,7 +52,7 @@ def open_data(data: Any, options: Options) -> tuple[reading.Opened, output.Origi
         raise UsageError("--sample does not go with a repair", "a repair speaks of every row; leave --sample out")
     held: Any = None
     if (isinstance(data, str) and data == "-") or (isinstance(data, list | tuple) and list(data) == ["-"]):
-        held = tempfile.TemporaryDirectory(prefix="prefaudit-")
+        held = Scratch()
         data = str(standard_input(Path(held.name))[0].path)
     elif isinstance(data, list | tuple) and len(data) == 1:
         data = data[0]

@@ -17,6 +17,7 @@ from prefaudit.repair import output, session, target
 from prefaudit.repair.cut import Bools, Cut, Floats, Ints
 from prefaudit.repair.evidence import Evidence
 from prefaudit.repair.filtering import repair_rows
+from prefaudit.scratch import Scratch
 from prefaudit.store import write_bytes
 
 PIECES = ("train", "validation", "test")
@@ -192,15 +193,13 @@ def leakage(data: Any, against: Sequence[str], options: Options, progress: Progr
         options: scan options.
         progress: how far it is.
     """
-    import tempfile
-
     sides = [list(data) if isinstance(data, list | tuple) else [str(data)], list(against)]
     first = 0
     for named in sides[0]:
         source = sources.open(named)
         first += source.rows if source.rows is not None else sum(p.rows for p in source.read(1 << 15))
     both = [*sides[0], *sides[1]]
-    with tempfile.TemporaryDirectory(prefix="prefaudit-") as folder:
+    with Scratch() as folder:
         work = session.begin(
             both, options, Path(folder) / "audit", progress or Progress(), session.open_data(both, options)
         )
