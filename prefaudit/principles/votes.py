@@ -72,7 +72,8 @@ class Voter:
         for side, column in sides.items():
             fields = sorted(path.partition(".")[2] for path in self._reads if path.startswith(f"{side}."))
             if fields:
-                made.append(pl.struct(_wide(frame, column, field) for field in fields).alias(side))
+                kinds = {f.name: f.dtype for f in frame.schema[column].fields}  # type: ignore[attr-defined]
+                made.append(pl.struct(_wide(column, field, kinds[field]) for field in fields).alias(side))
         shared = sorted(path.partition(".")[0] for path in self._reads if path.partition(".")[0] not in SIDES)
         table = frame.select(*made, *dict.fromkeys(["row", *shared])).to_arrow()
         con = duck.confined()
@@ -97,11 +98,10 @@ class Voter:
         return told
 
 
-def _wide(frame: pl.DataFrame, struct: str, field: str) -> pl.Expr:
+def _wide(struct: str, field: str, kind: pl.DataType) -> pl.Expr:
     """A field; small integers as 64 bits, so that a product of two of them fits."""
-    kinds = {f.name: f.dtype for f in frame.schema[struct].fields}  # type: ignore[attr-defined]
     column = pl.col(struct).struct.field(field)
-    return column.cast(pl.Int64).alias(field) if kinds[field].is_integer() else column.alias(field)
+    return column.cast(pl.Int64).alias(field) if kind.is_integer() else column.alias(field)
 
 
 def _known(principle: Principle, asked: frozenset[str], columns: set[str]) -> None:

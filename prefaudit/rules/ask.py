@@ -50,14 +50,16 @@ class Tally:
 
     def answers(self) -> pl.Series:
         """One answer a pair, null where unjudged."""
-        parts = [
-            one if isinstance(one, pl.Series) else pl.repeat(*one, dtype=pl.Boolean, eager=True) for one in self.fired
-        ]
+        parts = [one if isinstance(one, pl.Series) else _alike(*one) for one in self.fired]
         return pl.concat(parts) if parts else pl.Series([], dtype=pl.Boolean)
 
     def worse(self, value: float) -> bool:
         """Whether a value is more extreme than what was seen; the first of equals stays."""
         return self.extreme is None or (value < self.extreme if self.where.falling else value > self.extreme)
+
+
+def _alike(value: bool | None, n: int) -> pl.Series:
+    return pl.Series([value], dtype=pl.Boolean).new_from_index(0, n)
 
 
 def _copied(fired: pl.Series) -> pl.Series:
