@@ -188,6 +188,8 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
     price = tuple(map(float, options.llm_price.split(","))) if options.llm_price else None
     with store.lock(), chat.session(options.max_calls, price, progress) as chats:
         store.claim(opened.source.fingerprint, force=force)
+        if options.llm and not {"asked", "names"} & {e.name for e in extractors}:
+            progress.say(f"{options.llm}: 0 calls: all that this audit measures is measured without a language model")
         measures = measure.Measures(store, extractors, opened.recipe, options.seed)
         plain = fingerprint(
             *(SCHEMA, __version__, opened.source.paths, opened.recipe, options.fail_on, options.seed, probes.KNOWN),

@@ -44,7 +44,8 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
         return {"lens": {}, "effects": effects}
     state, about = (measures.state(found[name]) for name in ("lens", "embed"))
     told = json.loads(state["told"][0])
-    naming = json.loads(measures.state(found["names"])["told"][0]) if "names" in found else {}
+    naming = dict(measures.lost.get("names") or {})  # the calls that failed, where too few were answered
+    naming = json.loads(measures.state(found["names"])["told"][0]) if "names" in found else naming
     told["each"] = _called(told["each"], naming.pop("each", []))
     values = Presence.read(measures, found["lens"], columns)
     labels = {f"lens.{e['feature']}": f"{e['feature']}: {e['name']}" for e in told["each"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,15 +51,16 @@ def principles(measures: Measures, columns: Columns, length: Floats, baselines: 
     if some is not None:  # all was chosen on them
         columns, length, baselines = *_among(measures, columns, length, some), {}
     found, given = stored(measures.state(extractor)), bool(measures.state(extractor)["given"][0])
+    file = Path(str(getattr(extractor, "constitution", ""))).name if given else FILE
     known = asked(measures)
     votes = _votes(measures, columns)
     section = {
         "given": given, "n": found.n, "groups": found.groups, "total": found.total, "note": found.note,
         "rules": _rules(found, known, votes, columns, length, seed),
-        "held_out": found.held_out, "curve": found.curve, "fits": found.fits, "file": FILE if found.rules else None,
+        "held_out": found.held_out, "curve": found.curve, "fits": found.fits, "file": file if found.rules else None,
     }  # fmt: skip
     if model is not None:
-        section["asked"] = model.facts
+        section["asked"] = model.facts | {"alone": some is not None}
     if given:
         section["agreement"] = _agreement(found.rules, votes, columns)
     section["baselines"] = _baselines(found, known, measures, columns, length, baselines, seed)
@@ -136,7 +138,8 @@ def _each(found: Constitution, known: Mapping[str, Principle]) -> list[dict[str,
     each = []
     for entry in found.stats:
         p, rule = known[entry["id"]], weights.get(entry["id"])
-        sign = rule.sign if rule else -1 if (entry["followed"] or 0.5) < 0.5 else 1
+        follows = 0.5 if entry["followed"] is None else entry["followed"]
+        sign = rule.sign if rule else -1 if follows < 0.5 else 1
         each.append({"says": p.told(sign), "sign": sign, "text": p.text, "family": p.family, "source": p.source,
                      "citation": p.citation, **entry, "weight": rule.weight if rule else None,
                      "frequency": found.frequency.get(p.id, 0.0 if found.fits else None)})  # fmt: skip

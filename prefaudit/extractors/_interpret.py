@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from prefaudit.lens.sae import Floats
 from prefaudit.models.chat import Answer, Chat, Failure, Request
+from prefaudit.models.chat_said import whole
 from prefaudit.principles import ask
 from prefaudit.principles.library import OPENING, Principle
 from prefaudit.principles.shown import TAGS, Pair
@@ -92,7 +93,7 @@ def candidate(name: str) -> Principle:
 
 
 def vote(chat: Chat, pairs: Sequence[Pair], wanted: Mapping[int, Sequence[tuple[int, int, Principle]]],
-         seed: int) -> tuple[dict[tuple[int, int, int], list[int]], list[Failure]]:  # fmt: skip
+         seed: int) -> tuple[dict[tuple[int, int, int], list[int]], list[dict[str, Any]]]:  # fmt: skip
     """Ask which answer has more of each candidate that is wanted of a pair, in both orders.
 
     Args:
@@ -103,15 +104,17 @@ def vote(chat: Chat, pairs: Sequence[Pair], wanted: Mapping[int, Sequence[tuple[
 
     Returns:
         (feature, number, row) to the ballots with the chosen answer as A and as B: 1 for chosen, -1 for rejected, 0 for
-        neither, NONE without an answer; and the calls that failed.
+        neither, NONE without an answer; and the calls that failed, as `failures` of `ask.Ballots`.
     """
     votes: dict[tuple[int, int, int], list[int]] = {}
-    failures = []
+    failures: list[dict[str, Any]] = []
     for start in range(0, len(pairs), AT_ONCE):
         calls = [call for p in pairs[start : start + AT_ONCE] for call in _calls(p, wanted[p.row], seed)]
         for (_, row, some, side, order), got in zip(calls, chat.ask([c[0] for c in calls], VOTE), strict=True):
             told = got.value if isinstance(got, Answer) else [int(ask.NONE)] * len(order)
-            failures += [got] if isinstance(got, Failure) else []
+            if isinstance(got, Failure):
+                failures.append({"row": row, "chosen": "AB"[side], "principles": len(order), "reason": got.reason,
+                                 "said": got.said})  # fmt: skip
             for at, value in zip(order, told, strict=True):
                 feature, number, _ = some[at]
                 ballots = votes.setdefault((feature, number, row), [int(ask.NONE)] * 2)
@@ -154,7 +157,7 @@ def _read(value: Any) -> str:
     said = value["name"]
     if not isinstance(said, str):
         raise TypeError("the name is no text")
-    name = TAGS.sub(r"< \1\2", " ".join(said.split()).strip("\"'“”.- "))
+    name = TAGS.sub(r"< \1\2", " ".join(whole(said).split()).strip("\"'“”.- "))
     if not 2 <= len(name) <= LONGEST:
         raise ValueError(f"a name of {len(name)} characters")
     return name

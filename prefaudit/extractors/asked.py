@@ -85,6 +85,9 @@ class Asked:
             return read(self.votes, parts, (*builtin(), *self._own())).to_frame()
         if not self.llm or not self.llm_url:
             raise UsageError("no language model is named", "--llm MODEL --llm-url http://localhost:8000/v1")
+        if self.constitution and not self.fixed():
+            raise UsageError(f"every rule of {self.constitution} is measured: there is nothing to ask",
+                             "leave asked out of --with")  # fmt: skip
         plan = Plan(self.llm_pairs, fixed=self.fixed(), embedder=self.embedder or "lexical",
                     whole=bool(self.constitution), beside=("principles",))  # fmt: skip
         return discover(parts, connect(self.llm, self.llm_url), seed, plan).to_frame()

@@ -15,6 +15,7 @@ from prefaudit.principles import constitution as chosen
 from prefaudit.principles import saved
 from prefaudit.principles.ask import beside
 from prefaudit.principles.constitution import Constitution, Ruled
+from prefaudit.principles.library import load
 from prefaudit.stats.groups import dense
 from prefaudit.stats.sample import MOST, Sample, sizes
 
@@ -40,12 +41,17 @@ class Constitutional:
         llm, votes: a language model or a file votes too, on a sample: the list is then chosen on that sample, and says
             nothing of pairs outside it where one of its rules is theirs. Where every principle of a file is measured
             too, it is chosen on all pairs, of those that are not in the file from the measured votes.
+        principles: files of principles, which may be for a reader.
+        read: whether a reader votes, made where it is not given: a model does not where a list is given and neither it
+            nor these files hold anything that is not measured.
     """
 
     constitution: str = ""
     constitution_print: str = ""
     llm: str | None = None
     votes: str | None = None
+    principles: tuple[str, ...] = ()
+    read: bool | None = None
 
     name: ClassVar[str] = "constitution"
     version: ClassVar[int] = 5
@@ -55,13 +61,20 @@ class Constitutional:
 
     def __post_init__(self) -> None:
         """Note what the file holds, and whose votes there are."""
-        if self.llm or self.votes:
+        if self.read is None:
+            object.__setattr__(self, "read", bool(self.llm or self.votes))
+            if self.constitution:
+                self._given()
+        if self.read:
             object.__setattr__(self, "needs", ("groups", *VOTED, ASKED))
-        if self.constitution and not self.constitution_print:
-            rules, principles = saved.read(self.constitution)
-            if not (self.llm or self.votes):
-                _answered(self.constitution, rules, {p.id for p in principles if p.sql is not None})
-            object.__setattr__(self, "constitution_print", fingerprint((rules, principles)))
+
+    def _given(self) -> None:
+        rules, principles = saved.read(self.constitution)
+        unmeasured = any(p.sql is None for p in (*principles, *(p for path in self.principles for p in load(path))))
+        object.__setattr__(self, "read", bool(self.votes or (self.llm and unmeasured)))
+        if not self.read:
+            _answered(self.constitution, rules, {p.id for p in principles if p.sql is not None})
+        object.__setattr__(self, "constitution_print", fingerprint((rules, principles)))
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
@@ -71,7 +84,7 @@ class Constitutional:
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
         """One row: the constitution as JSON, and whether it was given."""
         extra = (ASKED,) if ASKED in self.needs else ()
-        alone = bool(self.llm) or (bool(self.votes) and any(_alone(f) for f in parts([*VOTED, *extra])))
+        alone = bool(self.read) and (bool(self.llm) or any(_alone(f) for f in parts([*VOTED, *extra])))
         sample = _sample(parts, seed, whole=alone)
         frames = [_voted(f.filter(pl.Series(sample.holds(f["group"].to_numpy()))), sampled=alone)
                   for f in parts(["row", *self.reads, "group", *VOTED, *extra])]  # fmt: skip

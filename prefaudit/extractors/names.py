@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -22,12 +21,11 @@ from prefaudit.models.base import ModelError
 from prefaudit.models.chat import Answer, Chat, Failure, connect
 from prefaudit.models.chat_account import TOO_MANY
 from prefaudit.principles import ask, shown
-from prefaudit.principles.discover import FIRST
+from prefaudit.principles.discover import FIRST, Lost
 from prefaudit.stats import folds
 
 SHARE = 4  # of the pairs that the model may be asked about, one in so many for each feature
 FAILING = {interpret.PROPOSE: 0.5, interpret.VOTE: TOO_MANY}  # share of the requests that may fail
-TOLD = 200  # failures that are listed one by one
 VOTES = pl.List(pl.Struct({"feature": pl.Int16, "candidate": pl.Int16, "row": pl.Int64, "first": pl.Int8,
                            "second": pl.Int8}))  # fmt: skip
 
@@ -67,7 +65,7 @@ class Names:
     llm_pairs: int = FIRST
 
     name: ClassVar[str] = "names"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = True
     hidden: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
@@ -89,7 +87,8 @@ class Names:
 
         Raises:
             UsageError: no model is named.
-            ModelError: too many calls failed or were not asked. What was answered is kept: the same scan goes on.
+            ModelError: too many calls failed or were not asked. What was answered is kept: the same scan goes on. Its
+                `facts` have every call that failed.
             AuditError: the server refuses the key, the path or the model.
         """
         if not self.llm or not self.llm_url:
@@ -104,23 +103,24 @@ class Names:
         rows |= {int(r) for at in drawn.values() for r in world.row[at]}
         pairs = shown.drawn(parts, rows)
         _tell(chat, some, drawn, pairs, world)
-        candidates, lost = _proposed(chat, some, pairs, each)
-        _enough(chat)
+        lost = Lost()
+        candidates, unnamed = _proposed(chat, some, pairs, each, lost)
+        _enough(chat, lost)
         wanted: dict[int, list[tuple[int, int, Any]]] = {}
         for k, names in candidates.items():
             for row in world.row[drawn[k]].tolist():
                 wanted.setdefault(row, []).extend((k, c, interpret.candidate(n)) for c, n in enumerate(names))
         asked = [pairs[row] for row in sorted(wanted) if wanted[row]]
         votes, failures = interpret.vote(chat, asked, wanted, seed)
-        _enough(chat)
+        lost.take(interpret.VOTE, failures)
+        _enough(chat, lost)
         told = {
             "model": chat.model, "url": chat.endpoint.name, "pairs": len(asked), "cut": sum(p.cut for p in asked),
             "candidates": sum(map(len, candidates.values())), "ballots": 2 * len(votes),
             "unanswered": sum(int(v == ask.NONE) for both in votes.values() for v in both),
-            "proposals": sum(map(len, some.values())), "proposals_failed": sum(lost.values()),
-            "failed": dict(sorted(Counter(f.reason for f in failures).items())),
-            "failures": [{"reason": f.reason, "said": f.said} for f in failures[:TOLD]],
-            "each": _judged(world, candidates, lost, drawn, votes, seed),
+            "proposals": sum(map(len, some.values())), "proposals_failed": sum(unnamed.values()),
+            **lost.told(),
+            "each": _judged(world, candidates, unnamed, drawn, votes, seed),
         }  # fmt: skip
         flat = [{"feature": k, "candidate": c, "row": row, "first": first, "second": second}
                 for (k, c, row), (first, second) in sorted(votes.items())]  # fmt: skip
@@ -171,21 +171,24 @@ def _drawn(world: World, k: int, most: int, seed: int) -> NDArray[np.int64]:
 
 
 def _proposed(chat: Chat, some: Mapping[int, Sequence[interpret.Examples]], pairs: Mapping[int, shown.Pair],
-              each: Sequence[Mapping[str, Any]]) -> tuple[dict[int, list[str]], dict[int, int]]:  # fmt: skip
+              each: Sequence[Mapping[str, Any]], lost: Lost,
+              ) -> tuple[dict[int, list[str]], dict[int, int]]:  # fmt: skip
     """Different candidates of each feature, and how many calls failed; a name that a saved lens came with is one."""
-    asked = [(k, interpret.proposal(e, pairs)) for k, many in some.items() for e in many]
-    got = chat.ask([one for _, one in asked], interpret.PROPOSE)
+    asked = [(k, e) for k, many in some.items() for e in many]
+    got = chat.ask([interpret.proposal(e, pairs) for _, e in asked], interpret.PROPOSE)
+    lost.take(interpret.PROPOSE, [{"feature": k, "rows": list(e.rows), "reason": f.reason, "said": f.said}
+                                  for (k, e), f in zip(asked, got, strict=True) if isinstance(f, Failure)])  # fmt: skip
     found: dict[int, list[str]] = {k: [each[k]["name"]] if each[k].get("source") == "llm" else [] for k in some}
-    lost = dict.fromkeys(some, 0)
+    unnamed = dict.fromkeys(some, 0)
     for (k, _), answer in zip(asked, got, strict=True):
         if isinstance(answer, Failure):
-            lost[k] += 1
+            unnamed[k] += 1
         elif isinstance(answer, Answer) and answer.value.lower() not in {n.lower() for n in found[k]}:
             found[k].append(answer.value)
-    return found, lost
+    return found, unnamed
 
 
-def _judged(world: World, candidates: Mapping[int, Sequence[str]], lost: Mapping[int, int],
+def _judged(world: World, candidates: Mapping[int, Sequence[str]], unnamed: Mapping[int, int],
             drawn: Mapping[int, NDArray[np.int64]], votes: Mapping[tuple[int, int, int], Sequence[int]],
             seed: int) -> list[dict[str, Any]]:  # fmt: skip
     """For each feature its candidates, the best first, and whether the best is its name."""
@@ -207,7 +210,7 @@ def _judged(world: World, candidates: Mapping[int, Sequence[str]], lost: Mapping
     for line, p in zip(flat, holm(np.array([c["p"] for c in flat], float)).tolist(), strict=True):
         line["p_corrected"] = p
     return [
-        {"feature": k, "candidates": (best := sorted(lines, key=_rank)), "proposals_failed": lost[k],
+        {"feature": k, "candidates": (best := sorted(lines, key=_rank)), "proposals_failed": unnamed[k],
          "named": bool(best) and best[0]["p_corrected"] < ERROR}
         for k, lines in told.items()
     ]  # fmt: skip
@@ -222,15 +225,17 @@ def _rank(line: Mapping[str, Any]) -> tuple[float, float, str]:
     return (line["p_corrected"], -(line["r"] or 0.0), line["name"])
 
 
-def _enough(chat: Chat) -> None:
-    """Whether so much was answered that names can rest on it; raises ModelError."""
+def _enough(chat: Chat, lost: Lost) -> None:
+    """Whether so much was answered that names can rest on it; raises ModelError with the calls that failed."""
     for purpose, share in FAILING.items():
         tally = chat.tallies.get(purpose)
         if tally is not None and tally.incomplete(share):
             why = ", ".join(f"{reason} {n:,}" for reason, n in sorted(tally.failed.items()))
-            why += f": {chat.why}" if chat.why else ""
-            raise ModelError(f"{purpose}: {tally.failures:,} of {tally.requests:,} requests have no answer ({why}); "
-                             "the same command asks for these alone")  # fmt: skip
+            why += f": {chat.why or lost.last()}"
+            error = ModelError(f"{purpose}: {tally.failures:,} of {tally.requests:,} requests have no answer ({why}); "
+                               "the same command asks for these alone")  # fmt: skip
+            error.facts = {"model": chat.model, "url": chat.endpoint.name, **lost.told()}
+            raise error
 
 
 def _tell(chat: Chat, some: Mapping[int, Sequence[interpret.Examples]], drawn: Mapping[int, NDArray[np.int64]],

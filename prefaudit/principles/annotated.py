@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from prefaudit.core import Parts, RuleError
+from prefaudit.models.chat_said import whole
 from prefaudit.principles.ask import NONE, Ballots
 from prefaudit.principles.discover import Found
 from prefaudit.principles.library import Principle, named, unreadable
@@ -57,9 +58,11 @@ def read(path: str | Path, parts: Parts, known: Iterable[Principle] = ()) -> Fou
     held: dict[frozenset[str], list[Mapping[str, Any]]] = defaultdict(list)
     for comparison in document["comparisons"]:
         held[frozenset(_answers(path, comparison))].append(comparison)
-    rows, votes, unread = [], [], 0
+    rows, votes, unread, of = [], [], 0, 0
     for frame in parts(["row", "label", "chosen", "rejected"]):
-        for row, *texts in frame.filter(pl.col("label") == "chosen").drop("label").drop_nulls().iter_rows():
+        won = frame.filter(pl.col("label") == "chosen").drop("label").drop_nulls()
+        of += won.height
+        for row, *texts in won.iter_rows():
             chosen, rejected = (_plain(text) for text in texts)
             same = held.get(frozenset((chosen, rejected))) if chosen != rejected else None
             if same:
@@ -70,7 +73,7 @@ def read(path: str | Path, parts: Parts, known: Iterable[Principle] = ()) -> Fou
     if not rows:
         raise RuleError(f"{path}: no pair of the dataset is in it", "the two answers have to be the same texts")
     ballots = Ballots(tuple(rows), np.repeat(np.array(votes, np.int8)[:, None], 2, axis=1), ())
-    facts = {"file": Path(path).name, "pairs": len(rows), "comparisons": len(document["comparisons"]),
+    facts = {"file": Path(path).name, "pairs": len(rows), "of": of, "comparisons": len(document["comparisons"]),
              "votes": int((ballots.votes[:, 0] != NONE).sum()),
              "failed": {"unreadable": unread} if unread else {}}  # fmt: skip
     return Found(tuple(principles.values()), ballots, facts)
@@ -119,9 +122,9 @@ def _text(said: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text; without the space that an export puts behind one that could be taken for missing."""
+    """The text as data have it; without the space that an export puts behind what could be taken for missing."""
     bare = text.strip()
-    return bare if bare in MARKED else text
+    return bare if bare in MARKED else whole(text)
 
 
 def _votes(path: str | Path, comparison: Mapping[str, Any], keys: Iterable[Sequence[str]], chosen: str) -> list[int]:

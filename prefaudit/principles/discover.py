@@ -150,6 +150,10 @@ class Lost:
         """Add those of one purpose."""
         self.calls += [{"purpose": purpose, **failure} for failure in failures]
 
+    def last(self) -> str:
+        """What the last call that was sent and failed ended with."""
+        return next((str(call["said"]) for call in reversed(self.calls) if call["reason"] != NOT_ASKED), "")
+
     def told(self) -> dict[str, Any]:
         """`failed` by reason, and `failures` one by one."""
         reasons = dict(sorted(Counter(call["reason"] for call in self.calls).items()))
@@ -164,7 +168,7 @@ def _voted(parts: Parts, chat: Chat, main: Sequence[shown.Pair], principles: Seq
         size = len(main) if plan.whole else min(max(FIRST, 2 * voted), len(main))
         more = ask.vote(chat, sorted(main[voted:size], key=lambda p: p.row), principles, seed)
         lost.take(ask.VOTES, more.failures)
-        _enough(chat)
+        _enough(chat, lost)
         done += more
         voted = size
         sure = not plan.whole and settled(*_known(parts, done, plan.beside), seed, AT_MOST)
@@ -190,13 +194,13 @@ def _proposed(chat: Chat, seeds: list[shown.Pair], plan: Plan, seed: int,
     embed, close = meaning(plan.embedder)
     first = propose.propose(chat, seeds, seed)
     lost.take(propose.FIRST, first.failures)
-    _enough(chat)
+    _enough(chat, lost)
     merged = merge(first.principles, plan.most, embed, close)
     if not merged:
         raise ModelError(f"{chat.model} proposed no principle")
     ballots = ask.vote(chat, seeds, [m.principle for m in merged], seed, ask.PILOT)
     lost.take(ask.PILOT, ballots.failures)
-    _enough(chat)
+    _enough(chat, lost)
     votes = np.where(ballots.combined() == ask.NONE, 0, ballots.combined())
     applies = (votes != 0).mean(0) >= APPLIES
     kept = [m for m, yes in zip(merged, applies, strict=True) if yes]
@@ -205,7 +209,7 @@ def _proposed(chat: Chat, seeds: list[shown.Pair], plan: Plan, seed: int,
     if len(missed) >= propose.A_CALL:
         more = propose.propose(chat, missed, seed, [m.principle for m in kept] or [named("is better")])
         lost.take(propose.MORE, more.failures)
-        _enough(chat)
+        _enough(chat, lost)
     idle = {text for m, yes in zip(merged, applies, strict=True) if not yes for text in (m.principle.text, *m.wordings)}
     more = replace(more, principles=tuple(p for p in more.principles if p.text not in idle))
     known = tuple(m.principle for m in kept)
@@ -232,7 +236,7 @@ def _missed(votes: np.ndarray[Any, np.dtype[np.int8]]) -> np.ndarray[Any, np.dty
     return missed
 
 
-def _enough(chat: Chat) -> None:
+def _enough(chat: Chat, lost: Lost) -> None:
     """Whether so much was answered that a result can rest on it."""
     for purpose, share in PURPOSES.items():
         tally = chat.tallies.get(purpose)
@@ -240,6 +244,7 @@ def _enough(chat: Chat) -> None:
             rest = tally.failed.get(NOT_ASKED)
             left = f"; {rest:,} were not asked: {chat.why}" if rest else ""
             failed = ", ".join(f"{reason} {n:,}" for reason, n in sorted(tally.failed.items()) if reason != NOT_ASKED)
+            failed += "" if rest else f"; the last: {lost.last()}"
             raise ModelError(
                 f"{purpose}: {tally.failures:,} of {tally.requests:,} requests have no answer"
                 f"{f' ({failed})' if failed else ''}{left}; the same command asks for these alone"

@@ -56,6 +56,11 @@ def naming(report: dict[str, Any]) -> list[str]:
     asked = [e for e in lens.get("each") or () if "candidates" in e]
     confirmed = sum(e.get("source") == "llm" for e in asked)
     model = clean(facts.get("model", ""), 80)
+    if not known(facts.get("candidates")):
+        failed = ", ".join(f"{clean(reason, 40)} {count(n)}" for reason, n in (facts.get("failed") or {}).items())
+        return [
+            f"calls of {model} for names without an answer: {failed or 'none'}; features keep the names of their words"
+        ]
     return [
         f"{model} proposed {some(facts.get('candidates'), 'name')} for {some(len(asked), 'stable feature')}; "
         f"{count(confirmed)} of these {'has' if confirmed == 1 else 'have'} one that votes confirm on "

@@ -163,9 +163,21 @@ def _file(facts: Mapping[str, Any]) -> str:
     unread = sum((facts.get("failed") or {}).values())
     lost = f"; {some(unread, 'vote')} could not be read" if unread else ""
     if pairs >= of:
-        return f"votes on {some(pairs, 'pair')} from {name}{lost}"
+        return f"votes on {some(pairs, 'pair')} from {name}{_others(facts)}{lost}"
     left = f"{count(of - pairs)} {'is' if of - pairs == 1 else 'are'} not in the data as a pair with a winner"
-    return f"votes on {count(pairs)} of {some(of, 'comparison')} from {name}; {left}{lost}"
+    return f"votes on {count(pairs)} of {some(of, 'comparison')} from {name}; {left}{_others(facts)}{lost}"
+
+
+def _others(facts: Mapping[str, Any]) -> str:
+    """What becomes of the pairs with a winner that are not in a file of votes; nothing where there are none."""
+    pairs = facts.get("pairs", 0)
+    others = facts.get("of", pairs) - pairs
+    if others <= 0:
+        return ""
+    if not facts.get("alone"):
+        return f"; the measured votes stand for the other {some(others, 'pair')} with a winner"
+    return (f"; not all of its principles are measured, so what is said of the list and of each principle is of these "
+            f"{some(pairs, 'pair')} alone, of {count(facts['of'])} with a winner")  # fmt: skip
 
 
 def page(report: Mapping[str, Any], width: int = 80, color: bool = False) -> str:

@@ -72,7 +72,7 @@ def rows(data: Any) -> Rows | None:
     elif library == "pyarrow" and hasattr(data, "to_table"):
         found = data.to_table()
     elif library == "pandas" and kind == "DataFrame":
-        found = pa.Table.from_pandas(data, preserve_index=False)
+        found = _pandas(data)
     elif library == "datasets":
         found = _hub_dataset(data, kind)
     if found is not None:
@@ -90,6 +90,14 @@ def table(data: Any) -> pa.Table | None:
     """
     found = rows(data)
     return found.slice(0, found.num_rows) if found is not None else None
+
+
+def _pandas(data: Any) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(data, preserve_index=False)
+    except (ValueError, TypeError) as e:  # several kinds of value in a column, half of a surrogate pair
+        raise SourceError(f"the frame cannot be put into Arrow: {e}",
+                          "one kind of value a column, and text that UTF-8 can hold") from e  # fmt: skip
 
 
 def _polars(data: pl.DataFrame) -> Rows:

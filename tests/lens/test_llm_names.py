@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,14 @@ def test_too_many_failures_leave_the_audit_incomplete_and_the_words(ran: Ran) ->
     assert first.exit_code == 2
     (failed,) = (e for e in first.report["extractors"] if e["status"] == "failed")
     assert failed["name"] == "names" and "votes on names" in failed["error"] and "server error" in failed["error"]
-    assert {e["source"] for e in first.report["lens"]["each"]} == {"contrast"} and not first.report["lens"]["naming"]
+    assert "planned 500" in failed["error"]
+    assert {e["source"] for e in first.report["lens"]["each"]} == {"contrast"}
+    facts = first.report["lens"]["naming"]
+    assert facts["failed"]["server error"] == len(facts["failures"]) > 5
+    assert f"names: {sum(facts['failed'].values())} of " in failed["error"]
+    each = {tuple(call) for call in facts["failures"]}
+    assert each == {("purpose", "row", "chosen", "principles", "reason", "said")}
+    assert "for names without an answer: not asked" in " ".join(render("terminal", first.report).split())
 
 
 def test_nothing_is_asked_twice(ran: Ran) -> None:
@@ -241,6 +249,25 @@ def test_failed_votes_are_counted_and_are_no_votes(ran: Ran) -> None:
     assert set(some) == set(whole)
     assert all(whole[name] - failed <= n <= whole[name] and (n < whole[name]) == (failed > 0)
                for name, (n, failed) in some.items())  # fmt: skip
+
+
+def test_a_failed_proposal_is_listed_with_its_feature_and_pairs(ran: Ran) -> None:
+    with serving(lambda body: answer(body).replace("numbered steps", r"steps \ud83d")) as server:
+        failing: list[Any] = []
+
+        def trouble(body: Body, turn: int) -> str | None:
+            """The first proposal, whenever it comes."""
+            failing.extend([] if failing or rules(body) else [body["messages"]])
+            return "refusal" if body["messages"] in failing else None
+
+        server.plan.trouble = trouble
+        told = asked(ran, server)
+    assert {call["purpose"] for call in told["failures"]} == {"names"}
+    assert told["failed"] == {"refused": told["proposals_failed"]} and told["proposals_failed"] == len(told["failures"])
+    lost = {e["feature"]: e["proposals_failed"] for e in told["each"] if e["proposals_failed"]}
+    assert Counter(call["feature"] for call in told["failures"]) == lost
+    assert all(len(call["rows"]) == 10 for call in told["failures"])
+    assert "steps \ufffd" in {c["name"] for e in told["each"] for c in e["candidates"]}
 
 
 @pytest.mark.parametrize("said", ['{"name": ""}', '{"name": 3}', f'{{"name": "{"x" * 200}"}}', "[]"])

@@ -12,9 +12,12 @@ from chatting import serving
 from typer.testing import CliRunner
 
 import prefaudit
+from prefaudit.audit.principles import _each
 from prefaudit.cli import app
 from prefaudit.core import RuleError, UsageError
 from prefaudit.principles import saved
+from prefaudit.principles.constitution import choose
+from prefaudit.principles.library import Principle
 from prefaudit.reports import render
 from prefaudit.reports.principles import each, page
 
@@ -90,9 +93,10 @@ def test_the_same_input_gives_the_same_report(data: Path, audit: prefaudit.Audit
 
 def test_another_dataset_is_judged_by_it(audit: prefaudit.Audit, tmp_path: Path) -> None:
     other = written(tmp_path / "other.jsonl", 90, seed=7)
+    (tmp_path / "mine.json").write_bytes((audit.folder / "constitution.json").read_bytes())
     done = CliRunner().invoke(app, [
         "principles", str(other), "-o", str(tmp_path / "a"), "--with", "text", "--quiet", "--workers", "1",
-        "--constitution", str(audit.folder / "constitution.json"), "--export", f"annotation={tmp_path / 'n.parquet'}",
+        "--constitution", str(tmp_path / "mine.json"), "--export", f"annotation={tmp_path / 'n.parquet'}",
         "--export", f"judge-prompt={tmp_path / 'p.txt'}",
     ])  # fmt: skip
     assert done.exit_code == 0, done.output
@@ -100,13 +104,14 @@ def test_another_dataset_is_judged_by_it(audit: prefaudit.Audit, tmp_path: Path)
     told = made.report["constitution"]
     assert told["given"] and told["held_out"] == {} and told["agreement"]["agreement"] > 0.8
     assert [r["weight"] for r in told["rules"]] == [r["weight"] for r in audit.report["constitution"]["rules"]]
+    assert told["file"] == "mine.json" and audit.report["constitution"]["file"] == "constitution.json"
     frame = pl.read_parquet(tmp_path / "n.parquet")
     assert frame.height == 90 and {"row", "label", "score", "decides", "longer", "apologises"} <= set(frame.columns)
     assert "does not apologise" in (tmp_path / "p.txt").read_text()
     assert not (tmp_path / "a" / "constitution.json").exists()
     asked = {"with_": ("text", "principles"), "audit": tmp_path / "a", "dry_run": True}
     by = made.report["options"]["measured"]["constitution"]["constitution_print"][:8]
-    whose = f"the list of constitution.json ({by}), given to the audit"
+    whose = f"the list of mine.json ({by}), given to the audit"
     turned = prefaudit.relabel(str(other), None, flip=["PRN001"], **asked)
     assert f"PRN001: by {whose}" in turned.words and turned.flipped
     assert turned.ledger["why"].str.ends_with(f"; {whose}").all()
@@ -166,6 +171,31 @@ def test_a_preview_is_shown_with_quiet_too(data: Path, tmp_path: Path, monkeypat
     assert done.stderr.startswith("m: principles: at most ") and "--max-calls allows 0" in done.stderr
 
 
+def test_a_list_that_is_measured_asks_no_model_anything(data: Path, audit: prefaudit.Audit, tmp_path: Path) -> None:
+    given = [
+        "--constitution",
+        str(audit.folder / "constitution.json"),
+        "--llm",
+        "m",
+        "--with",
+        "text",
+        "--workers",
+        "1",
+    ]
+    (tmp_path / "p.txt").write_text("is kind\n")
+    with serving(lambda body: "") as server:
+        words = ["principles", str(data), "-o", str(tmp_path / "a"), *given, "--llm-url", server.url]
+        done = CliRunner().invoke(app, [*words, "--max-calls", "0", "-q"])
+        assert done.exit_code == 0 and done.stderr.startswith("m: 0 calls: ")
+        alone = CliRunner().invoke(app, ["principles", str(data), "-o", str(tmp_path / "b"), *given[:2], *given[4:]])
+        told, same = (prefaudit.Audit(tmp_path / name).report for name in "ab")
+        assert alone.exit_code == 0 and told["constitution"] == same["constitution"]
+        assert told["constitution"]["agreement"]["n"] == 210 and told["principles"] == same["principles"]
+        asked = CliRunner().invoke(app, [*words, "--max-calls", "0", "-q", "--principles", str(tmp_path / "p.txt")])
+        assert asked.exit_code == 2 and "m: principles: at most 420 calls" in asked.stderr
+        assert not server.seen.asked
+
+
 def test_exports_are_written_that_need_no_list_where_there_is_none(data: Path, tmp_path: Path) -> None:
     few = tmp_path / "few.jsonl"
     few.write_text("".join(data.read_text().splitlines(keepends=True)[:6]))
@@ -219,3 +249,14 @@ def test_strength_has_the_sign_of_what_is_followed() -> None:
                                                  told | {"followed": 0.0, "sign": -1}]})  # fmt: skip
     assert first[2].startswith("0.0 %") and first[3] == "-0.300"
     assert turned[2].startswith("100.0 %") and turned[3] == "0.300"
+
+
+def test_a_principle_that_labels_never_follow_is_told_by_its_reverse() -> None:
+    principle = Principle("x", "Select the response that shouts", "file", otherwise="Select the response that is calm")
+    for vote, told in (
+        (-1, (0.0, -1, principle.otherwise)),
+        (1, (1.0, 1, principle.text)),
+        (0, (None, 1, principle.text)),
+    ):
+        (one,) = _each(choose(pl.DataFrame({"x": [vote] * 4}), np.ones(4), np.arange(4), 0), {"x": principle})
+        assert (one["followed"], one["sign"], one["says"]) == told

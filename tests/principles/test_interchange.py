@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import html
 import io
 import json
 from pathlib import Path
@@ -19,7 +20,8 @@ from prefaudit.audit.interchange import EXPORTS
 from prefaudit.core import AuditError, RuleError
 from prefaudit.principles import annotated, ask
 from prefaudit.principles.library import OPENING
-from prefaudit.reports.principles import lines
+from prefaudit.reports import render
+from prefaudit.reports.principles import lines, page
 
 PAIRS = [  # prompt, chosen, rejected, label, whether the rejected one was presented first
     ("q1", "short", "a much longer answer\n- with\n- a list", "chosen", False),
@@ -184,6 +186,12 @@ def test_a_vote_is_read_for_the_chosen_answer_and_what_is_lost_is_null(
     assert turned.ballots.frame(found.principles).to_series(1).to_list() == [None if vote is None else -vote]
 
 
+def test_half_a_surrogate_pair_is_the_same_in_votes_and_data(tmp_path: Path) -> None:
+    path = tmp_path / "v.json"
+    path.write_text(json.dumps(document(pref="a")).replace('"yes"', '"yes \\ud83d"'))
+    assert annotated.read(path, parts(("yes \ufffd", "no"))).facts["pairs"] == 1
+
+
 def test_each_comparison_belongs_to_one_pair(tmp_path: Path) -> None:
     path = tmp_path / "v.json"
     path.write_text(json.dumps(document(pref="a")))
@@ -241,7 +249,10 @@ def test_pairs_that_are_not_in_the_file_keep_their_measured_votes(tmp_path: Path
     path.write_text(json.dumps(document))
     back = prefaudit.scan(frame, tmp_path / "b", with_=["principles"], fail_on="never", votes=str(path))
     ours, theirs = first.report["constitution"], back.report["constitution"]
-    assert theirs.pop("asked")["pairs"] == 30
+    told = "votes on 30 pairs from ap.json; the measured votes stand for the other 10 pairs with a winner"
+    assert told in lines(back.report)
+    facts = theirs.pop("asked")
+    assert (facts["pairs"], facts["of"], facts["alone"]) == (30, 40, False)
     assert theirs == ours and ours["n"] == 40 and ours["rules"]
     strength = [{p["id"]: p["strength"] for p in one.report["principles"]} for one in (first, back)]
     assert strength[0] == strength[1]
@@ -250,6 +261,10 @@ def test_pairs_that_are_not_in_the_file_keep_their_measured_votes(tmp_path: Path
     path.write_text(json.dumps(document))
     alone = prefaudit.scan(frame, tmp_path / "c", with_=["principles"], fail_on="never", votes=str(path))
     assert alone.report["constitution"]["n"] == 30  # what nobody was asked is not silent
+    told = ("votes on 30 pairs from ap.json; not all of its principles are measured, so what is said of the list and "
+            "of each principle is of these 30 pairs alone, of 40 with a winner")  # fmt: skip
+    assert told in lines(alone.report) and told in " ".join(page(alone.report, 100).split())
+    assert told in html.unescape(render("html", alone.report)) and told in render("markdown", alone.report)
 
 
 def test_preferences_that_name_no_answer_are_counted(tmp_path: Path) -> None:

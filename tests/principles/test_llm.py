@@ -190,7 +190,7 @@ def test_with_a_fifth_of_the_calls_failing_votes_stored_are_votes_answered() -> 
 
 def test_too_many_failures_leave_the_audit_incomplete() -> None:
     plan = Plan(lambda body, turn: "refusal" if len(body["messages"][1]["content"]) % 5 == 0 else None)
-    said = r"votes: \d+ of 60 requests have no answer \(refused \d+\)"
+    said = r"votes: \d+ of 60 requests have no answer \(refused \d+; the last: I can't help with that\.\)"
     with serving(judge, plan) as server, pytest.raises(ModelError, match=said) as error:
         found(server)
     facts = error.value.facts

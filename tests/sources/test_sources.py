@@ -143,6 +143,13 @@ def test_frames(name: str) -> None:
     assert values(whole, source.columns) == FRAME.to_dicts()
 
 
+@pytest.mark.parametrize("value", ["half \ud83d", 3])
+def test_a_frame_that_arrow_cannot_hold_is_an_error(value: object) -> None:
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(SourceError, match="cannot be put into Arrow"):
+        sources.open(pandas.DataFrame({"chosen": ["yes", value], "rejected": ["no", "no"]}, dtype=object))
+
+
 def test_a_frame_is_put_into_arrow_a_slice_at_a_time() -> None:
     """Whatever its library keeps; and each slice is the same rows, whichever way they are asked for."""
     import datasets
