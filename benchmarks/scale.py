@@ -4,6 +4,7 @@ usage: python benchmarks/scale.py grow FILE... [--with GROUPS] [--workers N] [--
        python benchmarks/scale.py table RESULTS.json...       exponents, and the slope carried to 15 M and 100 M pairs
        python benchmarks/scale.py workers FILE [--repeats 3]  wall time of one worker and of two
        python benchmarks/scale.py kills FILE [--kills 50]     random kills -9 against an undisturbed run
+       python benchmarks/scale.py stops FILE [--kills 20]     ctrl-C at random moments: seconds to the end, what is left
        python benchmarks/scale.py ray FILE                    a Ray cluster of three nodes that loses one twice
 
 FILE: pairs as shared/bench/make_pairs.py --distinct writes them. Every size runs in a process of its own.
@@ -126,7 +127,8 @@ def table(paths: list[str]) -> None:
     print("|---" * (len(runs) + 2 + len(TARGETS)) + "|")
     for stage in runs[-1]["stages"]:
         cpu = np.array([r["stages"].get(stage, {}).get("cpu", np.nan) for r in runs])
-        slope = np.polyfit(np.log(sizes[1:]), np.log(np.maximum(cpu[1:], 1e-3)), 1)[0] if len(runs) > 2 else np.nan
+        some = sizes >= 300_000  # what starting takes counts for little there
+        slope = np.polyfit(np.log(sizes[some]), np.log(np.maximum(cpu[some], 1e-3)), 1)[0] if some.sum() > 1 else np.nan
         carried = [cpu[-1] * (n / sizes[-1]) ** max(slope, 1.0) for n in TARGETS]
         told = [f"{c / 3600:.1f} h" for c in carried]
         print(f"| {stage} | {' | '.join(f'{c:.1f}' for c in cpu)} | {slope:.2f} | {' | '.join(told)} |")
@@ -200,6 +202,35 @@ def _stage(folder: Path) -> str:
     return "judging" if (folder / "stats").exists() else "learning and effects"
 
 
+def stops(path: str, groups: str, count: int, seed: int) -> None:
+    """Ctrl-C at random moments of a scan, with one worker and with two in turns, as a terminal sends it: to all."""
+    rng, more = random.Random(seed), ["--with", groups] if groups else []
+    with tempfile.TemporaryDirectory() as folder:
+        temporary, wild = Path(folder) / "temporary", Path(folder) / "wild"
+        temporary.mkdir()
+        environment = {**os.environ, "TMPDIR": str(temporary), "PREFAUDIT_PART_ROWS": "500"}
+        began = time.perf_counter()
+        subprocess.run(command(path, wild, *more), check=True, env=environment)
+        whole, took, wrong = time.perf_counter() - began, [], 0
+        while len(took) < count:
+            shutil.rmtree(wild)
+            call = command(path, wild, "--workers", str(1 + len(took) % 2), *more)
+            process = subprocess.Popen(call, env=environment, start_new_session=True, stderr=subprocess.PIPE)
+            time.sleep(rng.uniform(0.05, 0.95) * whole)
+            if process.poll() is None:
+                began = time.perf_counter()
+                os.killpg(process.pid, signal.SIGINT)
+                said = process.communicate()[1].decode()
+                took.append(round(time.perf_counter() - began, 2))
+                left = [str(p) for p in (*temporary.iterdir(), *wild.rglob(".*.tmp"))]
+                if process.returncode != 2 or left or "interrupted" not in said:
+                    wrong += 1
+                    print(json.dumps({"code": process.returncode, "left": left, "said": said[-500:]}), flush=True)
+            wild.mkdir(exist_ok=True)
+        print(json.dumps({"stops": count, "wrong": wrong, "over two seconds": sum(s > 2 for s in took),
+                          "seconds": sorted(took), "load": os.getloadavg()[0]}))  # fmt: skip
+
+
 def ray(path: str, groups: str) -> None:
     """A cluster of a head without cores and four nodes of one; a node is lost while parts are under way, twice."""
     import ray as library
@@ -237,7 +268,7 @@ def ray(path: str, groups: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("grow", "one", "table", "workers", "kills", "ray"))
+    parser.add_argument("what", choices=("grow", "one", "table", "workers", "kills", "stops", "ray"))
     parser.add_argument("files", nargs="+")
     parser.add_argument("--with", dest="groups", default="text")
     parser.add_argument("--workers", type=int, default=1)
@@ -257,6 +288,8 @@ def main() -> None:
         workers(first, args.groups, args.repeats)
     elif args.what == "kills":
         kills(first, args.groups, args.kills, args.seed)
+    elif args.what == "stops":
+        stops(first, args.groups, args.kills, args.seed)
     else:
         ray(first, args.groups)
 
