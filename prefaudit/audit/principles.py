@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,11 @@ def principles(measures: Measures, columns: Columns, length: Floats, baselines: 
         columns, length, baselines = *_among(measures, columns, length, some), {}
     found, given = stored(measures.state(extractor)), bool(measures.state(extractor)["given"][0])
     file = Path(str(getattr(extractor, "constitution", ""))).name if given else FILE
-    known = asked(measures)
+    known, readers = asked(measures), {p.id for p in model.principles} if model else set()
     votes = _votes(measures, columns)
     section = {
         "given": given, "n": found.n, "groups": found.groups, "total": found.total, "note": found.note,
-        "rules": _rules(found, known, votes, columns, length, seed),
+        "rules": _rules(found, known, readers, votes, columns, length, seed),
         "held_out": found.held_out, "curve": found.curve, "fits": found.fits, "file": file if found.rules else None,
     }  # fmt: skip
     if model is not None:
@@ -65,7 +65,7 @@ def principles(measures: Measures, columns: Columns, length: Floats, baselines: 
         section["agreement"] = _agreement(found.rules, votes, columns)
     section["baselines"] = _baselines(found, known, measures, columns, length, baselines, seed)
     section |= _parts(found.rules, known, votes, columns)
-    return {"principles": _each(found, known), "constitution": section}
+    return {"principles": _each(found, known, readers), "constitution": section}
 
 
 def _among(measures: Measures, columns: Columns, length: Floats, rows: Sequence[int]) -> tuple[Columns, Floats]:
@@ -132,8 +132,11 @@ def _votes(measures: Measures, columns: Columns) -> pl.DataFrame:
     return beside(votes, listed(model.ballots, model.principles, columns.meta["row"]))
 
 
-def _each(found: Constitution, known: Mapping[str, Principle]) -> list[dict[str, Any]]:
-    """Every principle in the direction the labels follow, those of the constitution first, then the strongest."""
+def _each(found: Constitution, known: Mapping[str, Principle], readers: Set[str]) -> list[dict[str, Any]]:
+    """Every principle in the direction the labels follow, those of the constitution first, then the strongest.
+
+    Those among `readers` were voted on by a model, or in a file; the others are measured.
+    """
     weights = {rule.id: rule for rule in found.rules}
     each = []
     for entry in found.stats:
@@ -141,14 +144,14 @@ def _each(found: Constitution, known: Mapping[str, Principle]) -> list[dict[str,
         follows = 0.5 if entry["followed"] is None else entry["followed"]
         sign = rule.sign if rule else -1 if follows < 0.5 else 1
         each.append({"says": p.told(sign), "sign": sign, "text": p.text, "family": p.family, "source": p.source,
-                     "citation": p.citation, **entry, "weight": rule.weight if rule else None,
+                     "citation": p.citation, "read": p.id in readers, **entry, "weight": rule.weight if rule else None,
                      "frequency": found.frequency.get(p.id, 0.0 if found.fits else None)})  # fmt: skip
     order = {rule.id: k for k, rule in enumerate(found.rules)}
     return sorted(each, key=lambda e: (order.get(e["id"], len(order)), -abs(e["strength"] or 0), e["id"]))
 
 
-def _rules(found: Constitution, known: Mapping[str, Principle], votes: pl.DataFrame, columns: Columns, length: Floats,
-           seed: int) -> list[dict[str, Any]]:  # fmt: skip
+def _rules(found: Constitution, known: Mapping[str, Principle], readers: Set[str], votes: pl.DataFrame,
+           columns: Columns, length: Floats, seed: int) -> list[dict[str, Any]]:  # fmt: skip
     by_id = {entry["id"]: entry for entry in found.stats}
     told = []
     for rule in found.rules:
@@ -158,6 +161,7 @@ def _rules(found: Constitution, known: Mapping[str, Principle], votes: pl.DataFr
             follows, ends = 1 - follows, [1 - ends[1], 1 - ends[0]]
         told.append({
             "id": rule.id, "says": known[rule.id].told(rule.sign), "sign": rule.sign, "weight": rule.weight,
+            "read": rule.id in readers,
             "speaks": entry.get("speaks"), "applies": entry.get("applies"), "followed": follows, "interval": ends,
             "frequency": found.frequency.get(rule.id),
             "fresh": _fresh(rule, found, votes, columns, length, seed),

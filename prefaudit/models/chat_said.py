@@ -52,7 +52,7 @@ def page(text: str) -> str:
         return ""
     title = re.search(r"<title[^>]*>([^<]*)", text[:10_000], re.IGNORECASE)
     named = f" ({' '.join(title[1].split())[:80]!r})" if title and title[1].strip() else ""
-    return f"a page of HTML{named}, not JSON: does the URL end as that of the API does, mostly in /v1?"
+    return f"a page of HTML{named}, not JSON: the URL has to end as that of the API does, mostly in /v1"
 
 
 def error(said: str) -> str:

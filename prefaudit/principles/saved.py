@@ -45,7 +45,9 @@ def read(path: str | Path) -> tuple[tuple[Ruled, ...], tuple[Principle, ...]]:
         if not 0 < len(said["rules"]) <= MOST:
             raise RuleError(f"{path}: {len(said['rules'])} rules", f"between 1 and {MOST} are expected")
         pairs = [_rule(rule) for rule in said["rules"]]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as e:
+    except json.JSONDecodeError as e:
+        raise RuleError(f"{path}: no JSON: {e}", "a constitution is the constitution.json of an audit folder") from e
+    except (OSError, UnicodeDecodeError, RecursionError) as e:
         raise unreadable(path, e, "the constitution.json of an audit folder is one", "constitution.json") from e
     except RuleError as e:
         raise RuleError(f"{path}: {e.message.removeprefix(f'{path}: ')}", e.hint) from e

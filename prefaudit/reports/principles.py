@@ -43,6 +43,13 @@ def short(text: Any) -> str:
     return f"not: {said[14:]}" if said.startswith("Do not select the response that") else said.removeprefix(OPENING)
 
 
+def _marked(one: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """A principle, with a mark where it was read and not measured: a measured one can say the same words."""
+    reader = _section(report).get("asked") or {}
+    mark = "" if not one.get("read") else "[LLM] " if reader.get("model") else "[file] "
+    return mark + short(one.get("says"))
+
+
 def rules(report: Mapping[str, Any]) -> list[Row]:
     """The rows under RULES, in the order the rules came in; the effect is of pairs that did not select the rule."""
     found: list[Row] = []
@@ -53,7 +60,7 @@ def rules(report: Mapping[str, Any]) -> list[Row]:
             note = clean(fresh["note"], FEW)
             effect = "is length itself" if note.startswith("length") else note
         chosen = percent(r["frequency"]) if known(r.get("frequency")) else ""
-        found.append((short(r.get("says")), decimal(r.get("weight")), percent(r.get("applies")),
+        found.append((_marked(r, report), decimal(r.get("weight")), percent(r.get("applies")),
                       percent(r.get("followed"), r.get("interval")), effect, chosen))  # fmt: skip
     return found
 
@@ -79,7 +86,7 @@ def each(report: Mapping[str, Any]) -> list[Row]:
         if p.get("sign") == -1 and known(follows):
             follows, ends = 1 - follows, (1 - ends[1], 1 - ends[0]) if ends else None
         strength = p["strength"] * (p.get("sign") or 1) if known(p.get("strength")) else None
-        found.append((short(p.get("says")), percent(p.get("applies")), percent(follows, ends), decimal(strength),
+        found.append((_marked(p, report), percent(p.get("applies")), percent(follows, ends), decimal(strength),
                       _q(p.get("q")), decimal(p.get("weight")) if known(p.get("weight")) else ""))  # fmt: skip
     return found
 
@@ -149,11 +156,16 @@ def _reader(facts: Mapping[str, Any]) -> list[str]:
     if not known(facts.get("pairs")):
         return [f"calls of {clean(facts.get('model'), FEW)} without an answer: {failed or 'none'}"]
     size = f"{count(facts.get('pairs'))} of {some(facts.get('of'), 'pair')}"
+    if facts.get("pairs") == facts.get("of"):
+        size = f"all {some(facts['of'], 'pair')}"
+    left = f": a share is known to {100 * facts.get('error', 0):.1f} points" if facts.get("error") else ""
+    same = facts.get("proposed") and facts.get("apart") is False
+    shown = "; principles were proposed from pairs among these, which makes agreement somewhat too high" if same else ""
     turned = f"{count(facts.get('contradicted'))} of {count(facts.get('votes'))} votes"
     halves = "; halves of these pairs find the same list" if facts.get("settled") else ""
     return [
-        f"votes of {clean(facts.get('model'), FEW)} on {size}: a share is known to {100 * facts.get('error', 0):.1f} "
-        f"points; its two orders contradict each other in {turned}; calls without an answer: {failed or 'none'}{halves}"
+        f"votes of {clean(facts.get('model'), FEW)} on {size}{left}; its two orders contradict "
+        f"each other in {turned}; calls without an answer: {failed or 'none'}{halves}{shown}"
     ]
 
 

@@ -149,7 +149,7 @@ def test_a_failure_that_stays_is_a_failure_with_its_reason(name: str, reason: st
 
 def test_a_page_of_html_is_called_one_whatever_its_status() -> None:
     page = b"<!-- proxy -->\n<html><head><title>Sign\n in</title></head>..."
-    said = "a page of HTML ('Sign in'), not JSON: does the URL end as that of the API does, mostly in /v1?"
+    said = "a page of HTML ('Sign in'), not JSON: the URL has to end as that of the API does, mostly in /v1"
     assert chat_said.error(page.decode()) == said
     for body, reason, told in [
         (page, "unreadable", said), (b'{"choices": [', "cut", "the body begins as JSON and does not end"),

@@ -258,5 +258,5 @@ def test_a_principle_that_labels_never_follow_is_told_by_its_reverse() -> None:
         (1, (1.0, 1, principle.text)),
         (0, (None, 1, principle.text)),
     ):
-        (one,) = _each(choose(pl.DataFrame({"x": [vote] * 4}), np.ones(4), np.arange(4), 0), {"x": principle})
-        assert (one["followed"], one["sign"], one["says"]) == told
+        (one,) = _each(choose(pl.DataFrame({"x": [vote] * 4}), np.ones(4), np.arange(4), 0), {"x": principle}, {"x"})
+        assert (one["followed"], one["sign"], one["says"]) == told and one["read"]

@@ -253,6 +253,7 @@ def test_pairs_that_are_not_in_the_file_keep_their_measured_votes(tmp_path: Path
     assert told in lines(back.report)
     facts = theirs.pop("asked")
     assert (facts["pairs"], facts["of"], facts["alone"]) == (30, 40, False)
+    assert [rule.pop("read") for rule in theirs["rules"]] == [not rule.pop("read") for rule in ours["rules"]] == [True]
     assert theirs == ours and ours["n"] == 40 and ours["rules"]
     strength = [{p["id"]: p["strength"] for p in one.report["principles"]} for one in (first, back)]
     assert strength[0] == strength[1]

@@ -227,3 +227,7 @@ def test_what_is_wrong_with_a_rule_of_a_constitution_is_said(
     path.write_text(json.dumps({"schema": saved.SCHEMA, "rules": [{k: v for k, v in rule.items() if k != "weight"}]}))
     with pytest.raises(RuleError, match="'weight' is missing"):
         saved.read(path)
+    path.write_text("# Constitution\n1. Select the response that is kind\n")
+    with pytest.raises(RuleError, match=r"c\.json: no JSON: ") as error:
+        saved.read(path)
+    assert "constitution.json of an audit folder" in error.value.hint

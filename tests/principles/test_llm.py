@@ -25,7 +25,7 @@ from prefaudit.principles.halves import settled
 from prefaudit.principles.library import OPENING, Principle, named
 from prefaudit.principles.merge import merge, spelled
 from prefaudit.principles.shown import Pair, eligible, pair
-from prefaudit.reports.principles import page
+from prefaudit.reports.principles import lines, page
 
 RULES = ["is longer", "asks a question", "names a colour"]
 WORDS = ["red", "plain", "green", "word", "more", "text", "blue", "thing", "other"]
@@ -400,6 +400,8 @@ def test_a_scan_chooses_a_constitution_of_what_the_model_says(tmp_path: Path) ->
     assert json.loads((tmp_path / "b/run.json").read_text())["llm"]["m"]["votes"]["cached"] == 100
     said = " ".join(page(report).split())
     assert "votes of m on 50 of 80 pairs" in said and "calls without an answer: none" in said
+    assert "[LLM] is longer" in said and "too high" not in said
+    assert all(p["read"] == (p["source"] == "file") for p in report["principles"])
     table = pl.read_parquet(EXPORTS["annotation"](audit))
     longer = table[named("is longer").id]
     assert table.height == 80 and longer.null_count() == 30 and table["longer"].null_count() == 0
@@ -432,6 +434,15 @@ def test_a_scan_that_ends_with_an_error_leaves_a_ledger_too(tmp_path: Path) -> N
         told = json.loads((tmp_path / "a/run.json").read_text())["llm"]["m"]["votes"]
     assert told["calls"] == len(server.seen.asked) > 30
     assert told["requests"] == 100 == told["answered"] + sum(told["failed"].values()) and told["answered"] > 0
+
+
+def test_that_principles_come_from_the_pairs_voted_on_is_said() -> None:
+    facts = {"model": "m", "pairs": 60, "of": 60, "error": 0.0, "votes": 9, "contradicted": 0, "apart": False}
+    said = ("votes of m on all 60 pairs; its two orders contradict each other in 0 of 9 votes; "
+            "calls without an answer: none")  # fmt: skip
+    same = "; principles were proposed from pairs among these, which makes agreement somewhat too high"
+    for more, told in (({}, said), ({"proposed": {"texts": 3}}, said + same)):
+        assert lines({"constitution": {"asked": facts | more, "note": "none"}})[-1] == told
 
 
 def test_a_scan_gives_up_a_model_whose_answers_are_of_no_use(tmp_path: Path) -> None:
