@@ -40,7 +40,7 @@ class Fitted(NamedTuple):
     encode: Encode
     rebuild: Encode  # from activations
     decoder: np.ndarray | None
-    values: Encode | None = None  # of all features, before the largest are kept
+    toward: Encode | None = None  # cosines with all features
 
 
 class Data(NamedTuple):
@@ -74,7 +74,7 @@ def data(path: str, embedder: str) -> Data:
 def ours(d: Data, rows: np.ndarray, seed: int) -> Fitted:
     lens = lenses.train(d.x[rows], lenses.shape(int(rows.sum()), *SHAPE), seed)
     lens = lens.weighted(probe.gains(lens, d.x[rows], d.y[rows], d.length[rows], d.group[rows], seed))
-    return Fitted(lens.encode, lens.decode, lens.decoder, lens.values)
+    return Fitted(lens.encode, lens.decode, lens.decoder, lens.toward)
 
 
 def on_vectors(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
@@ -232,9 +232,9 @@ def alike(one: Fitted, other: Fitted, x: np.ndarray) -> dict[str, float]:
 def again(d: Data, made: Fitted, half: np.ndarray, seed: int) -> tuple[int, int]:
     """Effects significant (q < .05) in the half the lens was fitted on, and of these found in the other half."""
     told = []
-    floor = None if made.values is None else lenses.least(made.values(d.x[half]), SHAPE[1])
+    floor = None if made.toward is None else lenses.least(made.toward(d.x[half]), SHAPE[1])
     for rows in (half, ~half):
-        z = made.encode(d.x[rows]) if floor is None else lenses.present(made.values(d.x[rows]), floor)
+        z = made.encode(d.x[rows]) if floor is None else lenses.present(made.toward(d.x[rows]), floor)
         told.append(effects(z, d.y[rows], d.length[rows], stats.groups.dense(d.group[rows]), seed).sort("feature"))
     first, second = told
     sure = (first["q"] < 0.05).fill_null(False)
@@ -259,8 +259,8 @@ def permuted(d: Data, runs: int) -> float:
     for _ in range(runs):
         coin = rng.integers(0, 2, int(d.group.max()) + 1)
         y = np.where(coin[d.group] == 1, d.y, 1 - d.y)
-        values = lens.weighted(probe.gains(lens, d.x, y, d.length, d.group, 0)).values(d.x)
-        z = lenses.present(values, lenses.least(values, SHAPE[1]))
+        toward = lens.weighted(probe.gains(lens, d.x, y, d.length, d.group, 0)).toward(d.x)
+        z = lenses.present(toward, lenses.least(toward, SHAPE[1]))
         told = effects(z, y, d.length, d.group, 0)
         hits += bool((told["q"] < 0.05).fill_null(False).any())
     return hits / runs

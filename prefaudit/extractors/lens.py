@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from prefaudit import lens as lenses
 from prefaudit.core import Apply, Parts
-from prefaudit.lens.sae import keep
 from prefaudit.lens.saved import kept
 from prefaudit.models.base import unpacked
 from prefaudit.stats import folds, length_ratio, sample_groups
@@ -35,7 +34,8 @@ PROPERTIES = {
 class Lens:
     """`lens.f0`, `lens.f1`, ...: how far chosen is ahead of rejected in a feature, 0 where it is not active.
 
-    `lens_present.f0`, ...: the same wherever a feature is present, also where K others are larger, 0 elsewhere.
+    `lens_present.f0`, ...: the cosine of the pair's difference with the feature wherever the feature is present, also
+    where K others are larger, 0 elsewhere.
 
     Exchanging chosen and rejected negates every value. Null where a pair has one answer. The directions, and where
     they are present, are found without the labels; which K of them are active in a pair goes by their size and by one
@@ -52,7 +52,7 @@ class Lens:
     lens: str = ""
 
     name: ClassVar[str] = "lens"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("embed", "groups", "text", "style", "refusal")
@@ -98,12 +98,12 @@ class Lens:
                 {"gain": float(gain[k]), "stability": float(again[k]), "stable": bool(again[k] >= lenses.STABLE)}
                 for k in range(want.features)
             ]
-        values = lens.values(x)
-        if not all("least" in e for e in each):
-            floor = lenses.least(values, lens.active)
-            each = [{**e, "least": float(size)} for e, size in zip(each, floor, strict=True)]
+        toward = _toward(lens, x, each)
+        if not all("least_cosine" in e for e in each):
+            floor = lenses.least(toward, lens.active)
+            each = [{**e, "least_cosine": float(size)} for e, size in zip(each, floor, strict=True)]
         if not all("name" in e for e in each):
-            there = lenses.present(values, np.array([e["least"] for e in each], np.float32))
+            there = lenses.present(toward, np.array([e["least_cosine"] for e in each], np.float32))
             said = _named(parts, pairs, there, held, seed)
             each = [{**e, **s} for e, s in zip(each, said, strict=True)]
         told = {
@@ -119,12 +119,14 @@ class Lens:
         if state is None:
             raise ValueError("the lens is what fit returned")
         lens = stored(state)
-        floor = np.array([e["least"] for e in json.loads(state["told"][0])["each"]], np.float32)
+        each = json.loads(state["told"][0])["each"]
+        floor = np.array([e["least_cosine"] for e in each], np.float32)
 
         def apply(frame: pl.DataFrame) -> pl.DataFrame:
             x, known = difference(frame["embedding"])
-            values = lens.values(x) if len(x) else np.zeros((0, lens.features), np.float32)
-            told = {"lens": keep(values, lens.active), "lens_present": lenses.present(values, floor)}
+            if not len(x):
+                x = np.zeros((0, len(lens.encoder)), np.float32)
+            told = {"lens": lens.encode(x), "lens_present": lenses.present(_toward(lens, x, each), floor)}
             structs = [_struct(name, z).set(~pl.Series(known), None) for name, z in told.items()]
             return frame.select("row").with_columns(structs)
 
@@ -152,6 +154,12 @@ def _given(name: str, x: NDArray[np.float32], features: int) -> tuple[lenses.Sae
     encoder[own, own], decoder[own, own] = 1 / np.maximum(size, np.float32(1e-12)), size
     each = [{"stability": 1.0, "stable": k < x.shape[1], "pretrained": True} for k in range(features)]
     return lenses.Sae(encoder, decoder.T.copy(), features), each
+
+
+def _toward(lens: lenses.Sae, x: NDArray[np.float32], each: list[dict[str, Any]]) -> NDArray[np.float32]:
+    """(n, M) cosines with the features; those of a pretrained autoencoder with each in units of its own size."""
+    own = each[0].get("pretrained", False)
+    return lens.toward(lens.values(x)[:, : x.shape[1]] if own else x)
 
 
 def stored(state: pl.DataFrame) -> lenses.Sae:

@@ -16,7 +16,7 @@ from prefaudit.stats.groups import dense
 FOLDS = 5
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 SHARE = 0.8  # of a gain that goes by what a feature says of the choice; the rest is the same for all
-NOISE = 7.0  # spreads of a feature where it is not there, from which on it is
+NOISE = 5.5  # spreads of a feature where it is not there, from which on it is
 
 
 def held_out(
@@ -77,8 +77,8 @@ def gains(lens: Sae, x: Floats, y: NDArray[np.float64], length: NDArray[np.float
     return np.asarray(1 - SHARE + SHARE * told / size if size > 0 else np.ones(len(told)), np.float32)
 
 
-def least(values: Floats, active: int) -> Floats:
-    """(M,) the size from which a feature counts as present in a pair.
+def least(toward: Floats, active: int) -> Floats:
+    """(M,) the size of the cosine from which a feature counts as present in a pair.
 
     Half the .9 quantile of what would be active if all features were so equally often: small values say little of a
     feature's meaning and draw its effect to 0. Where a feature stands out from its own noise (median size over .6745,
@@ -86,12 +86,12 @@ def least(values: Floats, active: int) -> Floats:
     tails, and in an answer that has much else there is less of it. Neither a label nor a gain is looked at.
 
     Args:
-        values: (n, M) before the largest are kept.
+        toward: (n, M) cosines, see `Sae.toward`.
         active: K.
     """
-    sizes = np.abs(values)
-    told = np.zeros(values.shape[1], np.float32)
-    share = min(active / max(values.shape[1], 1), 1.0)
+    sizes = np.abs(toward)
+    told = np.zeros(toward.shape[1], np.float32)
+    share = min(active / max(toward.shape[1], 1), 1.0)
     for k, column in enumerate(sizes.T):
         some = column[column > 0]
         if len(some):
@@ -99,9 +99,9 @@ def least(values: Floats, active: int) -> Floats:
     return told
 
 
-def present(values: Floats, floor: Floats) -> Floats:
-    """The values (n, M) of the features that are there, 0 elsewhere; of any number of features, unlike `encode`."""
-    return np.where((np.abs(values) >= floor) & (values != 0), values, np.float32(0))
+def present(toward: Floats, floor: Floats) -> Floats:
+    """The cosines (n, M) of the features that are there, 0 elsewhere; of any number of features, unlike `encode`."""
+    return np.where((np.abs(toward) >= floor) & (toward != 0), toward, np.float32(0))
 
 
 def tuned(x: Floats, y: NDArray[np.float64], inner: NDArray[np.int8]) -> NDArray[np.float64]:

@@ -39,7 +39,7 @@ def through(audits: tuple[Audit, Audit], columns: tuple[Columns, Columns], links
             return {}
         told.append(measures.state(lens))
         signs.append(Presence.read(measures, lens, of))
-    least = [[e["least"] for e in json.loads(state["told"][0])["each"]] for state in told]
+    least = [[e["least_cosine"] for e in json.loads(state["told"][0])["each"]] for state in told]
     if told[0]["encoder"][0] != told[1]["encoder"][0] or least[0] != least[1]:
         return {"note": OTHERS}
     a, b, clusters = clustered(*columns, links)

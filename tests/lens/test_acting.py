@@ -27,12 +27,13 @@ def largest(audit: Audit, k: int, way: int) -> list[int]:
     z = np.nan_to_num(frame["lens_present"].struct.field(f"f{k}").to_numpy()) * way
     z = np.where(audit.pairs().select("label").collect()["label"] == "chosen", z, 0)
     order = np.argsort(-z, kind="stable")
-    return [int(r) for r in order if z[r] >= audit.report["lens"]["each"][k]["least"]]
+    return [int(r) for r in order if z[r] >= audit.report["lens"]["each"][k]["least_cosine"]]
 
 
 def test_flipped_largest_first_the_way_the_feature_moves_the_choice(audit: Audit, tmp_path: Path) -> None:
     each = audit.report["lens"]["each"]
-    k = next(n for n, e in enumerate(each) if e["effect"]["delta_win"] and len(largest(audit, n, 1)) > 3)
+    there = [min(len(largest(audit, n, way)) for way in (1, -1)) for n in range(len(each))]
+    k = next(n for n, e in enumerate(each) if e["effect"]["delta_win"] and there[n] > 3)
     way = 1 if each[k]["effect"]["delta_win"] > 0 else -1
     made = prefaudit.relabel(
         str(demo_path()), tmp_path / "out.jsonl", flip=(f"lens.f{k}:3",), audit=audit.folder, **OPTIONS

@@ -74,6 +74,18 @@ def test_gains_prefer_what_tells_of_the_choice_and_know_no_direction(lens: Sae) 
     np.testing.assert_allclose(made.encoder @ made.decoder, lens.encoder @ lens.decoder, atol=1e-5)
 
 
+def test_a_cosine_is_odd_knows_no_gain_and_no_size(lens: Sae) -> None:
+    x = sparse(300, 9)[0]
+    x[7] = 0
+    toward = lens.toward(x)
+    np.testing.assert_array_equal(lens.toward(-x), -toward)
+    assert np.abs(toward).max() <= 1 + 1e-6 and not toward[7].any()
+    np.testing.assert_allclose(lens.toward(lens.decoder), lens.decoder @ lens.decoder.T, atol=1e-5)
+    np.testing.assert_allclose(
+        lens.weighted(np.linspace(0.2, 5, 16, dtype=np.float32)).toward(3 * x), toward, atol=1e-6
+    )
+
+
 def test_present_is_what_stands_out_of_the_noise_and_knows_no_gain(lens: Sae) -> None:
     rng = np.random.default_rng(3)
     there = rng.random(4000) < 0.05
@@ -83,7 +95,7 @@ def test_present_is_what_stands_out_of_the_noise_and_knows_no_gain(lens: Sae) ->
     assert found[there, 0].mean() > 0.99 and not found[~there, 0].any()
     assert 0.1 < found[:, 1].mean() < 0.4, "a feature without tails: half the largest of what would be active"
     x, gain = sparse(500, 8)[0], rng.uniform(0.1, 5, 16).astype(np.float32)
-    seen = [present(s.values(x), least(s.values(x), 3)) != 0 for s in (lens, lens.weighted(gain))]
+    seen = [present(s.toward(x), least(s.toward(x), 3)) != 0 for s in (lens, lens.weighted(gain))]
     assert (seen[0] != seen[1]).mean() < 1e-3
     values[:, 0] = 0
     assert not present(values, least(values, 1))[:, 0].any()
