@@ -1,16 +1,26 @@
-"""CPU seconds of a default scan beside datatrove's statistics and MinHash blocks on the same pairs.
+"""CPU seconds of a default scan beside those of datatrove and data-juicer for statistics and MinHash of the same pairs.
 
-usage: python benchmarks/blocks.py PAIRS.parquet --datatrove PYTHON     an environment with datatrove[processing], spacy
+usage: python benchmarks/blocks.py PAIRS.parquet [--datatrove PYTHON] [--juicer PYTHON]
 
-datatrove 0.10 reads every answer as a document. Statistics: its document, word, line, paragraph and sentence blocks,
-summaries alone. Near-duplicates: its MinHash blocks as they come (signatures of 14 buckets of 8 over five words,
-buckets, clusters). One task, one process; every step is a process of its own, its CPU time the system's count for it
-and its children. A scan makes more of the same pairs: probes, effects, rules and the report.
+PYTHON is that of an environment with datatrove[processing] and spacy, or with py-data-juicer, aiohttp, ray, scipy and
+torch (1.6.1 imports all four for these operators). Every answer is a document of theirs. Every step is a process of
+its own on one thread, its CPU time the system's count for it and its children.
+
+datatrove 0.10, statistics: its document, word, line, paragraph and sentence blocks, summaries alone. Near-duplicates:
+its MinHash blocks as they come (signatures of 14 buckets of 8 over five words, buckets, clusters).
+
+data-juicer 1.6, statistics: the eight filters of texts that need no model and no word list, thresholds wide open, so
+that every document keeps its values. Duplicates: exact ones (MD5), then MinHash as it comes (256 permutations over
+five words, bands for a Jaccard similarity of 0.7). What was left is read back and counted, outside the CPU time.
+
+A scan makes more of the same pairs: probes, effects, rules and the report.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +29,18 @@ from scan import child
 
 HERE = Path(__file__).resolve()
 STEPS = ("statistics", "signatures", "buckets", "clusters")
+FILTERS = {
+    "text_length_filter": {"min_len": 0},
+    "words_num_filter": {"min_num": 0},
+    "average_line_length_filter": {"min_len": 0},
+    "maximum_line_length_filter": {"min_len": 0},
+    "alphanumeric_filter": {"min_ratio": 0},
+    "special_characters_filter": {"max_ratio": 1},
+    "character_repetition_filter": {"max_ratio": 1},
+    "word_repetition_filter": {"max_ratio": 1},
+}
+DUPLICATES: dict[str, dict[str, int]] = {"document_deduplicator": {}, "document_minhash_deduplicator": {}}
+RECIPES = {"statistics": FILTERS, "duplicates": DUPLICATES}
 
 
 def datatrove(step: str, path: Path, work: Path) -> None:
@@ -56,10 +78,55 @@ def datatrove(step: str, path: Path, work: Path) -> None:
     LocalPipelineExecutor(steps, tasks=tasks, workers=1, logging_dir=str(work / f"logs-{step}")).run()
 
 
+def row(tool: str, step: str, command: list[str]) -> float:
+    """Run a command and print its row; its CPU seconds."""
+    spent, memory = child(command)
+    print(f"| {tool} | {step} | {spent:.1f} | {memory:.0f} |", flush=True)
+    return spent
+
+
+def troves(python: str, path: Path, folder: str) -> float:
+    """All steps of datatrove; their CPU seconds."""
+    spent = 0.0
+    for step in STEPS:
+        spent += row("datatrove", step, [python, str(HERE), str(path), "--step", step, folder])
+        if not list(Path(folder).glob(f"logs-{step}/completions/*")):
+            raise RuntimeError(f"datatrove did not finish {step}")
+    return spent
+
+
+def juicer(python: str, path: Path, folder: str) -> float:
+    """data-juicer's command on its recipes; their CPU seconds."""
+    import polars as pl
+
+    pairs, documents = pl.read_parquet(path), Path(folder) / "documents.parquet"
+    pl.concat([pairs.select(text=side) for side in ("chosen", "rejected")]).write_parquet(documents)
+    spent, left = 0.0, {}
+    for step, operators in RECIPES.items():
+        recipe, made = Path(folder) / f"{step}.yaml", Path(folder) / step / "made.jsonl"
+        settings = {
+            "dataset_path": str(documents),
+            "export_path": str(made),
+            "np": 1,
+            "auto_op_parallelism": False,
+            "keep_stats_in_res_ds": True,
+            "process": [{name: options} for name, options in operators.items()],
+        }
+        recipe.write_text(json.dumps(settings))
+        spent += row("data-juicer", step, [str(Path(python).with_name("dj-process")), "--config", str(recipe)])
+        left[step] = [json.loads(line) for line in made.open()]  # it may exit with 0 and have made nothing
+    kept = left["statistics"]
+    if len(kept) != 2 * len(pairs) or any(len(document["__dj__stats__"]) != len(FILTERS) for document in kept):
+        raise RuntimeError("data-juicer did not give every document its statistics")
+    print(f"\ndata-juicer kept {len(left['duplicates'])} of {len(kept)} documents as no duplicates")
+    return spent
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path)
     parser.add_argument("--datatrove", default="", metavar="PYTHON")
+    parser.add_argument("--juicer", default="", metavar="PYTHON")
     parser.add_argument("--step", nargs=2, default=())
     args = parser.parse_args()
     path = args.path.resolve()
@@ -68,17 +135,13 @@ def main() -> None:
         return
     print("| tool | step | CPU s | peak MB |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "HF_DATASETS_CACHE": folder}
         scan = [sys.executable, "-m", "prefaudit", "scan", str(path), "-o", f"{folder}/audit", "--quiet"]
-        ours, memory = child([*scan, "--workers", "1"])
-        print(f"| prefaudit | default scan | {ours:.1f} | {memory:.0f} |", flush=True)
-        theirs = 0.0
-        for step in STEPS:
-            spent, memory = child([args.datatrove, str(HERE), str(path), "--step", step, folder])
-            if not list(Path(folder).glob(f"logs-{step}/completions/*")):
-                raise RuntimeError(f"datatrove did not finish {step}")
-            theirs += spent
-            print(f"| datatrove | {step} | {spent:.1f} | {memory:.0f} |", flush=True)
-    print(f"\ndatatrove over prefaudit: {theirs / ours:.1f}")
+        ours = row("prefaudit", "default scan", [*scan, "--workers", "1"])
+        others = {"datatrove": (troves, args.datatrove), "data-juicer": (juicer, args.juicer)}
+        ratios = {tool: run(python, path, folder) / ours for tool, (run, python) in others.items() if python}
+    for tool, ratio in ratios.items():
+        print(f"\n{tool} over prefaudit: {ratio:.1f}")
 
 
 if __name__ == "__main__":
