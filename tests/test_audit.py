@@ -8,11 +8,11 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
+import signal
 import time
 from pathlib import Path
 
+import forked
 import polars as pl
 import pytest
 
@@ -215,39 +215,41 @@ def test_unknown_option_names_the_nearest() -> None:
     assert "select" in caught.value.hint
 
 
+TIMED = """
+import os, signal, sys, time
+signal.setitimer(signal.ITIMER_PROF, float(os.environ["SECONDS"]))  # SIGPROF ends a process as SIGKILL does
+from prefaudit.cli import main
+try:
+    main()
+finally:
+    sys.stderr.write(f" {time.process_time()}")
+"""
+
+
 def test_twenty_random_kills_leave_the_same_bytes(data: Path, tmp_path: Path) -> None:
     source = str(tmp_path / "source.jsonl")
     with gzip.open(data / "hh-harmless/test.jsonl.gz") as whole_set:
-        Path(source).write_bytes(b"".join(itertools.islice(whole_set, 400)))
-    calm, wild = tmp_path / "calm", tmp_path / "wild"
-    environment = {**os.environ, "PREFAUDIT_PART_ROWS": "50", "POLARS_MAX_THREADS": "1"}
+        Path(source).write_bytes(b"".join(itertools.islice(whole_set, 240)))
+    calm, wild, said = tmp_path / "calm", tmp_path / "wild", tmp_path / "said"
 
-    def scan(out: Path) -> subprocess.Popen[bytes]:
-        asked = ["--with", "text,probes,duplicates", "-q"]
-        command = [sys.executable, "-m", "prefaudit", "scan", source, "-o", str(out), *asked]
-        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    def scan(out: Path, seconds: float) -> int:
+        """The exit code; after so many CPU seconds the system kills it, wherever it is and however busy the machine."""
+        asked = ["-o", str(out), "--with", "text,duplicates", "-q"]
+        environment = {"PREFAUDIT_PART_ROWS": "40", "POLARS_MAX_THREADS": "1"}
+        process = forked.start(TIMED, "scan", source, *asked, said=said, SECONDS=str(seconds), **environment)
+        process.join()
+        assert process.exitcode in (0, 1, -signal.SIGPROF), said.read_text()
+        return process.exitcode
 
-    start = time.perf_counter()
-    process = scan(calm)
-    _, said = process.communicate()
-    whole = time.perf_counter() - start
-    assert process.returncode in (0, 1), said
+    assert scan(calm, 0) in (0, 1)
+    whole = float(said.read_text().split()[-1])
     rng, kills = random.Random(0), 0
     while kills < 20:
-        process = scan(wild)
-        time.sleep(rng.uniform(0.2, 0.8) * whole)
-        if process.poll() is not None:  # it was through: start over, so that the kills hit every stage
-            assert process.returncode in (0, 1)
-            process.communicate()
+        if scan(wild, rng.uniform(0.05, 0.9) * whole) < 0:
+            kills += 1
+        else:  # it was through: start over, so that the kills hit every stage
             shutil.rmtree(wild)
-            whole *= 0.9  # the machine has less to do than it had
-            continue
-        process.kill()
-        process.communicate()
-        kills += 1
-    process = scan(wild)
-    _, said = process.communicate()
-    assert process.returncode in (0, 1), said
+    assert scan(wild, 0) in (0, 1)
 
     def files(folder: Path) -> dict[str, bytes]:
         own = ("run.json", ".lock")

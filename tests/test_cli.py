@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from typer.testing import CliRunner
@@ -22,11 +23,25 @@ GOOD = [
 ]
 
 
-def run(*words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def process(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """As a shell runs it."""
     return subprocess.run(
-        [sys.executable, "-m", "prefaudit", *words], capture_output=True, text=True, cwd=cwd, timeout=120,
+        [sys.executable, "-m", "prefaudit", *words], capture_output=True, text=True, timeout=120,
         env={**os.environ, **environment},
     )  # fmt: skip
+
+
+class Told(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*words: str, **environment: str) -> Told:
+    """The same command in this process, which has loaded it."""
+    done = CliRunner().invoke(app, words, env=environment)
+    assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
+    return Told(done.exit_code, done.stdout, done.stderr)
 
 
 @pytest.fixture()
@@ -43,23 +58,39 @@ def bad(tmp_path: Path) -> Path:
     return path
 
 
+def seconds() -> float:
+    """CPU seconds of all processes that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_is_quick() -> None:
-    run("--help")
-    start = time.perf_counter()
-    done = run("--help")
+    spent = []
+    for _ in range(3):
+        before = seconds()
+        done = process("--help")
+        spent.append(seconds() - before)
     assert done.returncode == 0
-    assert time.perf_counter() - start < 0.5
+    assert min(spent) < 0.5
     for command in ("scan", "show", "report", "rule", "formats", "extractors", "demo"):
         assert command in done.stdout
 
 
+def test_help_waits_for_no_library_that_measures() -> None:
+    program = "import sys, prefaudit.cli as c\ntry: c.main()\nfinally: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "typer" in loaded
+    assert not loaded & {"polars", "duckdb", "pyarrow", "numpy", "scipy", "jinja2", "altair", "fsspec", "torch"}
+
+
 def test_version() -> None:
-    assert run("--version").stdout.strip() == prefaudit.__version__
+    assert process("--version").stdout.strip() == prefaudit.__version__
 
 
 def test_exit_codes_of_a_gate(good: Path, bad: Path, tmp_path: Path) -> None:
-    assert run("scan", str(good), "-o", str(tmp_path / "g")).returncode == 0
-    done = run("scan", str(bad), "-o", str(tmp_path / "b"))
+    assert process("scan", str(good), "-o", str(tmp_path / "g")).returncode == 0
+    done = process("scan", str(bad), "-o", str(tmp_path / "b"))
     assert done.returncode == 1
     assert "SCH001" in done.stdout
     assert run("scan", str(bad), "-o", str(tmp_path / "b"), "--fail-on", "never").returncode == 0
@@ -100,11 +131,13 @@ def test_exit_codes_of_a_gate(good: Path, bad: Path, tmp_path: Path) -> None:
         (["rule", "LEN99"], "LEN99"),
     ],
 )
-def test_wrong_use_is_exit_2_with_a_next_step(good: Path, words: list[str], said: str) -> None:
-    done = run(*words, cwd=good.parent)
+def test_wrong_use_is_exit_2_with_a_next_step(
+    good: Path, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(good.parent)
+    done = run(*words)
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stderr
-    assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert good.read_text().count("\n") == 20
 
@@ -115,43 +148,45 @@ def test_an_audit_folder_is_no_dataset(good: Path) -> None:
     for name in ("run.json", "report.json", "pairs/recipe.json"):  # what every audit has, finished or not
         (folder / name).write_text("{}")
     for command in ("scan", "principles"):
-        told = CliRunner().invoke(app, [command, str(folder)])
-        assert told.exit_code == 2
+        told = run(command, str(folder))
+        assert told.returncode == 2
         assert "an audit folder, not a dataset" in told.stderr and "prefaudit report" in told.stderr
-    told = CliRunner().invoke(app, ["report", str(folder / "report.json")])
-    assert told.exit_code == 2 and f"name its folder: {folder}" in " ".join(told.stderr.split())
+    told = run("report", str(folder / "report.json"))
+    assert told.returncode == 2 and f"name its folder: {folder}" in " ".join(told.stderr.split())
 
 
 @pytest.mark.parametrize("name", ["latin.jsonl", "latin.csv"])
-def test_another_encoding_is_named(tmp_path: Path, name: str) -> None:
+def test_another_encoding_is_named(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (
         "prompt,chosen,rejected\na,café,b\n"
         if name.endswith("csv")
         else '{"prompt":"a","chosen":"café","rejected":"b"}\n'
     )
     (tmp_path / name).write_bytes(text.encode("latin-1"))
-    done = run("scan", name, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = run("scan", name)
     assert done.returncode == 2
     assert "not UTF-8" in done.stderr
     assert "iconv" in done.stderr
 
 
-def test_config_layers(good: Path, bad: Path) -> None:
+def test_config_layers(good: Path, bad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = good.parent
+    monkeypatch.chdir(home)
     (home / "prefaudit.toml").write_text('ignore = ["SCH"]\nfail-on = "warning"\n[params.LEN001]\nratio = 2.5\n')
-    assert run("scan", "bad.jsonl", "-o", "a", "--fail-on", "error", cwd=home).returncode == 0
-    assert run("scan", "bad.jsonl", "-o", "a", cwd=home, PREFAUDIT_IGNORE="LEN").returncode == 1
+    assert run("scan", "bad.jsonl", "-o", "a", "--fail-on", "error").returncode == 0
+    assert run("scan", "bad.jsonl", "-o", "a", PREFAUDIT_IGNORE="LEN").returncode == 1
     (home / "prefaudit.toml").write_text('ignroe = ["SCH"]\n')
-    done = run("scan", "bad.jsonl", "-o", "a", cwd=home)
+    done = run("scan", "bad.jsonl", "-o", "a")
     assert done.returncode == 2
     assert "did you mean 'ignore'" in done.stderr
 
 
 def test_results_on_stdout_and_no_colour_in_a_pipe(good: Path) -> None:
-    done = run("scan", str(good), "-o", str(good.parent / "a"), "--output-format", "json", FORCE_COLOR="1")
+    done = process("scan", str(good), "-o", str(good.parent / "a"), "--output-format", "json", FORCE_COLOR="1")
     assert json.loads(done.stdout)["schema"] == "prefaudit.report/1"
     assert done.stderr == ""
-    done = run("scan", str(good), "-o", str(good.parent / "a"), FORCE_COLOR="1")
+    done = process("scan", str(good), "-o", str(good.parent / "a"), FORCE_COLOR="1")
     assert "\x1b" not in done.stdout
     assert len(done.stdout.splitlines()) <= 50
     assert max(map(len, done.stdout.splitlines())) <= 80
@@ -192,7 +227,7 @@ def test_show_pages_through_the_rows_behind_a_finding(bad: Path) -> None:
 
 
 def test_debug_shows_the_traceback(good: Path) -> None:
-    assert "Traceback" in run("scan", str(good), "--map", "x", "--debug").stderr
+    assert "Traceback" in process("scan", str(good), "--map", "x", "--debug").stderr
 
 
 def test_lists() -> None:
@@ -226,11 +261,9 @@ def test_next_steps_repeat_the_columns_and_the_file_and_the_command_line_name_th
     row = '{"ask": "Why?", "good": "%s", "bad": "No idea.", "who": "a"}\n'
     Path("odd.jsonl").write_text(row % "" + "".join(row % f"Because of {n}." for n in range(5)))
     Path("prefaudit.toml").write_text('[map]\nprompt = "ask"\nchosen = "good"\n')
-    result = CliRunner().invoke(
-        app, ["scan", "odd.jsonl", "-o", "a", "--map", "rejected=bad", "--map", "annotator=who"]
-    )
-    assert result.exit_code == 1, result.output
+    told = run("scan", "odd.jsonl", "-o", "a", "--map", "rejected=bad", "--map", "annotator=who")
+    assert told.returncode == 1, told
     steps = json.loads(Path("a/report.json").read_text())["next"]
     step = next(s["command"] for s in steps if s["command"].startswith("prefaudit filter"))
     assert all(f"--map {pair}" in step for pair in ("prompt=ask", "chosen=good", "rejected=bad", "annotator=who"))
-    assert CliRunner().invoke(app, [*shlex.split(step)[1:], "--audit", "a"]).exit_code == 0
+    assert run(*shlex.split(step)[1:], "--audit", "a").returncode == 0

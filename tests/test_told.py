@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import prefaudit
+from prefaudit.cli import app
 from prefaudit.core import SourceError
 
 GERMAN = "Das kann ich gern erklären: Zuerst sollten Sie die Unterlagen sammeln und dann in Ruhe durchlesen."
@@ -102,8 +102,8 @@ def test_a_missing_benchmark_ends_before_anything_is_read(data: Path, tmp_path: 
 
 
 def test_command_line(data: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "prefaudit", "scan", str(data), "-o", str(tmp_path / "a"), "-q"]
-    bad = subprocess.run([*command, "--against", "no-such.jsonl"], capture_output=True, text=True, check=False)
-    assert bad.returncode == 2 and "no-such.jsonl" in bad.stderr
-    bad = subprocess.run([*command, "--tokenizer", "nowhere"], capture_output=True, text=True, check=False)
-    assert bad.returncode == 2 and "--max-length" in bad.stderr
+    command = ["scan", str(data), "-o", str(tmp_path / "a"), "-q"]
+    bad = CliRunner().invoke(app, [*command, "--against", "no-such.jsonl"])
+    assert bad.exit_code == 2 and "no-such.jsonl" in bad.stderr
+    bad = CliRunner().invoke(app, [*command, "--tokenizer", "nowhere"])
+    assert bad.exit_code == 2 and "--max-length" in bad.stderr

@@ -41,14 +41,14 @@ def numbered(told: pl.DataFrame, name: str) -> pl.DataFrame:
 
 def found(votes: pl.DataFrame) -> pl.DataFrame:
     """As `cycles`, of all votes on some prompts; `group` is the first row of each cycle."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     nothing = pl.DataFrame(schema={"row": pl.Int64, "cycle": CYCLE})
     sides = votes.group_by("np", "low", "high", maintain_order=True).agg(pl.col("way").sum())
     sides = sides.filter((pl.col("way") != 0) & (pl.len().over("np") >= 3))
     if sides.is_empty():
         return nothing
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     up = pl.col("way") > 0
     arcs = sides.select("np", winner=pl.when(up).then("low").otherwise("high"),
                         loser=pl.when(up).then("high").otherwise("low"), weight=pl.col("way").abs())  # fmt: skip

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import polars as pl
 import pytest
@@ -354,13 +354,22 @@ def test_a_kill_at_any_moment_leaves_the_old_output_or_the_new(tmp_path: Path) -
     path = jsonl(Path("a.jsonl"), rows(400))
     repair.filter(str(path), "b.jsonl", keep="row < 300")
     old, new = Path("b.jsonl").read_bytes(), "".join(path.read_text().splitlines(keepends=True)[:200]).encode()
-    program = "import prefaudit.repair as r; r.filter('a.jsonl', 'b.jsonl', keep='row < 200', force=True)"
-    for wait in (1.0, 1.5, 1.8, 2.1, 2.4):
-        process = subprocess.Popen([sys.executable, "-c", program])
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    program = "import sys, prefaudit.repair as r; r.filter('a.jsonl', sys.argv[1], keep='row < 200', force=True)"
+    for _ in range(2):  # the first loads what the others are forked with
+        start = time.perf_counter()
+        process = forked.start(program, "c.jsonl")
+        process.join()
+        assert process.exitcode == 0 and Path("c.jsonl").read_bytes() == new
+        whole = time.perf_counter() - start
+    killed = 0
+    for part in (0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9):
+        process = forked.start(program, "b.jsonl")
+        time.sleep(part * whole)
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
         assert Path("b.jsonl").read_bytes() in (old, new)
+    assert killed > 0
     repair.filter(str(path), "b.jsonl", keep="row < 200", force=True)
     assert Path("b.jsonl").read_bytes() == new
     assert not list(Path().glob(".*.tmp")), "leftovers of killed runs are removed"
@@ -387,7 +396,9 @@ def test_a_ledger_that_is_there_is_the_ledger_of_the_data_there() -> None:
     seen, code, step = set(), 9, 0
     while code == 9:
         repair.filter(path, "b.jsonl", keep="row < 30", audit="audit", force=True, control=True)
-        code = subprocess.run([sys.executable, "-c", KILLED, str(step)], check=False).returncode
+        process = forked.start(KILLED, str(step))
+        process.join()
+        code = process.exitcode
         gone, ledger = 40 - len(ids("b.jsonl")), Path("b.ledger.parquet")
         assert gone in (10, 20)
         if ledger.exists():
@@ -524,24 +535,26 @@ import typer
 from prefaudit.cli.repair import register
 app = typer.Typer()
 register(app)
-app(["filter", sys.argv[1], "-o", sys.argv[2], "--keep", "row < 2500", "--force"])
+app(["filter", sys.argv[1], "-o", sys.argv[2], "--keep", "row < 250", "--force"])
 """
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
-def test_a_disk_that_fills_up_is_exit_2_and_the_old_output_whole(ending: str) -> None:
+def test_a_disk_that_fills_up_is_exit_2_and_the_old_output_whole(ending: str, tmp_path: Path) -> None:
     path, out = Path(f"a.{ending}"), Path(f"b.{ending}")
+    rng = np.random.default_rng(0)
+    large = [row | {"other": rng.bytes(300).hex()} for row in rows(300)]
     if ending == "jsonl":
-        jsonl(path, rows(3000))
+        jsonl(path, large)
     else:
-        pl.DataFrame(rows(3000)).write_parquet(path)
-    repair.filter(str(path), str(out), keep="row < 2900")
+        pl.DataFrame(large).write_parquet(path)
+    repair.filter(str(path), str(out), keep="row < 290")
     old = out.read_bytes()
     assert len(old) > 60_000
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(path), str(out)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2 and "cannot write" in done.stderr and "Traceback" not in done.stderr
+    process = forked.start(LIMITED, str(path), str(out), said=tmp_path / "said")
+    process.join()
+    said = (tmp_path / "said").read_text()
+    assert process.exitcode == 2 and "cannot write" in said and "Traceback" not in said
     assert out.read_bytes() == old
     assert not list(Path().glob(".*.tmp"))
 
