@@ -8,7 +8,8 @@ split (which is the split that is reported, as in the original), a threshold tha
 momentum of .99, and an auxiliary loss for features that do not fire. prefscope is its published trainer at M = 32,
 K = 4 and prefixes 8 and 32, everything else at its defaults; it is left out where it is not installed.
 
-Splits are by group: 60 % of the pairs are fitted on, 40 % are reported. Heads are tuned inside the fitted part.
+Splits are by group: 60 % of the pairs are fitted on, 40 % are reported. Heads are tuned inside the fitted part, the
+same way for every method: length unpenalised, everything else in units of its common root mean square.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Data(NamedTuple):
     y: np.ndarray
     group: np.ndarray
     length: np.ndarray
+    anchor: np.ndarray | None = None  # differences that do not depend on the data, where the embedder has them
 
 
 def data(path: str, embedder: str) -> Data:
@@ -59,20 +61,22 @@ def data(path: str, embedder: str) -> Data:
         group = audit.features().select("group").collect()["group"].to_numpy()
         parts = [measures.store.read(measures.kind(embed), k)["embedding"] for k in range(measures.store.parts())]
         x, known = difference(pl.concat(parts))
+        state = measures.state(embed)
+        anchor = np.frombuffer(state["anchor"][0], np.float32).reshape(-1, x.shape[1]) if "anchor" in state else None
     differ = (pairs["chosen"] != pairs["rejected"]).fill_null(False).to_numpy()
     good = known & (pairs["label"] == "chosen").to_numpy() & differ
     sizes = [pairs[side].str.len_chars().fill_null(0).to_numpy() for side in ("chosen", "rejected")]
     length = stats.length_ratio(*sizes)
     # Which answer comes first is drawn, as WIMHF does: a method with biases would else be told the label.
     turn = np.random.default_rng(42).choice([-1, 1], int(good.sum())).astype(np.float32)
-    return Data(x[good] * turn[:, None], (turn > 0) * 1.0, stats.groups.dense(group[good]), length[good] * turn)
+    return Data(x[good] * turn[:, None], (turn > 0) * 1.0, stats.groups.dense(group[good]), length[good] * turn, anchor)
 
 
 # -- methods: (data, rows to fit on, seed) -> Fitted; WIMHF and prefscope stop on the other rows ---------------------
 
 
 def ours(d: Data, rows: np.ndarray, seed: int) -> Fitted:
-    lens = lenses.train(d.x[rows], lenses.shape(int(rows.sum()), *SHAPE), seed)
+    lens = lenses.train(d.x[rows], lenses.shape(int(rows.sum()), *SHAPE), seed, d.anchor)
     lens = lens.weighted(probe.gains(lens, d.x[rows], d.y[rows], d.length[rows], d.group[rows], seed))
     return Fitted(lens.encode, lens.decode, lens.decoder, lens.toward)
 
@@ -94,8 +98,7 @@ def nothing(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
 
 
 def full(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
-    size = np.sqrt((x**2).mean())
-    return Fitted(lambda v: v / size, lambda z: z * size, None)
+    return Fitted(lambda v: v, lambda z: z, None)
 
 
 def wimhf(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
@@ -186,26 +189,23 @@ def prefscope(x: np.ndarray, stop: np.ndarray, seed: int) -> Fitted:
 # -- measures ------------------------------------------------------------------------------------------------------
 
 
-def view(z: np.ndarray, base: np.ndarray, size: np.ndarray) -> np.ndarray:
-    return np.column_stack([base, z / size]).astype(np.float32)
-
-
 def split(d: Data, seed: int) -> tuple[np.ndarray, np.ndarray]:
     fold = stats.folds(d.group, 5, seed)
     return fold >= 2, fold < 2
 
 
-def scored(d: Data, made: Fitted, each: bool, seed: int) -> np.ndarray:
-    """Scores of the reported pairs by a tuned head on activations and length, positive where it is right."""
+def scored(d: Data, made: Fitted, seed: int) -> np.ndarray:
+    """Scores of the reported pairs by a tuned head on activations and length, positive where it is right.
+
+    The same for every method: activations in units of their common root mean square, length unpenalised.
+    """
     rows, held = split(d, seed)
-    base = spline(d.length)
-    z = made.encode(d.x[rows])
-    size = np.sqrt((z.astype(float) ** 2).mean(0 if each else None)) if z.shape[1] else np.ones(0)
-    size = np.where(size > 0, size, 1)
+    base, z = spline(d.length), made.encode(d.x)
+    size = np.sqrt((z[rows].astype(float) ** 2).mean()) if z.shape[1] else 1.0
+    both = np.column_stack([base, z / size]).astype(np.float32)
     inner = stats.folds(stats.groups.dense(d.group[rows]), 2, seed + 1)
-    beta = probe.tuned(view(z, base[rows], size), d.y[rows], inner)
-    score = np.asarray(view(made.encode(d.x[held]), base[held], size) @ beta)
-    return score * np.where(d.y[held] > 0.5, 1, -1)
+    beta = probe.tuned(both[rows], d.y[rows], inner, base.shape[1])
+    return np.asarray(both[held] @ beta) * np.where(d.y[held] > 0.5, 1, -1)
 
 
 def bootstrap(pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]], draws: int = 1000) -> list[float]:
@@ -222,11 +222,20 @@ def bootstrap(pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]], draws: int
     return [float(q) for q in np.quantile(found, [0.025, 0.5, 0.975])]
 
 
-def alike(one: Fitted, other: Fitted, x: np.ndarray) -> dict[str, float]:
+def alike(one: Fitted, other: Fitted, d: Data, half: np.ndarray) -> dict[str, float]:
+    """Mean |cosine| of matched directions and |correlation| of matched activations of all pairs.
+
+    `present`, of prefaudit: the correlation of what is present, of which its effects, names and examples are.
+    """
     assert one.decoder is not None and other.decoder is not None
-    z = [f.encode(x).T for f in (one, other)]
-    return {"cosine": float(lenses.matched(one.decoder, other.decoder)[1].mean()),
+    z = [f.encode(d.x).T for f in (one, other)]
+    told = {"cosine": float(lenses.matched(one.decoder, other.decoder)[1].mean()),
             "correlation": float(lenses.matched(*z)[1].mean())}  # fmt: skip
+    if one.toward is not None and other.toward is not None:
+        there = [lenses.present(f.toward(d.x), lenses.least(f.toward(d.x[rows]), SHAPE[1])).T
+                 for f, rows in ((one, half), (other, ~half))]  # fmt: skip
+        told["present"] = float(lenses.matched(*there)[1].mean())
+    return told
 
 
 def again(d: Data, made: Fitted, half: np.ndarray, seed: int) -> tuple[int, int]:
@@ -254,7 +263,7 @@ def permuted(d: Data, runs: int) -> float:
 
     Gains, and with them which features are active, are of the permuted labels; what is present knows neither.
     """
-    lens = lenses.train(d.x, lenses.shape(len(d.x), *SHAPE), 0)
+    lens = lenses.train(d.x, lenses.shape(len(d.x), *SHAPE), 0, d.anchor)
     rng, hits = np.random.default_rng(0), 0
     for _ in range(runs):
         coin = rng.integers(0, 2, int(d.group.max()) + 1)
@@ -307,13 +316,13 @@ def main() -> None:
             before = cpu()
             made = fit(d, rows, seed)
             used = cpu() - before
-            score[name].append(scored(d, made, name != "full", seed))
+            score[name].append(scored(d, made, seed))
             z = made.encode(d.x[held])
             row = {"auc": places(score[name][-1])[0], "cpu": used, "active": float((z != 0).sum(1).mean()),
                    "explained": lenses.explained(d.x[held], made.rebuild(z))}  # fmt: skip
             if made.decoder is not None:
                 one, other = fit(d, half, seed), fit(d, ~half, seed + 1000)
-                row |= alike(one, other, d.x)
+                row |= alike(one, other, d, half)
                 sure, same = again(d, one, half, seed)
                 row |= {"significant": sure, "replicated": same}
             told[name].append(row)

@@ -199,12 +199,13 @@ def _heads(measures: Measures, found: Mapping[str, Extractor], columns: Columns,
     base = spline(np.nan_to_num(length[keep]))
     texts = [squash(c[keep] - r[keep]) for c, r in (columns.features[name] for name in columns.features)]
     views = {
-        "length": base,
-        "text": np.column_stack([base, *texts]),
-        "lens": np.column_stack([base, probe.scaled(z)]),
-        "full": np.column_stack([base, probe.scaled(x, each=False)]),
+        "length": np.zeros((len(base), 0), np.float32),
+        "text": np.column_stack(texts),
+        "lens": probe.scaled(z),
+        "full": probe.scaled(x),
     }
-    return {"n": int(keep.sum()), "groups": groups, **probe.held_out(views, columns.y[keep], columns.group[keep], seed)}
+    told = probe.held_out(views, base, columns.y[keep], columns.group[keep], seed)
+    return {"n": int(keep.sum()), "groups": groups, **told}
 
 
 def _matrices(measures: Measures, found: Mapping[str, Extractor],

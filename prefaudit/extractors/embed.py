@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prefaudit import models
 from prefaudit.core import Apply, Parts, UsageError
+from prefaudit.lens.anchor import anchored
 from prefaudit.lens.saved import kept
 from prefaudit.models.base import both, packed
 
@@ -42,7 +43,7 @@ class Embed:
     lens_features: int = 0
 
     name: ClassVar[str] = "embed"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     learns: ClassVar[bool] = True
     hidden: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", *HASHES)
@@ -67,7 +68,8 @@ class Embed:
         return replace(self, embedder=saved.embedder, embedder_revision=same, lens_features=0)
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
-        """One row: what the embedder is; for `lexical` the fit itself, on a seeded sample of pairs.
+        """One row: what the embedder is; for `lexical` the fit itself, on a seeded sample of pairs; for a model the
+        anchor of a lens, `anchored` differences that do not depend on the data.
 
         Of a pretrained autoencoder: the features that differ most between the answers of a seeded sample of pairs.
         """
@@ -94,7 +96,12 @@ class Embed:
                 views = models.Views.fit(model, words, first, second, said(prompts))
                 made, scale = views, views.scale
             return _described(made).with_columns(held=pl.lit(held), fitted=pl.lit(len(chosen)), scale=pl.lit(scale))
-        return _described(models.embedder(self.embedder)).with_columns(held=pl.lit(b""), fitted=pl.lit(0))
+        plain = models.embedder(self.embedder)
+        state = _described(plain).with_columns(held=pl.lit(b""), fitted=pl.lit(0))
+        if self.lens:
+            return state
+        fixed = anchored(plain)
+        return state.with_columns(anchor=pl.lit(fixed.tobytes()), anchored=pl.lit(len(fixed)))
 
     @property
     def pretrained(self) -> bool:

@@ -52,10 +52,11 @@ class Lens:
     lens: str = ""
 
     name: ClassVar[str] = "lens"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("embed", "groups", "text", "style", "refusal")
+    knows: ClassVar[tuple[str, ...]] = ("embed",)
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
@@ -73,8 +74,13 @@ class Lens:
         want = lenses.shape(pairs, self.lens_features or None, self.lens_active or None)
         return replace(self, lens_features=want.features, lens_active=want.active)
 
-    def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
+    def fit(self, parts: Parts, seed: int, *known: pl.DataFrame) -> pl.DataFrame:
         """One row: the lens, and what is known of it and of each feature, as JSON.
+
+        Args:
+            parts: of the audit.
+            seed: of samples and fits.
+            known: what the embedder learned: its anchor, where it has one.
 
         Raises:
             ValueError: too few pairs differ.
@@ -89,8 +95,9 @@ class Lens:
         else:
             want = lenses.shape(len(x), self.lens_features, self.lens_active)
             prefixes = list(want.prefixes)
-            lens = lenses.train(x[~held], want, seed)
-            again = lenses.stability(lens, x[~held], group[~held], want, seed)
+            anchor = _anchor(known[0]) if known else None
+            lens = lenses.train(x[~held], want, seed, anchor)
+            again = lenses.stability(lens, x[~held], group[~held], want, seed, anchor)
             y, length = _choices(parts, pairs)
             gain = lenses.gains(lens, x[~held], y[~held], length[~held], group[~held], seed)
             lens = lens.weighted(gain)
@@ -160,6 +167,13 @@ def _toward(lens: lenses.Sae, x: NDArray[np.float32], each: list[dict[str, Any]]
     """(n, M) cosines with the features; those of a pretrained autoencoder with each in units of its own size."""
     own = each[0].get("pretrained", False)
     return lens.toward(lens.values(x)[:, : x.shape[1]] if own else x)
+
+
+def _anchor(state: pl.DataFrame) -> NDArray[np.float32] | None:
+    """The (k, d) differences that do not depend on the data, of an embedder that has them."""
+    if "anchor" not in state.columns:
+        return None
+    return np.frombuffer(state["anchor"][0], np.float32).reshape(int(state["anchored"][0]), -1)
 
 
 def stored(state: pl.DataFrame) -> lenses.Sae:

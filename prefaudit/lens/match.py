@@ -27,7 +27,8 @@ def matched(one: Floats, other: Floats) -> tuple[NDArray[np.int64], NDArray[np.f
     return partner.astype(np.int64), near[np.arange(len(a)), partner]
 
 
-def stability(lens: Sae, x: Floats, group: NDArray[np.int64], want: Shape, seed: int) -> NDArray[np.float64]:
+def stability(lens: Sae, x: Floats, group: NDArray[np.int64], want: Shape, seed: int,
+              anchor: Floats | None = None) -> NDArray[np.float64]:  # fmt: skip
     """(M,) how alike the two features are that two halves of the groups have in a feature's place.
 
     Each half gets a lens of its own, and both are matched with the whole's one to one: where the two partners of a
@@ -39,10 +40,11 @@ def stability(lens: Sae, x: Floats, group: NDArray[np.int64], want: Shape, seed:
         group: (n,) ids.
         want: the shape of all three.
         seed: of halves and fits.
+        anchor: of all three, see `train`.
     """
     half = folds(group, 2, seed) == 0
     if not x[half].any() or not x[~half].any():
         return np.zeros(lens.features)
-    ones, others = (train(x[rows], want, seed).decoder for rows in (half, ~half))
+    ones, others = (train(x[rows], want, seed, anchor).decoder for rows in (half, ~half))
     a, b = ones[matched(lens.decoder, ones)[0]], others[matched(lens.decoder, others)[0]]
     return np.asarray(np.abs((a * b).sum(1)), np.float64)

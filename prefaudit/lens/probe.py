@@ -14,18 +14,19 @@ from prefaudit.stats.baselines import auc, newton, spline
 from prefaudit.stats.groups import dense
 
 FOLDS = 5
-PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
-SHARE = 0.8  # of a gain that goes by what a feature says of the choice; the rest is the same for all
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0)
+FREE = 1e-3  # of length, which is controlled for and not shrunk
 NOISE = 5.5  # spreads of a feature where it is not there, from which on it is
 
 
 def held_out(
-    views: Mapping[str, Floats], y: NDArray[np.float64], group: NDArray[np.int64], seed: int
+    views: Mapping[str, Floats], base: Floats, y: NDArray[np.float64], group: NDArray[np.int64], seed: int
 ) -> dict[str, dict[str, Any]]:
-    """AUC of an antisymmetric, tuned L2 logit on each view, on groups not seen in fitting.
+    """AUC of an antisymmetric, tuned L2 logit on each view with length, on groups not seen in fitting.
 
     Args:
-        views: name to (n, d) differences, odd in the order of the answers, columns on one scale.
+        views: name to (n, d) differences, odd in the order of the answers, columns on one scale; d may be 0.
+        base: (n, b) spline of the length ratio, which every head has, unpenalised.
         y: (n,) 1 where chosen is preferred, 0 where not; no ties.
         group: (n,) ids.
         seed: of the folds.
@@ -37,11 +38,12 @@ def held_out(
     fold, inner = folds(group, FOLDS, seed), folds(group, 2, seed + 1)
     toward = np.where(y > 0.5, 1.0, -1.0)
     out = {}
-    for name, x in views.items():
+    for name, view in views.items():
+        x = np.column_stack([base, view]).astype(np.float32)
         score = np.empty(len(y))
         for k in range(FOLDS):
             rows = fold != k
-            score[~rows] = x[~rows] @ tuned(x[rows], y[rows], inner[rows])
+            score[~rows] = x[~rows] @ tuned(x[rows], y[rows], inner[rows], base.shape[1])
         area, low, high = auc(score * toward, group)
         out[name] = {"auc": area, "interval": [low, high]}
     return out
@@ -51,10 +53,11 @@ def gains(lens: Sae, x: Floats, y: NDArray[np.float64], length: NDArray[np.float
           seed: int) -> Floats:  # fmt: skip
     """(M,) how much rather each feature is active for what it says of the choice, 1 on average.
 
-    A tuned logit on all M values before the largest are kept, with length: the size of a coefficient. With all of a
-    gain by it, the K active features are those that move the log-odds of the pair most. These M numbers are all that a
-    lens has of the labels; exchanging all labels leaves them as they are, so no feature is pushed one way, and what is
-    `present` does not depend on them.
+    A tuned logit on all M values before the largest are kept, with length: the size of a coefficient, in units of the
+    mean size, added in quadrature to 1. By it alone, the K active features would be those that move the log-odds of the
+    pair most, but what another half of the data says of small coefficients is other; the 1 holds these together. These
+    M numbers are all that a lens has of the labels; exchanging all labels leaves them as they are, so no feature is
+    pushed one way, and what is `present` does not depend on them.
 
     Args:
         lens: of the directions.
@@ -68,13 +71,13 @@ def gains(lens: Sae, x: Floats, y: NDArray[np.float64], length: NDArray[np.float
     if not sure.any():
         return np.ones(lens.features, np.float32)
     base = spline(np.nan_to_num(length[sure]))
-    values = np.asarray(x[sure] @ lens.encoder, np.float32)
-    each = np.sqrt((values.astype(np.float64) ** 2).mean(0))
+    values = scaled(np.asarray(x[sure] @ lens.encoder, np.float32))
     inner = folds(dense(group[sure]), 2, seed)
-    beta = np.abs(tuned(np.column_stack([base, scaled(values)]), y[sure], inner))[base.shape[1] :]
-    told = np.where(each > 0, beta / np.where(each > 0, each, 1), 0)
+    beta = tuned(np.column_stack([base, values]).astype(np.float32), y[sure], inner, base.shape[1])
+    told = np.abs(beta[base.shape[1] :])
     size = told.mean()
-    return np.asarray(1 - SHARE + SHARE * told / size if size > 0 else np.ones(len(told)), np.float32)
+    gain = np.sqrt(1 + (told / size) ** 2) if size > 0 else np.ones(len(told))
+    return np.asarray(gain / gain.mean(), np.float32)
 
 
 def least(toward: Floats, active: int) -> Floats:
@@ -104,19 +107,28 @@ def present(toward: Floats, floor: Floats) -> Floats:
     return np.where((np.abs(toward) >= floor) & (toward != 0), toward, np.float32(0))
 
 
-def tuned(x: Floats, y: NDArray[np.float64], inner: NDArray[np.int8]) -> NDArray[np.float64]:
-    """Coefficients at the penalty that predicts each half of the groups best from the other."""
+def tuned(x: Floats, y: NDArray[np.float64], inner: NDArray[np.int8], free: int = 0) -> NDArray[np.float64]:
+    """Coefficients at the penalty that predicts each half of the groups best from the other.
+
+    Args:
+        x: (n, d).
+        y: (n,) 0 or 1.
+        inner: (n,) which half a pair's group is in.
+        free: the first so many columns are not shrunk.
+    """
+    penalties = np.repeat(np.array(PENALTIES)[:, None], x.shape[1], axis=1)
+    penalties[:, :free] = FREE
     loss = np.zeros(len(PENALTIES))
     for side in (0, 1):
         rows, held = inner != side, inner == side
         beta = np.zeros(x.shape[1])
         for k in range(len(PENALTIES) - 1, -1, -1):  # from the stiffest, each starting where the last one ended
-            beta = newton(x[rows], y[rows], PENALTIES[k], beta)
+            beta = newton(x[rows], y[rows], penalties[k], beta)
             loss[k] += np.logaddexp(0, -np.where(y[held] > 0.5, 1, -1) * (x[held] @ beta)).sum()
-    return newton(x, y, PENALTIES[int(loss.argmin())])
+    return newton(x, y, penalties[int(loss.argmin())])
 
 
-def scaled(x: Floats, each: bool = True) -> Floats:
-    """x in units of the root mean square of each column, or of all of them together."""
-    size = np.sqrt((x.astype(np.float64) ** 2).mean(0 if each else None))
-    return np.asarray(x / np.where(size > 0, size, 1), np.float32)
+def scaled(x: Floats) -> Floats:
+    """x in units of the root mean square over all columns: what differs much may weigh much."""
+    size = float(np.sqrt((x.astype(np.float64) ** 2).mean())) if x.size else 0.0
+    return np.asarray(x / np.float32(size) if size > 0 else x, np.float32)

@@ -1,8 +1,9 @@
 """Fitting a lens: a signed Matryoshka top-k autoencoder, in the directions in which the pairs differ most.
 
 Bussmann et al. 2025 (arXiv 2503.17547) for the nested prefixes, Gao et al. 2024 (arXiv 2406.04093) for top-k, Kaiser
-1958 for the start. Trained within the leading principal directions and started from their varimax rotation, which two
-halves of the data share more of than a random start or the components themselves (docs/benchmarks-lens.md).
+1958 for the start. Trained within the leading principal directions. Halves of a dataset share these, but no rotation of
+them that each half finds alone: so they are turned towards directions that do not depend on the data, those of the
+anchor, where there is one, and else to their varimax rotation (docs/benchmarks-lens.md).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from prefaudit.lens.sae import Floats, Sae, keep
 Doubles = NDArray[np.float64]
 BATCH, RATE = 256, 1e-3
 STEPS, MOST_STEPS, PER_STEP = 300, 1000, 6  # few pairs are soon learned by heart: a step for every so many pairs
+NEAR_STEPS, PER_NEAR_STEP = 100, 20  # of a start by the anchor, which more steps would lose again
+PRIOR = 500.0  # pairs that the anchor counts for among the data
 WARM, COOL = 100, 0.2  # steps in which the rate rises; the last share of the steps in which it falls to 0
 TURNS = 1000  # of the rotation at most
 
@@ -42,7 +45,7 @@ def shape(pairs: int, features: int | None = None, active: int | None = None) ->
     return Shape(wanted, min(active, wanted), tuple(p for p in (max(wanted // 4, 1), wanted)))
 
 
-def train(x: Floats, want: Shape, seed: int = 0) -> Sae:
+def train(x: Floats, want: Shape, seed: int = 0, anchor: Floats | None = None) -> Sae:
     """A lens of these differences.
 
     Adam on the mean over prefixes of the squared error, decoder rows of unit length. x and -x give the same lens up to
@@ -52,26 +55,41 @@ def train(x: Floats, want: Shape, seed: int = 0) -> Sae:
         x: (n, d) chosen minus rejected.
         want: see Shape.
         seed: of batches, and of features beyond the principal directions.
+        anchor: (k, d) differences of pairs that are the same for every dataset, see `anchor.anchored`.
 
     Raises:
         ValueError: fewer than two different differences.
     """
     if len(x) < 2 or not x.any():
         raise ValueError("too few pairs differ for a lens")
-    turn, squares = principal(x, 64 if len(x) >= 3000 else max(want.features, 16))
+    turn, squares = principal(x, 64 if len(x) >= 3000 else max(want.features, 16), anchor)
     inside = np.asarray(x @ turn.T, np.float32)
     scale = np.float32(np.sqrt((inside**2).sum(1).mean()))
-    decoder = _start(turn, squares, want.features, seed)
-    encoder, decoder = _adam(inside / scale, decoder, want, seed)
+    if anchor is None:
+        decoder, steps = _start(turn, squares, want.features, seed), max(STEPS, len(x) // PER_STEP)
+    else:
+        decoder, steps = _near(turn, anchor, want.features, seed), max(NEAR_STEPS, len(x) // PER_NEAR_STEP)
+    encoder, decoder = _adam(inside / scale, decoder, want, min(steps, MOST_STEPS), seed)
     whole = decoder @ turn
     sign = np.sign(whole[np.arange(len(whole)), np.abs(whole).argmax(1)])[:, None]  # a sign is arbitrary
     return Sae(np.asarray(turn.T @ encoder * sign.T, np.float32), np.asarray(whole * sign, np.float32), want.active)
 
 
-def principal(x: Floats, most: int) -> tuple[Floats, Doubles]:
-    """The leading principal directions (r, d) of x and -x, r <= most, and the mean square along each."""
+def principal(x: Floats, most: int, anchor: Floats | None = None) -> tuple[Floats, Doubles]:
+    """The leading principal directions (r, d) of x and -x, r <= most, and the mean square along each.
+
+    Args:
+        x: (n, d).
+        most: directions.
+        anchor: (k, d) differences whose second moments, brought to the size of those of x, count for `PRIOR` pairs.
+    """
     wide = x.astype(np.float64)
-    squares, vectors = np.linalg.eigh(wide.T @ wide)
+    moments = wide.T @ wide
+    if anchor is not None:
+        fixed = anchor.astype(np.float64)
+        prior = fixed.T @ fixed
+        moments += PRIOR / len(x) * np.trace(moments) / max(np.trace(prior), 1e-12) * prior
+    squares, vectors = np.linalg.eigh(moments)
     order = np.argsort(-squares)[:most]
     order = order[squares[order] > squares.max() * 1e-9]
     return vectors[:, order].T.astype(np.float32), squares[order] / len(x)
@@ -83,14 +101,29 @@ def explained(x: Floats, rebuilt: Floats) -> float:
 
 
 def _start(turn: Floats, squares: Doubles, features: int, seed: int) -> Floats:
-    """Unit rows (features, r) in principal coordinates: the varimax rotation, the strongest first.
+    """Unit rows (features, r) in principal coordinates: the varimax rotation, the strongest first."""
+    many = min(features, len(turn))
+    return _filled(_varimax(turn[:many], squares[:many]), features, len(turn), seed)
+
+
+def _near(turn: Floats, anchor: Floats, features: int, seed: int) -> Floats:
+    """Unit rows (features, r) in principal coordinates: the leading directions, turned as near as can be to the
+    varimax rotation of the anchor's own (the orthogonal Procrustes problem, Schoenemann 1966), in that one's order."""
+    own, squares = principal(anchor, features)
+    many = min(len(own), len(turn))
+    fixed = _varimax(own[:many], squares[:many]) @ own[:many]
+    left, _, right = np.linalg.svd(fixed @ turn[:many].T)
+    return _filled(left @ right, features, len(turn), seed)
+
+
+def _varimax(turn: Floats, squares: Doubles) -> Doubles:
+    """The rotation (r, r), rows in principal coordinates, the strongest first.
 
     Rotated so that the loadings of the embedder's dimensions on the directions, which have the length of the root mean
-    square along them, are few and large (Kaiser 1958, by singular vectors). More features than directions are drawn.
+    square along them, are few and large (Kaiser 1958, by singular vectors).
     """
-    many = min(features, len(turn))
-    loads = turn[:many].T.astype(np.float64) * np.sqrt(squares[:many])
-    rotation = np.eye(many)
+    loads = turn.T.astype(np.float64) * np.sqrt(squares)
+    rotation = np.eye(len(turn))
     for _ in range(TURNS):
         now = loads @ rotation
         left, _, right = np.linalg.svd(loads.T @ (now**3 - now * (now**2).mean(0)))
@@ -99,20 +132,24 @@ def _start(turn: Floats, squares: Doubles, features: int, seed: int) -> Floats:
         rotation = new
         if done:
             break
-    rows = np.random.default_rng(seed).standard_normal((features, len(turn)))
-    order = np.argsort(-(squares[:many, None] * rotation**2).sum(0), kind="stable")
-    rows[:many] = 0
-    rows[:many, :many] = rotation.T[order]
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+    return np.asarray(rotation.T[np.argsort(-(squares[:, None] * rotation**2).sum(0), kind="stable")])
 
 
-def _adam(x: Floats, decoder: Floats, want: Shape, seed: int) -> tuple[Floats, Floats]:
+def _filled(rows: Doubles, features: int, width: int, seed: int) -> Floats:
+    """These rows in `width` coordinates; of more features than rows the others are drawn."""
+    out = np.random.default_rng(seed).standard_normal((features, width))
+    out[: len(rows)] = 0
+    out[: len(rows), : rows.shape[1]] = rows
+    return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), np.float32)
+
+
+def _adam(x: Floats, decoder: Floats, want: Shape, steps: int, seed: int) -> tuple[Floats, Floats]:
     """Encoder (r, M) and decoder (M, r)."""
     rng = np.random.default_rng(seed)
     weights = [decoder.copy(), decoder.T.copy()]
     first, second = [np.zeros_like(w) for w in weights], [np.zeros_like(w) for w in weights]
     order, at = rng.permutation(len(x)), 0
-    batch, steps = min(BATCH, len(x)), min(max(STEPS, len(x) // PER_STEP), MOST_STEPS)
+    batch = min(BATCH, len(x))
     for step in range(1, steps + 1):
         if at + batch > len(x):
             order, at = rng.permutation(len(x)), 0

@@ -23,7 +23,7 @@ TOKEN = rf"[{SINGLE}]|[\p{{L}}\p{{M}}\p{{N}}--[{SINGLE}]]+(?:['’][\p{{L}}--[{S
 HEAD = 20_000  # characters of a text that are read
 CHUNK = 4_000_000  # characters that are cut into tokens at once: bounds the memory
 WORDS, PAIRS = 10_000, 10_000  # terms at most
-SEEN = 3  # texts of the sample in which a term has to stand
+SEEN, SPARE = 10, 100  # texts of the sample in which a term has to stand; one in SPARE where that is fewer
 OVERSAMPLE, ROUNDS = 16, 3  # of the randomised SVD
 
 
@@ -125,7 +125,7 @@ class Lexical:
             ValueError: no token stands in enough of the texts.
         """
         texts = pl.concat([chosen, rejected])
-        seen = min(SEEN, max(1, len(texts) // 20))
+        seen = min(SEEN, max(1, len(texts) // SPARE))
         words, pairs, df = _vocabulary(texts, seen)
         if not len(words):
             raise ValueError("no word stands in enough of the texts")

@@ -145,8 +145,11 @@ def squash(difference: NDArray[np.floating]) -> Matrix:
 
 
 @np.errstate(invalid="ignore")  # OpenBLAS reads past the end of odd shapes and flags what it does not use
-def newton(x: Matrix, y: Floats, penalty: float, start: Floats | None = None) -> Floats:
-    """The L2 logit without intercept. The curvature is the costly part, so it is taken again only every eighth step."""
+def newton(x: Matrix, y: Floats, penalty: float | Floats, start: Floats | None = None) -> Floats:
+    """The L2 logit without intercept, the penalty one for all columns or one each.
+
+    The curvature is the costly part, so it is taken again only every eighth step.
+    """
     beta = np.zeros(x.shape[1]) if start is None else start.copy()
     hessian = np.eye(x.shape[1])
     for k in range(80):

@@ -51,6 +51,28 @@ def test_finds_the_directions_the_data_are_made_of(lens: Sae) -> None:
     assert explained(x, lens.decode(lens.encode(x))) > explained(x, x @ turn.T @ turn) + 0.2
 
 
+def test_halves_of_few_pairs_agree_on_more_where_both_are_turned_towards_an_anchor() -> None:
+    x, anchor, want = sparse(400, 6)[0], sparse(300, 8)[0], Shape(12, 3, (3, 12))
+    x = x + np.random.default_rng(1).standard_normal(x.shape).astype(np.float32) * np.float32(0.6)
+    fitted = [[train(half, want, 0, a).decoder for half in (x[:200], x[200:])] for a in (None, anchor)]
+    alone, turned = (matched(*both)[1].mean() for both in fitted)
+    assert turned > alone + 0.1, f"{turned:.3f} with, {alone:.3f} without"
+    again = train(x[:200], want, 0, anchor).decoder
+    np.testing.assert_array_equal(again, fitted[1][0])
+
+
+def test_an_anchor_counts_for_less_the_more_pairs_there_are() -> None:
+    rng = np.random.default_rng(2)
+    x = (rng.standard_normal((20_000, 6)) * [3, 2.5, 2, 0.5, 0.2, 0.1]).astype(np.float32)
+    anchor = (rng.standard_normal((50, 6)) * [0.1, 0.1, 0.1, 1, 2, 3]).astype(np.float32)
+    own = np.eye(6, dtype=np.float32)[:3]
+    shares = [float(((principal(x[:n], 3, anchor)[0] @ own.T) ** 2).sum()) for n in (100, 20_000)]
+    assert shares[0] < 1.5 and shares[1] > 2.9
+    _, squares = principal(x, 3)
+    np.testing.assert_allclose(squares, [9, 6.25, 4], rtol=0.1)
+    assert train(x[:200], Shape(9, 2, (2, 9)), 0, anchor).features == 9, "more features than directions"
+
+
 def test_labels_are_not_seen(lens: Sae) -> None:
     x = sparse(6000, 0)[0]
     turned = x * np.random.default_rng(4).choice([-1, 1], len(x)).astype(np.float32)[:, None]
