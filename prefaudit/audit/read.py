@@ -28,7 +28,7 @@ PART_SHARE = 32
 Measure = Callable[[int, pl.DataFrame], None]
 
 
-PARTS = 2  # how parts are written: raised when that changes, so that a folder from before is read anew
+PARTS = 3  # how parts are written: raised when that changes, so that a folder from before is read anew
 
 
 @dataclass(frozen=True)
