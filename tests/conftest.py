@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from browser import NO_BROWSER
+
+if TYPE_CHECKING:
+    import prefaudit
 
 # Threads that wait for each other in tiny models burn more than they compute: six times as much on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,6 +27,15 @@ def data() -> Path:
     path = Path(folder)
     assert path.is_dir(), f"PREFAUDIT_TEST_DATA names no folder: {path}"
     return path
+
+
+@pytest.fixture(scope="session")
+def demo_audit(tmp_path_factory: pytest.TempPathFactory) -> prefaudit.Audit:
+    """An audit of the example dataset, to be read; what a test would change it copies first."""
+    import prefaudit
+    from prefaudit.demo import demo_path
+
+    return prefaudit.scan(str(demo_path()), tmp_path_factory.mktemp("demo") / "audit")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -23,8 +23,8 @@ from prefaudit.store import Store
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> prefaudit.Audit:
-    return prefaudit.scan(str(demo_path()), tmp_path_factory.mktemp("demo") / "audit")
+def demo(demo_audit: prefaudit.Audit) -> prefaudit.Audit:
+    return demo_audit
 
 
 def report_bytes(folder: Path) -> bytes:
@@ -66,25 +66,25 @@ def test_findings_and_report_tell_the_same(demo: prefaudit.Audit) -> None:
             assert rule["interval"][0] <= rule["rate"] <= rule["interval"][1]
 
 
-@pytest.mark.parametrize("part_rows", [50, 61, 10_000])
+@pytest.mark.parametrize("part_rows", [61, 10_000])
 def test_report_does_not_depend_on_the_parts(demo: prefaudit.Audit, tmp_path: Path, part_rows: int) -> None:
     other = prefaudit.scan(str(demo_path()), tmp_path / "audit", part_rows=part_rows)
     assert report_bytes(other.folder) == report_bytes(demo.folder)
     assert (other.folder / "findings.parquet").read_bytes() == (demo.folder / "findings.parquet").read_bytes()
 
 
-def test_second_scan_answers_from_the_folder(tmp_path: Path) -> None:
-    first = prefaudit.scan(str(demo_path()), tmp_path / "audit")
+def test_second_scan_answers_from_the_folder(demo: prefaudit.Audit, tmp_path: Path) -> None:
+    first = prefaudit.Audit(shutil.copytree(demo.folder, tmp_path / "audit"))
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "audit").rglob("*.parquet")}
-    start = time.perf_counter()
+    start = time.process_time()
     second = prefaudit.scan(str(demo_path()), tmp_path / "audit")
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert second.report == first.report
     assert stamps == {p: p.stat().st_mtime_ns for p in (tmp_path / "audit").rglob("*.parquet")}
 
 
-def test_other_rules_measure_nothing_again(tmp_path: Path) -> None:
-    prefaudit.scan(str(demo_path()), tmp_path / "audit")
+def test_other_rules_measure_nothing_again(demo: prefaudit.Audit, tmp_path: Path) -> None:
+    shutil.copytree(demo.folder, tmp_path / "audit")
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "audit/features").rglob("*.parquet")}
     audit = prefaudit.scan(str(demo_path()), tmp_path / "audit", select=["SCH"], fail_on="never")
     assert {r["code"][:3] for r in audit.report["rules"]} == {"SCH"}
@@ -93,13 +93,14 @@ def test_other_rules_measure_nothing_again(tmp_path: Path) -> None:
 
 
 def test_missing_part_alone_is_measured_again(tmp_path: Path) -> None:
-    first = prefaudit.scan(str(demo_path()), tmp_path / "audit", part_rows=100)
+    options = {"part_rows": 100, "with_": ["text", "duplicates"]}
+    first = prefaudit.scan(str(demo_path()), tmp_path / "audit", **options)
     whole = report_bytes(first.folder)
     victim = next((tmp_path / "audit/features").glob("text-*/part-00001.parquet"))
     others = {p: p.stat().st_mtime_ns for p in (tmp_path / "audit/features").rglob("part-*.parquet") if p != victim}
     victim.unlink()
     (tmp_path / "audit/report.html").unlink()
-    again = prefaudit.scan(str(demo_path()), tmp_path / "audit", part_rows=100)
+    again = prefaudit.scan(str(demo_path()), tmp_path / "audit", **options)
     assert victim.exists()
     assert report_bytes(again.folder) == whole
     assert others == {p: p.stat().st_mtime_ns for p in others}

@@ -41,8 +41,8 @@ def expected() -> dict[str, set[int]]:
 
 
 @pytest.fixture(scope="module")
-def audit(tmp_path_factory: pytest.TempPathFactory) -> prefaudit.Audit:
-    return prefaudit.scan(str(demo_path()), out=tmp_path_factory.mktemp("demo") / "audit", fail_on="never")
+def audit(demo_audit: prefaudit.Audit) -> prefaudit.Audit:
+    return demo_audit
 
 
 @pytest.fixture(scope="module")
