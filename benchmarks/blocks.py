@@ -136,8 +136,9 @@ def main() -> None:
     print("| tool | step | CPU s | peak MB |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "HF_DATASETS_CACHE": folder}
-        scan = [sys.executable, "-m", "prefaudit", "scan", str(path), "-o", f"{folder}/audit", "--quiet"]
-        ours = row("prefaudit", "default scan", [*scan, "--workers", "1"])
+        scan = [sys.executable, "-m", "prefaudit", "scan", str(path), "--quiet", "--workers", "1", "-o"]
+        ours = row("prefaudit", "default scan", [*scan, f"{folder}/audit"])
+        row("prefaudit", "statistics and duplicates alone", [*scan, f"{folder}/alike", "--with", "text,duplicates"])
         others = {"datatrove": (troves, args.datatrove), "data-juicer": (juicer, args.juicer)}
         ratios = {tool: run(python, path, folder) / ours for tool, (run, python) in others.items() if python}
     for tool, ratio in ratios.items():
