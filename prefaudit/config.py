@@ -79,6 +79,7 @@ KINDS: dict[str, type] = {
 }  # fmt: skip
 
 
+LEAST = 20_000_000  # bytes of --memory: DuckDB cannot work with much less than half of it
 MEMORY = re.compile(r"(\d+(?:\.\d+)?) *(?:([KMGT])(i?))?B", re.IGNORECASE)
 
 
@@ -251,6 +252,8 @@ def checked(values: Mapping[str, Any]) -> Options:
         raise UsageError(f"--runner cannot be {options.runner!r}", "choose local, ray or ray:ADDRESS")
     if not MEMORY.fullmatch(options.memory):
         raise UsageError(f"--memory cannot be {options.memory!r}", "a number and a unit, as 500MB or 4GB")
+    if size(options.memory) < LEAST:
+        raise UsageError(f"--memory {options.memory} is too little to work with", "a scan takes some 600MB; say 500MB")
     try:
         _tables(options)
     except gates.GateError as error:

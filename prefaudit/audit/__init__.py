@@ -26,6 +26,9 @@ from prefaudit.store import Store
 
 __all__ = ["Audit", "extractor_table", "run", "scan"]
 
+FINISHED = ("pairs/complete.json", "report.json", "report.html", "findings.parquet", "skipped.parquet",
+            "effects.parquet")  # fmt: skip
+
 
 class Audit:
     """An audit folder, opened.
@@ -143,6 +146,15 @@ def _wrong(store: Store) -> str:
     return f"is damaged: it lacks {', '.join(lacking)}" if lacking else ""
 
 
+def _whole(store: Store) -> bool:
+    """Whether a finished audit has all its files still; of Parquet, whether the end of each is there."""
+    if _wrong(store) or not all(map(store.has, FINISHED)):
+        return False
+    made = Audit(store.name).measures()
+    kinds = ("pairs", "skipped", *map(made.kind, made.extractors))
+    return not any(store.missing(kind, store.parts()) or store.cut(f"{kind}/fit.parquet") for kind in kinds)
+
+
 def scan(data: Any, out: str | Path | None = None, *, force: bool = False, reviewed: str | Path | None = None,
          **options: Any) -> Audit:  # fmt: skip
     """Audit preference pairs.
@@ -200,7 +212,7 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
         key = fingerprint(plain, *beside) if reviewed or baseline else plain
         have = store.run().get("plain" if as_reviewed else "key")
         begun = {"fingerprint": opened.source.fingerprint, "sources": spare.recorded(opened.source, store)}
-        if have == (plain if as_reviewed else key) and store.has("report.html") and not _wrong(store):
+        if have == (plain if as_reviewed else key) and _whole(store):
             if store.run().get("sources") != begun["sources"]:  # the same data, lying elsewhere
                 store.save("run.json", {**store.run(), **begun})
             return Audit(store.name)

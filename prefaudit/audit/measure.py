@@ -202,12 +202,12 @@ class Measures:
         release()  # what reading has freed
         for extractor in self.extractors:
             missing = self.store.missing(self.kind(extractor), parts) if extractor.learns else []
-            if not missing:
+            path = f"{self.kind(extractor)}/fit.parquet"
+            if not missing and not self.store.cut(path):
                 continue
             if any(need in self.failed for need in extractor.needs):
                 self.failed[extractor.name] = "an extractor it needs failed"
                 continue
-            path = f"{self.kind(extractor)}/fit.parquet"
             state: pl.DataFrame | None = None
             try:
                 if not self.store.has(path):
@@ -228,7 +228,8 @@ class Measures:
                 self.failed[extractor.name] = f"{type(error).__name__}: {error}"
                 self.lost[extractor.name] = getattr(error, "facts", None) or {}
                 continue
-            self._apply(extractor, missing, progress, crew)
+            if missing:
+                self._apply(extractor, missing, progress, crew)
 
     def _apply(self, extractor: Extractor, missing: list[int], progress: Progress, crew: Crew | None) -> None:
         """Measure the missing parts with an extractor that has learned; by the crew where texts are read again."""

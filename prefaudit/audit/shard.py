@@ -76,9 +76,11 @@ def work(data: Any, out: str | Path, options: Options, shard: Shard, *, patience
             "shards ask no language model: nobody would count the calls of all", "leave the judge to `scan`"
         )
     opened, store = read.open_source(data, options), Store(out)
+    _mine(opened, options, shard)  # whether it can be divided, before anything is claimed
     with store.lock(str(shard)), Scratch() as spool:
         store.claim(opened.source.fingerprint)
         opened = read.cut_as(opened, store, options)
+        _only_so_many(store, shard)
         if store.begin_pairs(opened.recipe, opened.part_rows, shared=True):
             return 0
         measures = measure.Measures(store, chosen, opened.recipe, options.seed)
@@ -96,6 +98,15 @@ def _mine(opened: read.Opened, options: Options, shard: Shard) -> list[tuple[int
     numbered = list(enumerate(spans))
     low, high = (len(numbered) * k // shard.of for k in (shard.at, shard.at + 1))
     return numbered[low:high]
+
+
+def _only_so_many(store: Store, shard: Shard) -> None:
+    """Raise AuditError where the folder has counts of an array of another size, whose parts are others."""
+    names = list(store.remote.names("shards")) if store.remote else [p.name for p in store.folder.glob("shards/*.json")]
+    other = sorted({int(name.rpartition("-")[2].removesuffix(".json")) for name in names} - {shard.of})
+    if other:
+        raise AuditError(f"{store.name} was begun by shards of {other[0]}, and this is one of {shard.of}",
+                         f"use --shard I/{other[0]}, or another folder")  # fmt: skip
 
 
 class _Work:
@@ -143,8 +154,12 @@ class _Work:
 
     def _before(self, at: int, patience: float) -> int:
         """The pairs of an earlier shard, once it has counted them."""
-        name, began = Shard(at, self._shard.of).file, time.monotonic()
+        name, began, said = Shard(at, self._shard.of).file, time.monotonic(), False
         while (told := self._store.load(name)) is None:
+            if not said:
+                self._progress.say(f"shard {self._shard} waits for shard {Shard(at, self._shard.of)} to count its "
+                                   f"pairs, for up to {patience / 60:.0f} minutes")  # fmt: skip
+                said = True
             if time.monotonic() - began > patience:
                 raise AuditError(f"shard {Shard(at, self._shard.of)} has not counted its pairs in {patience:.0f} s",
                                  "did it fail? run it again, then this one")  # fmt: skip

@@ -172,7 +172,10 @@ class errors:
         self._guard = Guard()
 
     def __enter__(self) -> None:
-        """Watch for ctrl-C."""
+        """Watch for ctrl-C; refuse a TMPDIR instead of which Python would take another without a word."""
+        named = os.environ.get("TMPDIR")
+        if named and not (Path(named).is_dir() and os.access(named, os.W_OK | os.X_OK)):
+            fail(f"TMPDIR is {named}, which is no folder that can be written in", "make it, or name another")
         self._guard.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:

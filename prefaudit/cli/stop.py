@@ -1,4 +1,4 @@
-"""Ctrl-C within two seconds, also in the middle of a long call that lets no Python code run."""
+"""Ctrl-C, or a scheduler's SIGTERM, within two seconds, also in the middle of a call that lets no Python code run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import threading
 from contextlib import suppress
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 0.8  # seconds that the command has to end by itself
 WAITING = "interrupted: waiting for the answers that are under way, up to 30 seconds; ctrl-C again ends at once\n"
 MESSAGE = "error: interrupted\nhint: the same command goes on from the finished parts\n"
@@ -27,12 +28,16 @@ class Guard:
         self.interrupted = False
         self._ended = threading.Event()
         self._before = -1
+        self._taken: list[signal.Signals] = []  # signals that would end the process without a word
         self._ours: socket.socket | None = None
 
     def start(self) -> None:
         """Watch; where this is not the main thread, which alone hears signals, do nothing."""
         if threading.current_thread() is not threading.main_thread():
             return
+        self._taken = [number for number in ENDS[1:] if signal.getsignal(number) is signal.SIG_DFL]
+        for number in self._taken:
+            signal.signal(number, signal.default_int_handler)
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         self._ours, self._theirs = ours, theirs
@@ -48,14 +53,17 @@ class Guard:
             self._theirs.close()
             self._thread.join()
             self._ours = None
-        if self.interrupted:  # a library that saw the signal may have raised before Python does
-            signal.signal(signal.SIGINT, lambda number, frame: None)
+        for number in self._taken:
+            signal.signal(number, signal.SIG_DFL)
+        if self.interrupted:  # a library that saw the signal may have raised before Python does; and it may come again
+            for number in (signal.SIGINT, *self._taken):
+                signal.signal(number, signal.SIG_IGN)
 
     def _watch(self) -> None:
         assert self._ours is not None, "it was started"
         ours = self._ours
         while heard := ours.recv(1):
-            if heard[0] == signal.SIGINT:
+            if heard[0] in ENDS:
                 self.interrupted = True
                 if not self._ended.wait(PATIENCE) and not self._answered(ours):
                     self._leave()
@@ -70,7 +78,7 @@ class Guard:
         ours.settimeout(0.05)
         while chat.asking.is_set() and not self._ended.is_set():
             with suppress(TimeoutError):
-                if ours.recv(1) == bytes([signal.SIGINT]):
+                if ours.recv(1)[0] in ENDS:
                     return False
         ours.settimeout(None)
         return self._ended.wait(PATIENCE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,18 @@ import pyarrow as pa
 from prefaudit.core import AuditError, UsageError
 from prefaudit.runners.base import Event, Task
 from prefaudit.runners.child import answer
+
+WAIT = 15.0  # seconds for a cluster's port to answer; Ray itself goes on for minutes
+
+
+def _reach(address: str) -> None:
+    """Raise AuditError where an address of the form HOST:PORT does not answer."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), WAIT).close()
+        except (OSError, OverflowError) as error:
+            raise AuditError(f"no Ray cluster at {address}: {error}", "start one: ray start --head") from error
 
 
 class Host:
@@ -51,6 +64,7 @@ class Actors:
         os.environ.setdefault("RAY_DEDUP_LOGS", "0")
         self._ray, self._task, self._ours = ray, task, not ray.is_initialized()
         if self._ours:
+            _reach(address)
             try:
                 ray.init(address or None, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False,
                          ignore_reinit_error=True)  # fmt: skip

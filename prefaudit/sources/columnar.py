@@ -201,7 +201,7 @@ def parquet(path: Path, con: duckdb.DuckDBPyConnection, name: str) -> ColumnRead
                 first += batch.num_rows
         except (pa.ArrowException, OSError) as e:
             raise SourceError(
-                f"{name}: Parquet data is damaged near row {first}: {one_line(e)}", "write the file again"
+                f"{name}: Parquet data is damaged in row {first} or after it: {one_line(e)}", "write the file again"
             ) from e
 
     return ColumnReader(name, con, file.schema_arrow, tables, meta.num_rows, int(np.diff(ends).max(initial=0)))

@@ -167,14 +167,15 @@ def part(held: list[tuple[pa.Table, pl.DataFrame]], first: int, rows: int) -> Pa
 
 
 def state(file: File) -> State:
-    """Size and time of change, (-1, 0) where it is gone."""
+    """Size and time of change, of content or of what is said about it; (-1, 0) where it is gone."""
     try:
         stat = file.path.stat()
     except FileNotFoundError:
         return -1, 0
-    return stat.st_size, stat.st_mtime_ns
+    return stat.st_size, max(stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def changed(file: File) -> SourceError:
     """The error for a file that is written to while it is read."""
-    return SourceError(f"{file.name}: changed while it was read", "run again when nothing writes to it")
+    return SourceError(f"{file.name}: changed while it was read",
+                       "run again when nothing writes to it; with --force where parts of it were kept")  # fmt: skip

@@ -80,6 +80,10 @@ class Store:
         path = self.folder / name
         return whole(path) if name.endswith(".parquet") else path.exists()
 
+    def cut(self, name: str) -> bool:
+        """Whether a Parquet file is there that is not whole; on an object store none is."""
+        return not self.remote and (self.folder / name).exists() and not whole(self.folder / name)
+
     def put(self, name: str, data: bytes) -> None:
         """Write a file, whole or not at all."""
         self._ready()
@@ -177,10 +181,10 @@ class Store:
         run = self.run()
         if run and force:
             self.clear()
-        elif run and run.get("fingerprint") != fingerprint:
-            raise AuditError(f"{self.name} holds the audit of other data", "name another folder with -o, "
-                             "or replace it with --force")  # fmt: skip
-        if not self.run():
+        elif run and run.get("fingerprint") != fingerprint and self.has("pairs/recipe.json"):
+            raise AuditError(f"{self.name} holds the audit of other data, or of these before they changed",
+                             "name another folder with -o, or replace it by `prefaudit scan --force`")  # fmt: skip
+        if self.run().get("fingerprint") != fingerprint:
             self.put("run.json", json.dumps({"fingerprint": fingerprint}).encode())
 
     def clear(self) -> None:
@@ -258,7 +262,12 @@ class Store:
                 self.remove(name)
             self.save("pairs/recipe.json", want)
         self._recipe = want
-        return self.has("pairs/complete.json")
+        if (told := self.load("pairs/complete.json")) is None:
+            return False
+        if any(self.missing(kind, int(told["parts"])) for kind in ("pairs", "skipped")):
+            self.remove("pairs/complete.json")  # a part was lost since, and is made again
+            return False
+        return True
 
     def join(self, recipe: str, part_rows: int) -> None:
         """Write parts of pairs that another process began.

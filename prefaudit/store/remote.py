@@ -123,7 +123,7 @@ class Remote:
         """Write an object from its local copy, by one PUT."""
         path = self.mirror / name
         data = path.read_bytes()
-        retried(f"cannot write {self.uri}/{name}", lambda: self._put(name, data))
+        self.write(name, data)
         self._keep(name, path)
 
     def read(self, name: str) -> bytes:
@@ -131,8 +131,12 @@ class Remote:
         return bytes(retried(f"{self.uri}/{name} cannot be read", lambda: self._system.cat_file(self._at(name))))
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a small object."""
-        retried(f"cannot write {self.uri}/{name}", lambda: self._put(name, data))
+        """Write an object."""
+        what = f"cannot write {self.uri}/{name}"
+        try:
+            retried(what, lambda: self._put(name, data))
+        except FileNotFoundError as error:
+            raise AuditError(f"{what}: {error}", "make the bucket, or name one that is there") from error
 
     def create(self, name: str, data: bytes) -> bool:
         """Write an object where there is none yet; False where there is."""
