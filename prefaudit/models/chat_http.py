@@ -187,6 +187,8 @@ class Endpoint:
 
     def _told(self, status: int, headers: http.client.HTTPMessage, said: str) -> Trouble:
         short = f"{status} {chat_said.error(said)}"
+        if (asked := after(headers.get("Retry-After"))) >= 1:
+            short += f" (asks to wait {asked:,.0f} s)"
         low = said.lower()
         if (status == 429 and "insufficient_quota" in low) or status == 402:
             return Trouble("rejected", short, again=False, fatal=True)

@@ -74,7 +74,8 @@ def parsed(text: str) -> Any:
         Trouble: there is none; `cut` where it begins and does not end, `refused` where the text declines.
     """
     rest = text.rpartition("</think>")[2]
-    at = rest.find("{")
+    found = re.search(r'\{(?=\s*["}])', rest) or re.search(r"\{", rest)  # words may stand in braces before it
+    at = found.start() if found else -1
     if at < 0:
         declined = re.match(r"\W*(i['’]?m sorry|sorry|i (can['’]?t|cannot|won['’]?t|am unable))", rest, re.IGNORECASE)
         raise Trouble("refused" if declined else "unreadable", f"no JSON in {rest.strip()[:100]!r}")

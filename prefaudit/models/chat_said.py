@@ -86,8 +86,10 @@ def said(answer: dict[str, Any]) -> Said:
     """
     usage = answer.get("usage")
     counted = [usage.get(k) if isinstance(usage, dict) else 0 for k in ("prompt_tokens", "completion_tokens")]
-    tokens = tuple(n if isinstance(n, int) else 0 for n in counted)
+    tokens = tuple(n if isinstance(n, int) and n > 0 else 0 for n in counted)
     cost = (tokens[0], tokens[1])
+    if answer.get("error") and not answer.get("choices"):
+        raise Trouble("server error", error(json.dumps(answer)), tokens=cost)
     try:
         choice = answer["choices"][0]
         text, declined = choice["message"].get("content"), choice["message"].get("refusal")

@@ -36,6 +36,7 @@ FIRST = 400  # pairs voted on before the list is looked at; then twice as many, 
 MOST = 40  # principles voted on where they are proposed
 APPLIES = 0.03  # share of the pairs to which a proposed principle has to apply, or it is left out
 PURPOSES = {propose.FIRST: 0.5, propose.MORE: 0.5, ask.PILOT: TOO_MANY, ask.VOTES: TOO_MANY}  # share that may fail
+PLACED, LEANING = 0.6, 20  # share of votes, and how many, that the two orders turn round: by lot it is one half
 NOT_ASKED = "not asked"  # reason of calls that the cap or a stop left
 TOLD = 10_000  # failures that are listed one by one
 
@@ -137,6 +138,11 @@ def discover(parts: Parts, chat: Chat, seed: int, plan: Plan) -> Found:
         error.facts = facts | {"at_most": len(main), **lost.told()}
         raise
     facts |= {"at_most": len(main), **_sample(ballots, len(rows), sum(p.cut for p in pairs.values())), **lost.told()}
+    if facts["contradicted"] > max(PLACED * facts["leaning"], LEANING):
+        told = f"{facts['contradicted']:,} of {facts['leaning']:,} votes name the other answer in the other order"
+        placed = ModelError(f"{chat.model} goes by where an answer stands: {told}")
+        placed.facts = facts
+        raise placed
     return Found(tuple(principles), ballots, facts)
 
 
@@ -263,6 +269,7 @@ def _sample(ballots: ask.Ballots, of: int, cut: int) -> dict[str, Any]:
         "error": 1.96 * math.sqrt(0.25 / n * (1 - n / of)) if n > 1 else 0.5,
         "ballots": int((ballots.votes != ask.NONE).sum()), "asked": int(ballots.votes.size),
         "votes": int((told != ask.NONE).sum()), "contradicted": int(turned.sum()),
+        "leaning": int((both & (first * second != 0)).sum()),
     }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ EACH = ("principle", "speaks", "followed there", "strength", "q", "in the list")
 AGAINST = ("judged by", "agreement")
 BY = ("name", "labels", "agreement", "weights of its own, in the order of the list")
 APART = ("the chosen response ...", "of", "follows", "against", "follows")
-OPENING = "Select the response that "
+OPENING, AGAINST_IT = "Select the response that ", "Do not select the response that "
 WEIGHT = "weight: log-odds in the vote."
 CHOSEN = f"{WEIGHT} Effect: on pairs that did not select the rule. Selected: share of fits on parts of the groups."
 WIDE = 100  # columns from which on effects are shown
@@ -40,7 +40,7 @@ HEAD, DIM = "bold", "dim"
 def short(text: Any) -> str:
     """A principle without the words that all begin with."""
     said = clean(text, 300)
-    return f"not: {said[14:]}" if said.startswith("Do not select the response that") else said.removeprefix(OPENING)
+    return f"not: {said.removeprefix(AGAINST_IT)}" if said.startswith(AGAINST_IT) else said.removeprefix(OPENING)
 
 
 def _marked(one: Mapping[str, Any], report: Mapping[str, Any]) -> str:
@@ -142,8 +142,19 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         said.append(f"chosen on a seeded sample of whole groups, {sizes}")
     curve = [f"{c['rules']}: {percent(c['agreement'])}" for c in section.get("curve") or () if c.get("rules")]
     if curve:
-        said.append(f"by number of rules: {', '.join(curve)}")
+        said.append(f"lists of so many rules, each chosen for itself: {', '.join(curve)}")
+    single: Mapping[str, Any] = next((b for b in section.get("baselines") or () if b.get("says")), {})
+    listed = [short(rule.get("says")) for rule in section.get("rules") or ()]
+    if listed and single and listed != [short(single["says"])] and _reaches(single, held):
+        alone = percent(single["agreement"], single.get("interval"))
+        said.append(f"the list is no better than one principle alone, {short(single['says'])}: {alone}")
     return [*said, *reader]
+
+
+def _reaches(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether one agreement is no less than another."""
+    told = [float(of["agreement"]) for of in (one, other) if known(of.get("agreement"))]
+    return len(told) == 2 and told[0] >= told[1]
 
 
 def _reader(facts: Mapping[str, Any]) -> list[str]:

@@ -182,6 +182,21 @@ def test_json_is_found_behind_reasoning_and_in_a_fence() -> None:
     assert isinstance(got[0], Answer) and got[0].value == 3 and len(server.seen.asked) == 1
 
 
+@pytest.mark.parametrize("words", ["Sure! {here} is it:\n```json\n%s\n```\nHope that {helps}", "{ x } %s"])
+def test_json_is_found_behind_words_in_braces(words: str) -> None:
+    with serving(lambda body: words % '{"n": 3}') as server:
+        (got,) = chat(server).ask([request(3)])
+    assert isinstance(got, Answer) and got.value == 3
+
+
+def test_an_error_with_200_is_named_and_no_count_is_negative() -> None:
+    with pytest.raises(chat_said.Trouble, match="server error: overloaded"):
+        chat_said.said({"error": {"message": "overloaded"}})
+    usage = {"prompt_tokens": 7, "completion_tokens": -5}
+    found = chat_said.said({"choices": [{"message": {"content": "{}"}}], "usage": usage})
+    assert (found.tokens_in, found.tokens_out) == (7, 0)
+
+
 def test_an_answer_that_was_cut_gets_more_room() -> None:
     with serving(count, of("length", 2)) as server:
         chat(server).ask([request(3)])

@@ -188,6 +188,15 @@ def test_with_a_fifth_of_the_calls_failing_votes_stored_are_votes_answered() -> 
     assert (got.ballots.votes[known] == clean.ballots.votes[known]).all()
 
 
+def test_a_model_that_goes_by_where_an_answer_stands_is_no_judge() -> None:
+    def first(body: Body) -> str:
+        return re.sub(r'"[ABN]"', '"A"', judge(body))
+
+    with serving(first) as server, pytest.raises(ModelError, match="goes by where an answer stands: 180 of 180") as e:
+        discover.discover(parts(frame(60)), Chat("m", server.url, cache=None), 0, discover.Plan(60, fixed=fixed()))
+    assert e.value.facts["contradicted"] == 180
+
+
 def test_too_many_failures_leave_the_audit_incomplete() -> None:
     plan = Plan(lambda body, turn: "refusal" if len(body["messages"][1]["content"]) % 5 == 0 else None)
     said = r"votes: \d+ of 60 requests have no answer \(refused \d+; the last: I can't help with that\.\)"
