@@ -241,6 +241,7 @@ class Measures:
         else:
             for number, state in self._told(extractor, missing, sizes):
                 self.one(extractor, number, None, state)
+                release()
                 progress.step(sizes[number])
             self._loaded.pop(extractor.name, None)
         self._recent.clear()
