@@ -1,6 +1,6 @@
 """CPU seconds of a default scan beside those of datatrove and data-juicer for statistics and MinHash of the same pairs.
 
-usage: python benchmarks/blocks.py PAIRS.parquet [--datatrove PYTHON] [--juicer PYTHON]
+usage: python benchmarks/blocks.py PAIRS.parquet [--datatrove PYTHON] [--juicer PYTHON [--turbo]]
 
 PYTHON is that of an environment with datatrove[processing] and spacy, or with py-data-juicer, aiohttp, ray, scipy and
 torch (1.6.1 imports all four for these operators). Every answer is a document of theirs. Every step is a process of
@@ -23,6 +23,7 @@ import json
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from scan import child
@@ -95,7 +96,7 @@ def troves(python: str, path: Path, folder: str) -> float:
     return spent
 
 
-def juicer(python: str, path: Path, folder: str) -> float:
+def juicer(python: str, path: Path, folder: str, turbo: bool = False) -> float:
     """data-juicer's command on its recipes; their CPU seconds."""
     import polars as pl
 
@@ -109,6 +110,7 @@ def juicer(python: str, path: Path, folder: str) -> float:
             "export_path": str(made),
             "np": 1,
             "auto_op_parallelism": False,
+            "turbo": turbo,
             "keep_stats_in_res_ds": True,
             "process": [{name: options} for name, options in operators.items()],
         }
@@ -127,6 +129,7 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("--datatrove", default="", metavar="PYTHON")
     parser.add_argument("--juicer", default="", metavar="PYTHON")
+    parser.add_argument("--turbo", action="store_true", help="data-juicer with turbo: true, which is off by default")
     parser.add_argument("--step", nargs=2, default=())
     args = parser.parse_args()
     path = args.path.resolve()
@@ -139,7 +142,10 @@ def main() -> None:
         scan = [sys.executable, "-m", "prefaudit", "scan", str(path), "--quiet", "--workers", "1", "-o"]
         ours = row("prefaudit", "default scan", [*scan, f"{folder}/audit"])
         row("prefaudit", "statistics and duplicates alone", [*scan, f"{folder}/alike", "--with", "text,duplicates"])
-        others = {"datatrove": (troves, args.datatrove), "data-juicer": (juicer, args.juicer)}
+        others = {
+            "datatrove": (troves, args.datatrove),
+            "data-juicer": (partial(juicer, turbo=args.turbo), args.juicer),
+        }
         ratios = {tool: run(python, path, folder) / ours for tool, (run, python) in others.items() if python}
     for tool, ratio in ratios.items():
         print(f"\n{tool} over prefaudit: {ratio:.1f}")

@@ -26,8 +26,8 @@ from prefaudit.store import Store
 
 __all__ = ["Audit", "extractor_table", "run", "scan"]
 
-FINISHED = ("pairs/complete.json", "report.json", "report.html", "findings.parquet", "skipped.parquet",
-            "effects.parquet")  # fmt: skip
+FINISHED = ("pairs/complete.json", "pairs/recipe.json", "report.json", "report.html", "findings.parquet",
+            "skipped.parquet", "effects.parquet")  # fmt: skip
 
 
 class Audit:

@@ -17,16 +17,9 @@ from prefaudit.core import AuditError, UsageError
 from prefaudit.runners.cluster import _reach
 from prefaudit.sources.remote import File
 from prefaudit.sources.spans import state
-from tests.scale.test_workers import files, rows
+from tests.scale.conftest import files, rows
 
 OPTIONS = {"with_": ["text", "duplicates"], "part_rows": 100}
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("source") / "d.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows(300)))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +35,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "pairs cut": ("pairs/part-00001.parquet", cut),
     "pairs gone": ("pairs/part-00001.parquet", Path.unlink),
     "skips gone": ("skipped/part-00002.parquet", Path.unlink),
+    "recipe gone": ("pairs/recipe.json", Path.unlink),
     "a measure gone": ("features/text-*/part-00000.parquet", Path.unlink),
     "what was learned cut": ("features/near-*/fit.parquet", cut),
     "a folder gone": ("features/groups-*", shutil.rmtree),

@@ -27,33 +27,15 @@ from prefaudit.core import AuditError, Progress, SourceError, UsageError
 from prefaudit.progress import Stage
 from prefaudit.runners import Event, Processes, Task
 from prefaudit.store import Store
+from tests.scale.conftest import files, rows
 
 HERE = Path(__file__).parents[1]
 PARTS = {"with_": ["text"], "part_rows": 40}
 
 
-def rows(n: int) -> list[dict[str, Any]]:
-    rng = random.Random(0)
-    words = ["why", *(f"word{k}" for k in range(15))]
-    text = lambda: " ".join(rng.choices(words, k=rng.randint(3, 30)))  # noqa: E731
-    return [{"prompt": text() + f" {i}", "chosen": text(), "rejected": text() if i % 7 else None} for i in range(n)]
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("source") / "d.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows(300)))
-    return path
-
-
 @pytest.fixture(scope="module")
 def calm(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prefaudit.scan(str(source), tmp_path_factory.mktemp("calm") / "audit", workers=1, **PARTS).folder
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    own = ("run.json", ".lock")
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name not in own}
 
 
 class Losing:
