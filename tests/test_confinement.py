@@ -152,7 +152,7 @@ def test_memory_limit_is_an_error_of_the_rule_alone() -> None:
         for code, value in (("USR001", "median(margin)"), ("USR002", "max(margin)"))
     }
     judge = Judge(rules, memory="4MB")
-    judge.dataset({}, pl.DataFrame(), pl.DataFrame(), lambda names: numbers.select(names))
+    judge.dataset({}, pl.DataFrame(), pl.DataFrame(), lambda names: [numbers.select(names)])
     first, second = judge.results()
     assert first["status"] == "error"
     assert "Out of Memory" in first["message"]

@@ -2,13 +2,15 @@
 
 import importlib.util
 import re
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from prefaudit.core import EFFECTS, FINDINGS, PAIRS, Rule, RuleError, UsageError
+from prefaudit.core import EFFECTS, FINDINGS, PAIRS, AuditError, Rule, RuleError, UsageError
 from prefaudit.extractors import EXTRACTORS
 from prefaudit.rules import Judge, builtin, check_columns, configure, describe, failures, load, read, select, wilson
 from prefaudit.rules.judge import _threshold
@@ -372,14 +374,51 @@ def test_dataset_rule_over_all_pairs(rule: Rule) -> None:
     judge = Judge({"USR001": share})
     asked: list[list[str]] = []
 
-    def features(names: list[str]) -> pl.DataFrame:
+    def features(names: list[str]) -> Iterator[pl.DataFrame]:
         asked.append(names)
-        return _words([9, 1, 9], [1, 1, 1])
+        yield _words([9, 1], [1, 1])
+        yield _words([9], [1], start=2)
 
     found = judge.dataset({}, NONE, NONE, features)
     assert asked == [["c.words"]]
     assert found["row"].to_list() == [None]
     assert judge.results()[0]["value"] == 0.666667
+
+
+def _share(rule: Rule, value: str) -> Judge:
+    return Judge({"USR001": replace(rule, scope="dataset", over="features", value=value, params={"ratio": 0.5})})
+
+
+def test_a_dataset_rule_over_parts_is_one_over_the_whole(rule: Rule) -> None:
+    frame = _words([(7 * i) % 23 for i in range(1000)], [(5 * i) % 11 for i in range(1000)])
+    for value in ("median(c.words)", "count_if(c.words > r.words) / count(*)", "stddev(r.words)"):
+        told = []
+        for step in (1000, 300, 7):
+            judge, parts = _share(rule, value), [frame[at : at + step] for at in range(0, 1000, step)]
+            judge.dataset({}, NONE, NONE, lambda names, parts=parts: parts)  # type: ignore[misc]
+            told.append(judge.results()[0])
+        assert told[0]["value"] > 0
+        assert told[0] == told[1] == told[2]
+
+
+def test_a_part_that_cannot_be_read_is_no_fault_of_the_rule(rule: Rule) -> None:
+    def features(names: list[str]) -> Iterator[pl.DataFrame]:
+        yield _words([9, 1], [1, 1])
+        raise AuditError("part 1 is damaged", "scan again")
+
+    with pytest.raises(AuditError, match="part 1 is damaged"):
+        _share(rule, "max(c.words)").dataset({}, NONE, NONE, features)
+
+
+def test_a_dataset_rule_has_its_time_with_each_part(rule: Rule) -> None:
+    def features(names: list[str]) -> Iterator[pl.DataFrame]:
+        for k in range(6):
+            time.sleep(0.25)
+            yield _words([k], [1])
+
+    judge = Judge({"USR001": replace(rule, scope="dataset", over="features", value="max(c.words)")}, seconds=0.9)
+    judge.dataset({}, NONE, NONE, features)
+    assert judge.results()[0]["value"] == 5
 
 
 def test_every_rule_is_asked_at_once_of_a_canonical_part() -> None:

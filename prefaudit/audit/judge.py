@@ -28,7 +28,6 @@ from prefaudit.audit.strength import strength
 from prefaudit.config import Options, half
 from prefaudit.core import EFFECTS, FINDINGS, Progress, Rule, fingerprint
 from prefaudit.rules import Judge
-from prefaudit.rules.ask import narrow
 from prefaudit.stats.counted import Ids, answered, counted_rate, group_sizes
 from prefaudit.store import Store
 from prefaudit.store.spill import release
@@ -73,7 +72,7 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
         "skipped_rate": skipped / max(read["rows"], 1),
     }
     found.append(engine.dataset(metrics, statistics.annotators, statistics.effects,
-                                lambda names: _whole(store, measures, names)))  # fmt: skip
+                                partial(_parts, store, measures)))  # fmt: skip
     findings = pl.concat([pl.DataFrame(schema=FINDINGS), *found]).sort(
         "rule", "row", nulls_last=True, maintain_order=True
     )
@@ -114,16 +113,12 @@ def judged(store: Store, measures: Measures, rules: Mapping[str, Rule], memory: 
     return engine.fired(code).is_not_null().to_numpy()
 
 
-def _whole(store: Store, measures: Measures, names: list[str]) -> pl.DataFrame:
-    """The named columns over all pairs, for dataset rules over the features."""
+def _parts(store: Store, measures: Measures, names: list[str]) -> Iterator[pl.DataFrame]:
+    """The named columns of each part, for dataset rules over the features."""
     own = [name for name in store.schema("pairs") if name in names]
-    frames = []
     for number in range(store.parts()):
         frame = measures.features(number, names).drop("row")
-        if own:
-            frame = frame.hstack(store.read("pairs", number, own))
-        frames.append(narrow(frame, set(names)))
-    return pl.concat(frames) if frames else pl.DataFrame()
+        yield frame.hstack(store.read("pairs", number, own)) if own else frame
 
 
 def _statistics(store: Store, measures: Measures, options: Options, progress: Progress) -> Statistics:

@@ -41,7 +41,7 @@ def _ask(rule: Rule, case: Case, columns: frozenset[str], seconds: float) -> boo
         judge.dataset({k: case.values.get(k) for k in DATASET}, empty, empty)
     else:
         tables = {"annotators": empty, "effects": empty, rule.over: row}
-        judge.dataset({}, tables["annotators"], tables["effects"], lambda names: row)
+        judge.dataset({}, tables["annotators"], tables["effects"], lambda names: [row])
     result = judge.results()[0]
     if result["status"] == "error":
         return f"fails ({result['message']})"

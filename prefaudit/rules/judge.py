@@ -7,11 +7,10 @@ and on nothing but the columns that the rules name. A rule that fails is reporte
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
-import duckdb
 import numpy as np
 import polars as pl
 
@@ -19,14 +18,13 @@ from prefaudit import duck
 from prefaudit.core import FINDINGS, Rule, RuleError
 from prefaudit.rules.ask import EXAMPLES, Tally, aggregate, estimate, narrow, paths, statement
 from prefaudit.rules.sql import Parser
+from prefaudit.rules.stream import Failure, asked
 from prefaudit.rules.tables import NAMED, SMALL
 
 Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 Interval = Callable[[pl.Series], tuple[float, float]]
 """From a rule's answers (Boolean, null: unjudged; one a pair, in the order judged) to the interval of its rate."""
-
-Failure = (duckdb.Error, RuntimeError, MemoryError)
 
 
 class Judge:
@@ -35,7 +33,7 @@ class Judge:
     Args:
         rules: by code, as `load` or `select` return them.
         memory: DuckDB's limit for one statement, such as "1GB".
-        seconds: time limit of one statement.
+        seconds: time limit of one statement, and of each part that it is given.
     """
 
     def __init__(self, rules: Mapping[str, Rule], memory: str = "1GB", seconds: float = 60.0) -> None:
@@ -82,7 +80,7 @@ class Judge:
         metrics: Mapping[str, Any],
         annotators: pl.DataFrame,
         effects: pl.DataFrame,
-        features: Callable[[list[str]], pl.DataFrame] | None = None,
+        features: Callable[[list[str]], Iterable[pl.DataFrame]] | None = None,
     ) -> pl.DataFrame:
         """Ask the dataset and feature rules.
 
@@ -90,7 +88,8 @@ class Judge:
             metrics: the numbers of the dataset table; a missing or None one leaves its rules unjudged.
             annotators: one row an annotator; empty where the source names none.
             effects: EFFECTS; empty where no effect could be told.
-            features: gives the named columns over all pairs, for dataset rules over the features themselves.
+            features: gives the named columns over all pairs, part by part, for dataset rules over the features
+                themselves; asked once a rule.
 
         Returns:
             FINDINGS, without rows.
@@ -107,7 +106,7 @@ class Judge:
             findings += self._small([t for t in rest if t.rule.over == over], table)
         for tally in rest:
             if tally.rule.over == "features":
-                findings.append(self._whole(tally, features(sorted(tally.columns)) if features else pl.DataFrame()))
+                findings.append(self._whole(tally, features(sorted(tally.columns)) if features else ()))
         return pl.concat(findings)
 
     def fired(self, code: str) -> pl.Series:
@@ -131,12 +130,12 @@ class Judge:
         if not tallies:
             return
         try:
-            together = self._ask(statement(tallies, key), table, tallies)
+            together = self._ask(statement(tallies, key), [table], tallies)
         except Failure:
             for tally in tallies:
                 try:
                     own = narrow(table, {key, *tally.columns})
-                    answer = self._ask(statement([tally], key), own, [tally])
+                    answer = self._ask(statement([tally], key), [own], [tally])
                 except Failure as e:
                     _fail(tally, e, table.height)
                     continue
@@ -145,22 +144,9 @@ class Judge:
         for tally in tallies:
             yield tally, _columns_of(tally, together)
 
-    def _ask(self, sql: str, table: pl.DataFrame, tallies: list[Tally]) -> pl.DataFrame:
+    def _ask(self, sql: str, parts: Iterable[pl.DataFrame], tallies: list[Tally]) -> pl.DataFrame:
         values = {f"{t.rule.code.lower()}_{k}": v for t in tallies for k, v in t.rule.params.items()}
-        self._con.register("part", table.to_arrow())
-        timer = threading.Timer(self._seconds, self._con.interrupt)
-        timer.start()
-        try:
-            answer = self._con.sql(sql, params=values).to_arrow_table()
-        except duckdb.InterruptException as e:
-            raise RuntimeError(f"not answered within {self._seconds:g} seconds") from e
-        finally:
-            timer.cancel()
-            timer.join()
-            self._con.unregister("part")
-        frame = pl.from_arrow(answer)
-        assert isinstance(frame, pl.DataFrame)
-        return frame
+        return asked(self._con, sql, values, parts, self._seconds)
 
     def _small(self, tallies: list[Tally], table: pl.DataFrame) -> list[pl.DataFrame]:
         """The rules of one small table, a row of which is one thing to ask about."""
@@ -171,13 +157,15 @@ class Judge:
         open_ = [t for t in tallies if not t.missing] if table.height else []
         return [_told(tally, answer, table) for tally, answer in self._answers(table, open_, "_row")]
 
-    def _whole(self, tally: Tally, table: pl.DataFrame) -> pl.DataFrame:
+    def _whole(self, tally: Tally, parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
         """A rule whose value is an aggregate of all pairs."""
-        tally.missing = tuple(sorted(tally.columns - paths(table)))
-        if tally.missing or not table.height:
+        tables = (narrow(part, set(tally.columns)) for part in parts)
+        first = next(tables, pl.DataFrame())
+        tally.missing = tuple(sorted(tally.columns - paths(first)))
+        if tally.missing or not first.height:
             return _no_findings()
         try:
-            answer = _columns_of(tally, self._ask(aggregate(tally), table, [tally]))
+            answer = _columns_of(tally, self._ask(aggregate(tally), chain([first], tables), [tally]))
         except Failure as e:
             _fail(tally, e, 1)
             return _no_findings()
