@@ -32,7 +32,7 @@ def fetch(store: Store, wanted: Sequence[int]) -> list[dict[str, Any]]:
         here = store.part_pairs(number)
         inside = [row for row in wanted if first <= row < first + here]
         if inside:
-            frame = store.read("pairs", number, COLUMNS)[[row - first for row in inside]]
+            frame = store.frame(store.part("pairs", number), COLUMNS, where=pl.col("row").is_in(inside))
             found |= {row["row"]: row for row in frame.iter_rows(named=True)}
             del frame
             release()

@@ -102,16 +102,17 @@ class Store:
         write_pieces(self.folder / name, pieces)
         self._pushed(name)
 
-    def frame(self, name: str, columns: Sequence[str] | None = None,
-              rows: tuple[int, int] | None = None) -> pl.DataFrame:  # fmt: skip
-        """A Parquet file of the folder; of `rows` the first and how many.
+    def frame(self, name: str, columns: Sequence[str] | None = None, rows: tuple[int, int] | None = None,
+              where: pl.Expr | None = None) -> pl.DataFrame:  # fmt: skip
+        """A Parquet file of the folder; of `rows` the first and how many, or those of which `where` is true.
 
         Raises:
             AuditError: it is missing or damaged.
         """
         try:
-            if rows is not None:
-                return pl.scan_parquet(self.path(name)).select(columns or pl.all()).slice(*rows).collect()
+            if rows is not None or where is not None:
+                table = pl.scan_parquet(self.path(name)).select(columns or pl.all())
+                return (table.slice(*rows) if rows else table).filter(True if where is None else where).collect()
             return pl.read_parquet(self.path(name), columns=list(columns) if columns is not None else None)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise self._damaged(name, error) from error
