@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -174,8 +175,13 @@ class errors:
     def __enter__(self) -> None:
         """Watch for ctrl-C; refuse a TMPDIR instead of which Python would take another without a word."""
         named = os.environ.get("TMPDIR")
-        if named and not (Path(named).is_dir() and os.access(named, os.W_OK | os.X_OK)):
-            fail(f"TMPDIR is {named}, which is no folder that can be written in", "make it, or name another")
+        if named:
+            try:
+                with tempfile.TemporaryFile(dir=named) as probe:
+                    probe.write(b"0" * 4096)
+            except OSError as error:
+                fail(f"TMPDIR is {named}, which cannot be written in: {error.strerror}",
+                     "make it, free some space there, or name another")  # fmt: skip
         self._guard.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:

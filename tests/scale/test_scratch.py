@@ -85,3 +85,18 @@ def test_what_may_be_another_ones_stays(place: Path, tmp_path: Path, monkeypatch
     assert not stale.exists()
     assert all((folder / "inside" / "rows.arrow").read_bytes() == b"rows" for folder in (young, elsewhere, target))
     assert (place / f"{ours}link").is_symlink() and (place / f"{ours}file").exists()
+
+
+def test_a_temporary_folder_that_takes_nothing_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"prompt": "q", "chosen": "yes", "rejected": "no"}\n')
+    command = [sys.executable, "-m", "prefaudit", "scan", str(path), "-o", str(tmp_path / "audit")]
+    full = (
+        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+        " os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    for place, before in (("missing", []), ("", [sys.executable, "-c", full])):
+        there = {**os.environ, "TMPDIR": str(tmp_path / place)}
+        done = subprocess.run([*before, *command], env=there, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert f"TMPDIR is {tmp_path / place}, which cannot be written in" in done.stderr.replace("\n", " ")
