@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Asked = list[list[dict[str, str]]]
 
+READS = ("prompt", "rejected_prompt", "chosen", "rejected", "hash_prompt", "hash_chosen", "hash_rejected")
 SWAPPED, LEAST = 200, 20  # pairs read under other prompts
 LISTS = pl.List(pl.Float64())
 REWARDS = pl.Struct({"chosen": LISTS, "rejected": LISTS, "margin": LISTS, "step": LISTS,
@@ -49,9 +50,12 @@ class Rewards:
     version: ClassVar[int] = 2
     learns: ClassVar[bool] = True
     hidden: ClassVar[bool] = True
-    reads: ClassVar[tuple[str, ...]] = ("prompt", "rejected_prompt", "chosen", "rejected", "hash_prompt",
-                                        "hash_chosen", "hash_rejected")  # fmt: skip
     needs: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Nothing where no model is named."""
+        return READS if self.reward_model else ()
 
     @property
     def columns(self) -> dict[str, pl.DataType]:

@@ -163,7 +163,7 @@ def test_margins_of_pairs_and_of_other_prompts(server: Server) -> None:
     told = json.loads(state["swapped"][0])
     assert told == {"n": 26, "kept": told["kept"], "rho": 1.0, "size": 1.0} and told["kept"] > 0.9
     calls = server.calls
-    out = made.load(state)(frame.select("row", *Rewards.reads))
+    out = made.load(state)(frame.select("row", *made.reads))
     said = scorers(frame.with_columns(out["rewards"]), made.reward_model, [])
     expected = np.sign([len(c) - len(r) for c, r in zip(*texts, strict=True)])
     assert [s.name for s in said] == [named(server)] and said[0].chosen is None
