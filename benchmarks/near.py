@@ -22,7 +22,7 @@ from pathlib import Path
 
 import polars as pl
 
-from prefaudit.audit import measure, read
+from prefaudit.audit import measure, read, selection
 from prefaudit.config import Options
 from prefaudit.core import Progress
 from prefaudit.extractors import EXTRACTORS
@@ -71,7 +71,7 @@ def stage(folder: Path, recipe: str, names: tuple[str, ...], answer: multiproces
     before = resource.getrusage(resource.RUSAGE_SELF)
     start = time.time()
     made = {cls.name: cls() for cls in EXTRACTORS}
-    measures = measure.Measures(Store(folder), measure.in_order(made, set(names)), recipe, 0)
+    measures = measure.Measures(Store(folder), selection.in_order(made, set(names)), recipe, 0)
     measures.fit(Progress())
     assert not measures.failed, measures.failed
     use = resource.getrusage(resource.RUSAGE_SELF)

@@ -150,8 +150,11 @@ class Extractor(Protocol):
     name: ClassVar[str]
     version: ClassVar[int]
     learns: ClassVar[bool]
-    reads: ClassVar[tuple[str, ...]]
     needs: ClassVar[tuple[str, ...]]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of PAIRS that it needs."""
 
     @property
     def columns(self) -> dict[str, pl.DataType]:

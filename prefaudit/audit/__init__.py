@@ -13,7 +13,7 @@ import polars as pl
 
 from prefaudit import __version__, gates
 from prefaudit import rules as rulebook
-from prefaudit.audit import finish, gate, judge, measure, probes, read, review, spare
+from prefaudit.audit import finish, gate, judge, measure, probes, read, review, selection, spare
 from prefaudit.audit import next as steps
 from prefaudit.audit.crew import hired
 from prefaudit.audit.show import shown
@@ -95,8 +95,8 @@ class Audit:
         """
         names = {e["name"]: e for e in self.report["extractors"] if e["status"] == "ok"}
         fields = self.report["options"]["measured"]
-        all_ = {cls.name: measure.configured(cls, fields.get(cls.name, {})) for cls in EXTRACTORS}
-        chosen = tuple(e for e in measure.in_order(all_, set(all_)) if e.name in names)
+        all_ = {cls.name: selection.configured(cls, fields.get(cls.name, {})) for cls in EXTRACTORS}
+        chosen = tuple(e for e in selection.in_order(all_, set(all_)) if e.name in names)
         recipe = (self.store.load("pairs/recipe.json") or {}).get("recipe", "")
         made = measure.Measures(self.store, chosen, recipe, self.report["options"]["seed"])
         stale = [e.name for e in chosen if made.print_of(e) != names[e.name]["fingerprint"]]
@@ -190,10 +190,10 @@ def run(data: Any, out: str | Path | None, options: Options, *, force: bool = Fa
     """
     progress = progress or Progress()
     started = time.time()
-    known = rulebook.load(options.rules, columns=measure.column_names())
+    known = rulebook.load(options.rules, columns=selection.column_names())
     rules = gate.asked(known, options)
     baseline = gate.baseline(options)
-    extractors = measure.choose(options)
+    extractors = selection.choose(options)
     opened = data if isinstance(data, read.Opened) else read.open_source(data, options)
     sheet = review.read(reviewed, opened.recipe, known) if reviewed else review.Review()
     store = Store(out or default_folder(opened.source))

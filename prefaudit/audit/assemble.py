@@ -10,9 +10,10 @@ import polars as pl
 
 from prefaudit import gates
 from prefaudit.audit import rows, together
-from prefaudit.audit.measure import Measures, recorded
+from prefaudit.audit.measure import Measures
 from prefaudit.audit.next import commands, unknowns
 from prefaudit.audit.read import Opened
+from prefaudit.audit.selection import recorded
 from prefaudit.audit.tell import contamination, languages
 from prefaudit.config import Options
 from prefaudit.core import SCHEMA, Rule

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from prefaudit.audit import measure, read
+from prefaudit.audit import measure, read, selection
 from prefaudit.audit.crew import asks
 from prefaudit.audit.worker import Worker, settings
 from prefaudit.config import Options, half
@@ -70,7 +70,7 @@ def work(data: Any, out: str | Path, options: Options, shard: Shard, *, patience
         UsageError: the source cannot be read in pieces, or a language model would be asked.
         AuditError: the job cannot be done, an extractor failed, or a shard before this one did not come.
     """
-    chosen = measure.choose(options)
+    chosen = selection.choose(options)
     if any(asks(e) and not e.learns for e in chosen):
         raise UsageError(
             "shards ask no language model: nobody would count the calls of all", "leave the judge to `scan`"

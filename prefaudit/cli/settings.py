@@ -78,13 +78,13 @@ def show(
     """Every value a scan would go by, and where it came from: default, file and line, environment, command line."""
     with errors(debug):
         from prefaudit import config as configuration
-        from prefaudit.audit import gate, measure, read
+        from prefaudit.audit import gate, read, selection
         from prefaudit.rules import load
 
         options = configuration.load(config, {**given, "fail_on": fail_on, "sample": sample, "baseline": baseline})
-        known = load(options.rules, columns=measure.column_names())
+        known = load(options.rules, columns=selection.column_names())
         gate.asked(known, options)
-        measure.choose(options)
+        selection.choose(options)
         read.known(options)
         gate.baseline(options)
         say(shown(options, known))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from prefaudit.audit import default_folder, run
 from prefaudit.audit import read as reading
-from prefaudit.audit.measure import ASKING
+from prefaudit.audit.selection import ASKING
 from prefaudit.config import Options
 from prefaudit.core import AuditError, Progress, SourceError, UsageError
 from prefaudit.repair import output

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from prefaudit.audit.measure import choose, configured, recorded
+from prefaudit.audit.selection import choose, configured, recorded
 from prefaudit.config import Options
 from prefaudit.extractors import consensus
 from prefaudit.extractors.consensus import Consensus, fold_of

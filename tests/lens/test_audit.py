@@ -10,7 +10,7 @@ import pytest
 
 import prefaudit
 from prefaudit.audit import Audit
-from prefaudit.audit.measure import choose
+from prefaudit.audit.selection import choose
 from prefaudit.config import Options, checked
 from prefaudit.core import UsageError
 from prefaudit.demo import demo_path

@@ -17,7 +17,7 @@ from chatting import Body, ChatServer, serving
 
 import prefaudit
 from prefaudit.audit import Audit
-from prefaudit.audit.measure import choose
+from prefaudit.audit.selection import choose
 from prefaudit.config import checked
 from prefaudit.extractors.names import Names
 from prefaudit.lens.fidelity import fidelity, holm

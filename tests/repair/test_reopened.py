@@ -12,7 +12,7 @@ from repair.making import jsonl, pairs
 
 import prefaudit
 from prefaudit import repair
-from prefaudit.audit.measure import choose, recorded
+from prefaudit.audit.selection import choose, recorded
 from prefaudit.config import checked
 from prefaudit.core import AuditError
 
