@@ -78,7 +78,8 @@ def data(path: str, embedder: str) -> Data:
 def ours(d: Data, rows: np.ndarray, seed: int) -> Fitted:
     lens = lenses.train(d.x[rows], lenses.shape(int(rows.sum()), *SHAPE), seed, d.anchor)
     lens = lens.weighted(probe.gains(lens, d.x[rows], d.y[rows], d.length[rows], d.group[rows], seed))
-    return Fitted(lens.encode, lens.decode, lens.decoder, lens.toward)
+    reading = lenses.readings(d.x[rows], lens.decoder, SHAPE[1])
+    return Fitted(lens.encode, lens.decode, lens.decoder, lambda x: lenses.toward(x, reading))
 
 
 def on_vectors(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
@@ -268,7 +269,8 @@ def permuted(d: Data, runs: int) -> float:
     for _ in range(runs):
         coin = rng.integers(0, 2, int(d.group.max()) + 1)
         y = np.where(coin[d.group] == 1, d.y, 1 - d.y)
-        toward = lens.weighted(probe.gains(lens, d.x, y, d.length, d.group, 0)).toward(d.x)
+        made = lens.weighted(probe.gains(lens, d.x, y, d.length, d.group, 0))
+        toward = lenses.toward(d.x, lenses.readings(d.x, made.decoder, SHAPE[1]))
         z = lenses.present(toward, lenses.least(toward, SHAPE[1]))
         told = effects(z, y, d.length, d.group, 0)
         hits += bool((told["q"] < 0.05).fill_null(False).any())

@@ -8,11 +8,13 @@ added to one of the two answers, drawn. An answer has an attribute if it was add
 that the effect is of the attribute wherever it comes from. Every attribute has wordings for the pairs the lens is
 fitted on and others for the pairs on which it is tested (two fifths of the groups); the word vectors know the fitted
 ones alone. Labels are drawn from a logit of the attributes and of length. A planted attribute is found where the
-cosine with one feature tells the test pairs in which one answer has it from all others (AUROC, sign included) with at
-least .9; beside it stands the AUROC of that feature's activations, which gains and the K kept change.
+cosine along which a feature is read tells the test pairs in which one answer has it from all others (AUROC, sign
+included) with at least .9; beside it stands the AUROC of that feature's activations, which gains and the K kept change.
 
-Truth is what the same estimator says of the label probabilities themselves. Each redraw draws all labels anew; the
-oracle is the estimator on the attribute itself. Effects are of the test pairs, and of all pairs.
+Truth is what the same estimator says of the label probabilities themselves. Which pairs have what is drawn once, so a
+decoy falls a little with attributes that have an effect; the logit has as much of each decoy as makes its truth 0. Each
+redraw draws all labels anew; the oracle is the estimator on the attribute itself. Effects are of the test pairs, and of
+all pairs.
 """
 
 from __future__ import annotations
@@ -129,7 +131,8 @@ def table(signs: np.ndarray, y: np.ndarray, length: np.ndarray, group: np.ndarra
 
 
 class World(NamedTuple):
-    """Pairs with planted attributes: n pairs, d which answer has each, p the chance that the first is preferred."""
+    """Pairs with planted attributes: n pairs, d which answer has each, p the chance that the first is preferred, decoys
+    the columns of d without effect."""
 
     one: pl.Series
     other: pl.Series
@@ -138,6 +141,7 @@ class World(NamedTuple):
     d: np.ndarray
     length: np.ndarray
     p: np.ndarray
+    decoys: np.ndarray
 
 
 def world(path: str, pairs: int, seed: int, attributes: dict[str, Planted]) -> World:
@@ -152,13 +156,24 @@ def world(path: str, pairs: int, seed: int, attributes: dict[str, Planted]) -> W
     one, other = (pl.Series(t) for t in texts)
     length = stats.length_ratio(one.str.len_chars().to_numpy(), other.str.len_chars().to_numpy())
     effect = np.array([a.effect for a in attributes.values()])
-    return World(one, other, group, test, d, length, 1 / (1 + np.exp(-(d @ effect + 0.5 * np.clip(length, -1, 1)))))
+    p = 1 / (1 + np.exp(-(d @ effect + 0.5 * np.clip(length, -1, 1))))
+    return World(one, other, group, test, d, length, p, np.flatnonzero(effect == 0))
+
+
+def without(d: np.ndarray, p: np.ndarray, length: np.ndarray, group: np.ndarray, decoys: np.ndarray) -> np.ndarray:
+    """The probabilities with as much of each decoy in the logit as makes its effect 0."""
+    logit = np.log(p / (1 - p))
+    some = d[:, decoys]
+    size = np.zeros(some.shape[1])
+    for _ in range(6):
+        size -= 2.3 * table(some, 1 / (1 + np.exp(-(logit + some @ size))), length, group)[:, 0]
+    return np.asarray(1 / (1 + np.exp(-(logit + some @ size))))
 
 
 def held(w: World, signs: np.ndarray, rows: np.ndarray, redraws: int, seed: int) -> list[dict[str, float]]:
     """For each attribute, in these pairs: where its feature is present, and whether the effects hold."""
     d, p, length, group = w.d[rows], w.p[rows], w.length[rows], stats.groups.dense(w.group[rows])
-    signs = signs[rows]
+    signs, p = signs[rows], without(d, p, length, group, w.decoys)
     rng = np.random.default_rng([seed, 3])
     views = {"lens": signs, "oracle": d}
     truth = {name: table(v, p, length, group)[:, 0] for name, v in views.items()}
@@ -211,7 +226,7 @@ def main() -> None:
     z = lens.encode(x)
     print(f"{len(y)} pairs, {w.group.max() + 1} groups, M {want.features}, K {want.active}, "
           f"explained {lenses.explained(x[w.test], lens.decode(z[w.test])):.3f}")  # fmt: skip
-    toward = lens.toward(x)
+    toward = lenses.toward(x, lenses.readings(x[fit], lens.decoder, want.active))
     areas, active = (np.array([[auroc(v[w.test, k], w.d[w.test, j] == 1) for k in range(want.features)]
                                for j in range(len(effect))]) for v in (toward, z))  # fmt: skip
     best = np.abs(areas - 0.5).argmax(1)

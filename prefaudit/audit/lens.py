@@ -14,7 +14,7 @@ from prefaudit import models, stats
 from prefaudit.audit.columns import Columns
 from prefaudit.audit.measure import Measures
 from prefaudit.core import EFFECTS, Extractor
-from prefaudit.extractors.lens import difference, stored
+from prefaudit.extractors.lens import difference, readings, stored
 from prefaudit.lens import probe
 from prefaudit.lens.saved import save
 from prefaudit.lens.slopes import UNITS, slopes
@@ -76,6 +76,7 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
         save(
             measures.store.folder / "lens",
             stored(state),
+            readings(state),
             {"embedder": saved.pop("name"), **saved, **scale},
             known,
             words,

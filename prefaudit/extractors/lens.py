@@ -34,8 +34,8 @@ PROPERTIES = {
 class Lens:
     """`lens.f0`, `lens.f1`, ...: how far chosen is ahead of rejected in a feature, 0 where it is not active.
 
-    `lens_present.f0`, ...: the cosine of the pair's difference with the feature wherever the feature is present, also
-    where K others are larger, 0 elsewhere.
+    `lens_present.f0`, ...: the cosine of the pair's difference with the direction along which the feature is read
+    wherever it is present, also where K others are larger, 0 elsewhere.
 
     Exchanging chosen and rejected negates every value. Null where a pair has one answer. The directions, and where
     they are present, are found without the labels; which K of them are active in a pair goes by their size and by one
@@ -52,7 +52,7 @@ class Lens:
     lens: str = ""
 
     name: ClassVar[str] = "lens"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("embed", "groups", "text", "style", "refusal")
@@ -90,7 +90,7 @@ class Lens:
         group = pairs["group"].to_numpy()
         held = folds(group, HELD, seed) == 0
         if self.lens:
-            lens, each = _given(self.lens, x, self.lens_features)
+            lens, each, reading = _given(self.lens, x, self.lens_features)
             prefixes = []
         else:
             want = lenses.shape(len(x), self.lens_features, self.lens_active)
@@ -101,11 +101,12 @@ class Lens:
             y, length = _choices(parts, pairs)
             gain = lenses.gains(lens, x[~held], y[~held], length[~held], group[~held], seed)
             lens = lens.weighted(gain)
+            reading = lenses.readings(x[~held], lens.decoder, lens.active)
             each = [
                 {"gain": float(gain[k]), "stability": float(again[k]), "stable": bool(again[k] >= lenses.STABLE)}
                 for k in range(want.features)
             ]
-        toward = _toward(lens, x, each)
+        toward = _toward(lens, x, each, reading)
         if not all("least_cosine" in e for e in each):
             floor = lenses.least(toward, lens.active)
             each = [{**e, "least_cosine": float(size)} for e, size in zip(each, floor, strict=True)]
@@ -118,14 +119,15 @@ class Lens:
             "active": lens.active, "prefixes": prefixes, **_measured(lens, x, held),
             "each": [{"feature": f"f{k}", **e} for k, e in enumerate(each)],
         }  # fmt: skip
-        return pl.DataFrame({"encoder": [lens.encoder.tobytes()], "decoder": [lens.decoder.tobytes()],
+        arrays = {"encoder": lens.encoder, "decoder": lens.decoder, "reading": reading}
+        return pl.DataFrame({**{name: [array.tobytes()] for name, array in arrays.items()},
                              "active": [lens.active], "told": [json.dumps(told, ensure_ascii=False)]})  # fmt: skip
 
     def load(self, state: pl.DataFrame | None) -> Apply:
         """The function that measures one part."""
         if state is None:
             raise ValueError("the lens is what fit returned")
-        lens = stored(state)
+        lens, reading = stored(state), readings(state)
         each = json.loads(state["told"][0])["each"]
         floor = np.array([e["least_cosine"] for e in each], np.float32)
 
@@ -133,7 +135,7 @@ class Lens:
             x, known = difference(frame["embedding"])
             if not len(x):
                 x = np.zeros((0, len(lens.encoder)), np.float32)
-            told = {"lens": lens.encode(x), "lens_present": lenses.present(_toward(lens, x, each), floor)}
+            told = {"lens": lens.encode(x), "lens_present": lenses.present(_toward(lens, x, each, reading), floor)}
             structs = [_struct(name, z).set(~pl.Series(known), None) for name, z in told.items()]
             return frame.select("row").with_columns(structs)
 
@@ -144,8 +146,9 @@ def _struct(name: str, z: NDArray[np.float32]) -> pl.Series:
     return pl.DataFrame([pl.Series(f"f{k}", z[:, k] + np.float32(0)) for k in range(z.shape[1])]).to_struct(name)
 
 
-def _given(name: str, x: NDArray[np.float32], features: int) -> tuple[lenses.Sae, list[dict[str, Any]]]:
-    """A lens that is there already, and what is known of its features.
+def _given(name: str, x: NDArray[np.float32], features: int) -> tuple[lenses.Sae, list[dict[str, Any]],
+                                                                        NDArray[np.float32]]:  # fmt: skip
+    """A lens that is there already, what is known of its features, and the directions along which they are read.
 
     One of another audit is taken as it is, with its names. Of a pretrained autoencoder the differences are the
     features themselves, each in units of its root mean square here; all of them may be active.
@@ -154,19 +157,20 @@ def _given(name: str, x: NDArray[np.float32], features: int) -> tuple[lenses.Sae
     if saved is not None:
         if saved.lens.encoder.shape[0] != x.shape[1]:
             raise ValueError(f"the lens reads {saved.lens.encoder.shape[0]} dimensions, here are {x.shape[1]}")
-        return saved.lens, [{n: v for n, v in e.items() if n != "feature"} for e in saved.each]
+        return saved.lens, [{n: v for n, v in e.items() if n != "feature"} for e in saved.each], saved.reading
     size = np.sqrt((x.astype(np.float64) ** 2).mean(0)).astype(np.float32)
     encoder, decoder = (np.zeros((x.shape[1], features), np.float32) for _ in range(2))
     own = np.arange(x.shape[1])
     encoder[own, own], decoder[own, own] = 1 / np.maximum(size, np.float32(1e-12)), size
     each = [{"stability": 1.0, "stable": k < x.shape[1], "pretrained": True} for k in range(features)]
-    return lenses.Sae(encoder, decoder.T.copy(), features), each
+    return lenses.Sae(encoder, decoder.T.copy(), features), each, decoder.T.copy()
 
 
-def _toward(lens: lenses.Sae, x: NDArray[np.float32], each: list[dict[str, Any]]) -> NDArray[np.float32]:
-    """(n, M) cosines with the features; those of a pretrained autoencoder with each in units of its own size."""
+def _toward(lens: lenses.Sae, x: NDArray[np.float32], each: list[dict[str, Any]],
+            reading: NDArray[np.float32]) -> NDArray[np.float32]:  # fmt: skip
+    """(n, M) cosines with the readings; those of a pretrained autoencoder with each in units of its own size."""
     own = each[0].get("pretrained", False)
-    return lens.toward(lens.values(x)[:, : x.shape[1]] if own else x)
+    return lenses.toward(lens.values(x)[:, : x.shape[1]] if own else x, reading)
 
 
 def _anchor(state: pl.DataFrame) -> NDArray[np.float32] | None:
@@ -181,6 +185,11 @@ def stored(state: pl.DataFrame) -> lenses.Sae:
     encoder, decoder = (np.frombuffer(state[name][0], np.float32) for name in ("encoder", "decoder"))
     features = len(json.loads(state["told"][0])["each"])
     return lenses.Sae(encoder.reshape(-1, features), decoder.reshape(features, -1), int(state["active"][0]))
+
+
+def readings(state: pl.DataFrame) -> NDArray[np.float32]:
+    """(M, d) directions along which it is read where each feature is present, in the frame that `fit` returned."""
+    return np.frombuffer(state["reading"][0], np.float32).reshape(len(json.loads(state["told"][0])["each"]), -1)
 
 
 def difference(embedding: pl.Series) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

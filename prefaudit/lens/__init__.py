@@ -2,7 +2,8 @@
 
 from prefaudit.lens.match import STABLE, matched, stability
 from prefaudit.lens.names import Name, Terms, names
-from prefaudit.lens.probe import gains, least, present
+from prefaudit.lens.presence import least, present, readings, toward
+from prefaudit.lens.probe import gains
 from prefaudit.lens.sae import Sae
 from prefaudit.lens.train import Shape, explained, principal, shape, train
 
@@ -19,7 +20,9 @@ __all__ = [
     "names",
     "present",
     "principal",
+    "readings",
     "shape",
     "stability",
+    "toward",
     "train",
 ]

@@ -16,7 +16,6 @@ from prefaudit.stats.groups import dense
 FOLDS = 5
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0)
 FREE = 1e-3  # of length, which is controlled for and not shrunk
-NOISE = 5.5  # spreads of a feature where it is not there, from which on it is
 
 
 def held_out(
@@ -78,33 +77,6 @@ def gains(lens: Sae, x: Floats, y: NDArray[np.float64], length: NDArray[np.float
     size = told.mean()
     gain = np.sqrt(1 + (told / size) ** 2) if size > 0 else np.ones(len(told))
     return np.asarray(gain / gain.mean(), np.float32)
-
-
-def least(toward: Floats, active: int) -> Floats:
-    """(M,) the size of the cosine from which a feature counts as present in a pair.
-
-    Half the .9 quantile of what would be active if all features were so equally often: small values say little of a
-    feature's meaning and draw its effect to 0. Where a feature stands out from its own noise (median size over .6745,
-    the spread of a normal variable of that median), `NOISE` times that is enough: an attribute of few pairs has long
-    tails, and in an answer that has much else there is less of it. Neither a label nor a gain is looked at.
-
-    Args:
-        toward: (n, M) cosines, see `Sae.toward`.
-        active: K.
-    """
-    sizes = np.abs(toward)
-    told = np.zeros(toward.shape[1], np.float32)
-    share = min(active / max(toward.shape[1], 1), 1.0)
-    for k, column in enumerate(sizes.T):
-        some = column[column > 0]
-        if len(some):
-            told[k] = min(np.quantile(some, 1 - 0.1 * share) / 2, NOISE * np.median(some) / 0.6745)
-    return told
-
-
-def present(toward: Floats, floor: Floats) -> Floats:
-    """The cosines (n, M) of the features that are there, 0 elsewhere; of any number of features, unlike `encode`."""
-    return np.where((np.abs(toward) >= floor) & (toward != 0), toward, np.float32(0))
 
 
 def tuned(x: Floats, y: NDArray[np.float64], inner: NDArray[np.int8], free: int = 0) -> NDArray[np.float64]:

@@ -46,15 +46,6 @@ class Sae:
         """(n, M) of all features, before the largest are kept."""
         return np.asarray(x @ self.encoder, np.float32)
 
-    def toward(self, x: Floats) -> Floats:
-        """(n, M) cosines of each difference with each feature's row of the decoder; 0 where x is 0.
-
-        A gain scales a row and leaves its direction: whatever the lens is `weighted` by, the cosines are the same.
-        """
-        rows = self.decoder / np.maximum(np.linalg.norm(self.decoder, axis=1, keepdims=True), np.float32(1e-12))
-        size = np.linalg.norm(x, axis=1, keepdims=True)
-        return np.asarray((x @ rows.T) / np.where(size > 0, size, 1), np.float32)
-
     def decode(self, z: Floats) -> Floats:
         """(n, d) reconstructions."""
         return np.asarray(z @ self.decoder)

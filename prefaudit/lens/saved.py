@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from prefaudit.core import AuditError
-from prefaudit.lens.sae import CONFIG, Sae
+from prefaudit.lens.sae import CONFIG, Floats, Sae
 from prefaudit.store import write_bytes
 
 INPUT = "chosen minus rejected"
+READING = "reading.npy"  # the directions along which it is read where features are present
 WORDS = "lexical.npz"  # the fit of the lexical embedder, beside the lens that reads its vectors
 
 
@@ -25,6 +29,7 @@ class Saved:
     each: list[dict[str, Any]]
     words: bytes  # of the lexical embedder, else empty
     scale: float  # of these words beside a model
+    reading: Floats  # (M, d) along which it is read where each feature is present
 
 
 def kept(name: str) -> Saved | None:
@@ -50,23 +55,52 @@ def kept(name: str) -> Saved | None:
         words = (folder / WORDS).read_bytes() if str(about["embedder"]).endswith("lexical") else b""
     except OSError as error:
         raise AuditError(f"{folder} has no {WORDS}, which its lens reads", "copy the whole lens/ folder") from error
+    reading = _reading(folder, lens)
     if len(each) != lens.features:
         raise AuditError(f"{folder} does not tell its features", "scan again with this version to save it anew")
     return Saved(
-        lens, str(about["embedder"]), str(about.get("revision", "")), each, words, float(about.get("scale", 1))
+        lens,
+        str(about["embedder"]),
+        str(about.get("revision", "")),
+        each,
+        words,
+        float(about.get("scale", 1)),
+        reading,
     )
 
 
-def save(folder: Path, lens: Sae, about: dict[str, Any], each: list[dict[str, Any]], words: bytes) -> None:
+def _reading(folder: Path, lens: Sae) -> Floats:
+    """What `save` wrote; the features' own directions where the file is of a version that read along these."""
+    try:
+        held = (folder / READING).read_bytes()
+    except FileNotFoundError:
+        return lens.decoder
+    except OSError as error:
+        raise AuditError(f"{folder / READING} cannot be read: {error}", "copy the whole lens/ folder") from error
+    try:
+        found = np.load(BytesIO(held), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise AuditError(f"{folder / READING} is no array: {error}", "copy the whole lens/ folder") from error
+    if found.shape != lens.decoder.shape or found.dtype != np.float32:
+        raise AuditError(f"{folder / READING} is of another lens", "copy the whole lens/ folder")
+    return np.asarray(found)
+
+
+def save(folder: Path, lens: Sae, reading: Floats, about: dict[str, Any], each: list[dict[str, Any]],
+         words: bytes) -> None:  # fmt: skip
     """Write what `kept` reads, and `sae_lens.SAE.load_from_disk` opens.
 
     Args:
         folder: made where it is missing.
         lens: of the audit.
+        reading: (M, d), see `presence.readings`.
         about: embedder, revision, template and scale.
         each: name, terms, properties, stability and so on of each feature.
         words: the fit of the lexical embedder, else empty.
     """
     lens.save(folder, {**about, "input": INPUT, "each": each})
+    held = BytesIO()
+    np.save(held, reading, allow_pickle=False)
+    write_bytes(folder / READING, held.getvalue())
     if words:
         write_bytes(folder / WORDS, words)

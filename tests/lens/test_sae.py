@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prefaudit.core import AuditError
-from prefaudit.lens import Sae, Shape, explained, gains, least, matched, present, principal, shape, stability, train
+from prefaudit.lens import Sae, Shape, explained, gains, matched, principal, shape, stability, train
 from prefaudit.lens.sae import keep
 
 
@@ -94,33 +94,6 @@ def test_gains_prefer_what_tells_of_the_choice_and_know_no_direction(lens: Sae) 
     active = [(s.encode(x)[:, 5] != 0).mean() for s in (lens, made)]
     assert active[1] > active[0] and set((made.encode(x) != 0).sum(1)) == {3}
     np.testing.assert_allclose(made.encoder @ made.decoder, lens.encoder @ lens.decoder, atol=1e-5)
-
-
-def test_a_cosine_is_odd_knows_no_gain_and_no_size(lens: Sae) -> None:
-    x = sparse(300, 9)[0]
-    x[7] = 0
-    toward = lens.toward(x)
-    np.testing.assert_array_equal(lens.toward(-x), -toward)
-    assert np.abs(toward).max() <= 1 + 1e-6 and not toward[7].any()
-    np.testing.assert_allclose(lens.toward(lens.decoder), lens.decoder @ lens.decoder.T, atol=1e-5)
-    np.testing.assert_allclose(
-        lens.weighted(np.linspace(0.2, 5, 16, dtype=np.float32)).toward(3 * x), toward, atol=1e-6
-    )
-
-
-def test_present_is_what_stands_out_of_the_noise_and_knows_no_gain(lens: Sae) -> None:
-    rng = np.random.default_rng(3)
-    there = rng.random(4000) < 0.05
-    size = np.where(there, rng.uniform(1, 6, 4000), 0) * rng.choice([-1, 1], 4000)
-    values = np.column_stack([size + 0.1 * rng.standard_normal(4000), rng.standard_normal(4000)]).astype(np.float32)
-    found = present(values, least(values, 1)) != 0
-    assert found[there, 0].mean() > 0.99 and not found[~there, 0].any()
-    assert 0.1 < found[:, 1].mean() < 0.4, "a feature without tails: half the largest of what would be active"
-    x, gain = sparse(500, 8)[0], rng.uniform(0.1, 5, 16).astype(np.float32)
-    seen = [present(s.toward(x), least(s.toward(x), 3)) != 0 for s in (lens, lens.weighted(gain))]
-    assert (seen[0] != seen[1]).mean() < 1e-3
-    values[:, 0] = 0
-    assert not present(values, least(values, 1))[:, 0].any()
 
 
 def test_the_same_data_and_seed_give_the_same_lens(lens: Sae) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -12,6 +13,7 @@ import prefaudit
 from prefaudit.audit import Audit
 from prefaudit.core import AuditError
 from prefaudit.demo import demo_path
+from prefaudit.lens.saved import kept
 
 OPTIONS = {"embedder": "lexical", "lens_features": 6, "lens_active": 2, "fail_on": "never", "with_": ("lens",)}
 
@@ -40,14 +42,33 @@ def test_the_same_features_on_other_data(first: Audit, tmp_path: Path) -> None:
     assert there["embedder"]["name"] == "lexical" and (there["features"], there["active"], there["n"]) == (6, 2, 0)
     assert [e["name"] for e in there["each"]] == [e["name"] for e in first.report["lens"]["each"]]
     assert [e["stability"] for e in there["each"]] == [e["stability"] for e in first.report["lens"]["each"]]
-    here = values(first).filter(
-        (pairs["label"] == "chosen") & pairs["chosen"].is_not_null() & pairs["rejected"].is_not_null()
-    )
+    same = (pairs["label"] == "chosen") & pairs["chosen"].is_not_null() & pairs["rejected"].is_not_null()
+    here = values(first).filter(same)
     for k in range(6):
         assert (here[f"f{k}"] + values(other)[f"f{k}"]).abs().max() == 0
+    seen = [a.features().select("lens_present").collect()["lens_present"].struct.unnest() for a in (first, other)]
+    seen[0] = seen[0].filter(same)
+    assert all((seen[0][f"f{k}"] + seen[1][f"f{k}"]).abs().max() == 0 for k in range(6))
     effects = [{e["feature"]: e["delta_win"] for e in a.report["effects"]} for a in (first, other)]
     told = [name for name, value in effects[1].items() if value is not None]
     assert told and all(effects[0][n] * effects[1][n] <= 0 for n in told if effects[0][n] is not None)
+
+
+def test_along_what_features_are_read_goes_with_the_lens(first: Audit, tmp_path: Path) -> None:
+    shutil.copytree(first.folder / "lens", tmp_path / "lens")
+    found, file = kept(str(tmp_path / "lens")), tmp_path / "lens" / "reading.npy"
+    assert found is not None and found.reading.shape == found.lens.decoder.shape
+    np.testing.assert_allclose(np.linalg.norm(found.reading, axis=1), 1, atol=1e-5)
+    for content in (b"no array", file.read_bytes()[:-4]):
+        file.write_bytes(content)
+        with pytest.raises(AuditError, match=r"reading\.npy"):
+            kept(str(tmp_path / "lens"))
+    np.save(file, found.reading[:, :-1])
+    with pytest.raises(AuditError, match="of another lens"):
+        kept(str(tmp_path / "lens"))
+    file.unlink()
+    old = kept(str(tmp_path / "lens"))
+    assert old is not None and (old.reading == old.lens.decoder).all(), "as saved before features were read otherwise"
 
 
 def test_what_is_no_lens_is_said(first: Audit, tmp_path: Path) -> None:
