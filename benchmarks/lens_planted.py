@@ -7,9 +7,10 @@ Six attributes with a known effect on the label and six decoys with none, each i
 added to one of the two answers, drawn. An answer has an attribute if it was added or stood there before (`natural`), so
 that the effect is of the attribute wherever it comes from. Every attribute has wordings for the pairs the lens is
 fitted on and others for the pairs on which it is tested (two fifths of the groups); the word vectors know the fitted
-ones alone. Labels are drawn from a logit of the attributes and of length. A planted attribute is found where the
-cosine along which a feature is read tells the test pairs in which one answer has it from all others (AUROC, sign
-included) with at least .9; beside it stands the AUROC of that feature's activations, which gains and the K kept change.
+ones alone. Labels are drawn from a logit of the attributes and of length. The feature of an attribute is the one whose
+presence goes with it most (correlation, sign included, in the test pairs). It is found where the cosine along which that
+feature is read tells the test pairs in which one answer has it from all others (AUROC) with at least .9; beside it
+stands the AUROC of that feature's activations, which gains and the K kept change.
 
 Truth is what the same estimator says of the label probabilities themselves. Which pairs have what is drawn once, so a
 decoy falls a little with attributes that have an effect; the logit has as much of each decoy as makes its truth 0. Each
@@ -121,6 +122,13 @@ def auroc(score: np.ndarray, found: np.ndarray) -> float:
     return float((ranks[found].sum() - k * (k + 1) / 2) / (k * (len(score) - k)))
 
 
+def matching(signs: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """(attributes, features) correlations; 0 where a feature is nowhere present."""
+    one, other = (v - v.mean(0) for v in (d.astype(float), signs.astype(float)))
+    size = np.outer(np.linalg.norm(one, axis=0), np.linalg.norm(other, axis=0))
+    return np.asarray(one.T @ other / np.where(size > 0, size, 1))
+
+
 def table(signs: np.ndarray, y: np.ndarray, length: np.ndarray, group: np.ndarray) -> np.ndarray:
     """(columns, 4): effect, low, high, p."""
     zero = np.zeros(len(y), np.float32)
@@ -227,12 +235,13 @@ def main() -> None:
     print(f"{len(y)} pairs, {w.group.max() + 1} groups, M {want.features}, K {want.active}, "
           f"explained {lenses.explained(x[w.test], lens.decode(z[w.test])):.3f}")  # fmt: skip
     toward = lenses.toward(x, lenses.readings(x[fit], lens.decoder, want.active))
-    areas, active = (np.array([[auroc(v[w.test, k], w.d[w.test, j] == 1) for k in range(want.features)]
-                               for j in range(len(effect))]) for v in (toward, z))  # fmt: skip
-    best = np.abs(areas - 0.5).argmax(1)
-    way = np.sign(areas[np.arange(len(best)), best] - 0.5)
-    cosine, active = (0.5 + way * (a[np.arange(len(best)), best] - 0.5) for a in (areas, active))
-    signs = np.sign(lenses.present(toward, lenses.least(toward, want.active)))[:, best] * way
+    signs = np.sign(lenses.present(toward, lenses.least(toward, want.active)))
+    along = matching(signs[w.test], w.d[w.test])
+    best = np.abs(along).argmax(1)
+    way = np.sign(along[np.arange(len(best)), best])
+    signs = signs[:, best] * way
+    cosine, active = (np.array([auroc(way[j] * v[w.test, k], w.d[w.test, j] == 1) for j, k in enumerate(best.tolist())])
+                      for v in (toward, z))  # fmt: skip
     for name, rows in (("test pairs", w.test), ("all pairs", np.ones(len(y), bool))):
         told = held(w, signs, rows, args.redraws, args.seed)
         print(name)
