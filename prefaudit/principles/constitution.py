@@ -14,7 +14,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.principles.fits import Fit, grown, parts, stable
-from prefaudit.principles.path import Matrix, Step, agreed
+from prefaudit.principles.likeness import stands
+from prefaudit.principles.path import Cast, Matrix, Step, agreed
 from prefaudit.stats import bh, cluster_rate, folds, sample_groups
 from prefaudit.stats.baselines import FOLDS, LIMIT
 from prefaudit.stats.groups import Ints, dense
@@ -124,11 +125,12 @@ def choose(votes: pl.DataFrame, y: Floats, group: Ints, seed: int, at_most: int 
         return Constitution((), n, groups, total, stats=stats, note=note)
     x = matrix(votes.filter(pl.Series(keep)).select(names))
     z, g = y[keep], own
-    fits = [Fit.of(x, z, g, fold, k, seed, at_most) for k in range(FOLDS)]
+    cast = Cast(x, z, g, stands(x))
+    fits = [Fit.of(cast, fold, k, seed, at_most) for k in range(FOLDS)]
     every = [f.step for f in fits]
     for r in range(1, REPEATS if n <= SMALL else 1):
-        every += parts(x, z, g, folds(g, FOLDS, seed + 1000 * r), seed + r, at_most)
-    last = stable(x, z, grown(x, z, g, seed, at_most)[1], every)
+        every += parts(cast, folds(g, FOLDS, seed + 1000 * r), seed + r, at_most)
+    last = stable(cast, grown(cast, seed, at_most)[1], every)
     return Constitution(
         rules=tuple(_ruled(names, last)), n=n, groups=groups, total=total,
         held_out=_held_out(fits, fold, z, g), curve=_curve(fits, fold, z, g, at_most),

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prefaudit.principles.path import Matrix, Step, agreed, logit, path, worthy
+from prefaudit.principles.path import Cast, Step, agreed, logit, path, worthy
 from prefaudit.stats import folds
 from prefaudit.stats.baselines import FOLDS
-from prefaudit.stats.groups import Ints, dense
 from prefaudit.stats.intervals import Floats
 
 INNER = 3
 WORTH, SURE = 0.005, 2.0  # a list stays longer unless its agreement is, by so many errors, less than this higher
-OFTEN = 0.8  # share of the fits that a rule of the list is in
+OFTEN = 0.5  # share of the fits that a rule of the list is in
 
 
 @dataclass(frozen=True)
@@ -29,40 +28,36 @@ class Fit:
     own: Floats  # by `told`
 
     @classmethod
-    def of(cls, x: Matrix, y: Floats, group: Ints, fold: NDArray[np.int8], k: int, seed: int, at_most: int) -> Fit:
+    def of(cls, cast: Cast, fold: NDArray[np.int8], k: int, seed: int, at_most: int) -> Fit:
         """Choose without fold k, and judge the rows of fold k.
 
         Args:
-            x: (n, p) votes, 0 for silent and unjudged ones.
-            y: n values, 1 where the label says chosen, 0 rejected.
-            group: n dense ids.
+            cast: votes and labels.
             fold: n numbers of folds of whole groups.
             k: the fold that is judged.
             seed: of the inner folds and the parts.
             at_most: rules.
         """
-        test = x[fold == k]
-        x, y, g = x[fold != k], y[fold != k], dense(group[fold != k])
-        steps, step = grown(x, y, g, seed, at_most)
-        some = parts(x, y, g, folds(g, FOLDS, seed), seed, at_most) if len(step.columns) > 1 else []
-        told = stable(x, y, step, some)
+        test, others = cast.x[fold == k], cast.of(fold != k)
+        steps, step = grown(others, seed, at_most)
+        some = parts(others, folds(others.group, FOLDS, seed), seed, at_most) if len(step.columns) > 1 else []
+        told = stable(others, step, some)
         return cls(step, told, [s.score(test) for s in steps], told.score(test))
 
 
-def grown(x: Matrix, y: Floats, group: Ints, seed: int, at_most: int) -> tuple[list[Step], Step]:
+def grown(cast: Cast, seed: int, at_most: int) -> tuple[list[Step], Step]:
     """The path, and the list on it that agreement on inner folds leaves."""
-    steps = path(x, y, group, at_most)
-    return steps, steps[_length(x, y, group, seed, steps)]
+    steps = path(cast, at_most)
+    return steps, steps[_length(cast, seed, steps)]
 
 
-def parts(x: Matrix, y: Floats, group: Ints, fold: NDArray[np.int8], seed: int, at_most: int) -> list[Step]:
+def parts(cast: Cast, fold: NDArray[np.int8], seed: int, at_most: int) -> list[Step]:
     """The list of the groups outside each fold."""
-    outside = [fold != k for k in range(FOLDS)]
-    return [grown(x[rows], y[rows], dense(group[rows]), seed, at_most)[1] for rows in outside]
+    return [grown(cast.of(fold != k), seed, at_most)[1] for k in range(FOLDS)]
 
 
-def stable(x: Matrix, y: Floats, last: Step, fits: Sequence[Step]) -> Step:
-    """The rules of a list that nearly all fits on parts of the groups selected, the first of it at least.
+def stable(cast: Cast, last: Step, fits: Sequence[Step]) -> Step:
+    """The rules of a list that most fits on parts of the groups selected, the first of it at least.
 
     One division into folds can be generous by accident, most are not (stability selection, Meinshausen and Buehlmann
     2010).
@@ -70,24 +65,24 @@ def stable(x: Matrix, y: Floats, last: Step, fits: Sequence[Step]) -> Step:
     if len(last.columns) < 2:
         return last
     kept = [c for c in last.columns if sum(c in f.columns for f in fits) >= OFTEN * len(fits)] or last.columns[:1]
-    return Step(tuple(kept), tuple(logit(x[:, list(kept)], y).tolist()))
+    return Step(tuple(kept), tuple(logit(cast.x[:, list(kept)], cast.y).tolist()))
 
 
-def _length(x: Matrix, y: Floats, group: Ints, seed: int, steps: Sequence[Step]) -> int:
+def _length(cast: Cast, seed: int, steps: Sequence[Step]) -> int:
     """The shortest list that surely agrees, on inner folds, less than WORTH worse than that of all worthy rules."""
-    most = worthy(steps)
+    most = worthy(cast, steps)
     if most < 2:
         return most
-    inner = folds(group, INNER, seed + 1)
-    right = np.empty((most + 1, len(y)))
+    inner = folds(cast.group, INNER, seed + 1)
+    right = np.empty((most + 1, len(cast.y)))
     for k in range(INNER):
         train, test = inner != k, inner == k
-        own = path(x[train], y[train], dense(group[train]), most)
+        own = path(cast.of(train), most, whole=True)
         for length in range(most + 1):
-            right[length, test] = agreed(own[min(length, len(own) - 1)].score(x[test]), y[test])
+            right[length, test] = agreed(own[min(length, len(own) - 1)].score(cast.x[test]), cast.y[test])
     for length in range(1, most):
         gap = right[most] - right[length]
-        sums = np.bincount(group, gap - gap.mean())
-        if gap.mean() + SURE * np.sqrt(float(sums @ sums)) / len(y) <= WORTH:
+        sums = np.bincount(cast.group, gap - gap.mean())
+        if gap.mean() + SURE * np.sqrt(float(sums @ sums)) / len(cast.y) <= WORTH:
             return length
     return most

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from prefaudit.principles.path import Matrix, path, worthy
+from prefaudit.principles.likeness import stands
+from prefaudit.principles.path import Cast, Matrix, path, worthy
 from prefaudit.stats.groups import Ints, dense
 
 DRAWS = 5  # divisions into two halves
@@ -24,23 +25,26 @@ def settled(votes: Matrix, group: Ints, seed: int, at_most: int) -> bool:
         seed: of the halves.
         at_most: rules.
     """
-    whole = _list(votes, group, at_most)
-    if not whole:
+    if not len(votes):
         return False
     own = dense(group)
+    cast = Cast(votes, np.ones(len(votes)), own, stands(votes))
+    whole = _list(cast, at_most)
+    if not whole:
+        return False
     found: NDArray[np.int64] = np.zeros(votes.shape[1], np.int64)
     for draw in range(DRAWS):
         order = np.random.default_rng([seed, draw]).permutation(int(own.max()) + 1)
         half = (order < (len(order) + 1) // 2)[own]
         for rows in (half, ~half):
-            found[_list(votes[rows], group[rows], at_most)] += 1
+            found[_list(cast.of(rows), at_most)] += 1
     inside = np.isin(np.arange(len(found)), whole)
     return bool((found[inside] >= IN).all() and (found[~inside] <= OUT).all())
 
 
-def _list(votes: Matrix, group: Ints, at_most: int) -> list[int]:
+def _list(cast: Cast, at_most: int) -> list[int]:
     """The columns that a list of these pairs has."""
-    if not len(votes):
+    if not len(cast.y):
         return []
-    steps = path(votes, np.ones(len(votes)), dense(group), at_most)
-    return list(steps[worthy(steps)].columns)
+    steps = path(cast, at_most)
+    return list(steps[worthy(cast, steps)].columns)

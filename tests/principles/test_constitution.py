@@ -12,7 +12,9 @@ import pytest
 from prefaudit.core import RuleError
 from prefaudit.principles import Principle, builtin, saved
 from prefaudit.principles import constitution as chosen
-from prefaudit.principles.path import agreed, logit, path
+from prefaudit.principles.evidence import Prior, factor
+from prefaudit.principles.likeness import stands
+from prefaudit.principles.path import Cast, agreed, logit, path
 from prefaudit.principles.slices import disagreements, slices
 
 Drawn = tuple[pl.DataFrame, np.ndarray, float]
@@ -107,7 +109,7 @@ def test_the_next_rule_is_what_says_most_beyond_those_that_are_in() -> None:
     b = rng.choice([-1, 1], 2000)
     y = (rng.random(2000) < 1 / (1 + np.exp(-1.5 * a - 0.4 * b))).astype(float)
     x = np.column_stack([near, b, a]).astype(np.float32)
-    steps = path(x, y, np.arange(2000), 3)
+    steps = path(Cast(x, y, np.arange(2000)), 3)
     assert [s.columns for s in steps] == [(), (2,), (2, 1)]
     assert np.allclose(steps[-1].weights, [1.5, 0.4], atol=0.2)
     assert np.allclose(logit(x[:, [2]], y), logit(x[:1000, [2]], y[:1000]), atol=0.4)
@@ -174,3 +176,78 @@ def test_wrong_constitutions_are_refused(tmp_path: Path, change: dict[str, objec
     at.write_text(json.dumps({**good, **change}))
     with pytest.raises(RuleError, match=r"c\.json"):
         saved.read(at)
+
+
+def copies(n: int, seed: int, five: int = 5, each: int = 8, decide: int = 5) -> np.ndarray:
+    """(n, five * (1 + each)) votes for the chosen answer: principles, of which some decide labels, and their copies.
+
+    A copy repeats a vote in six cases of ten and is drawn anew in the others; 15 % of all votes are wrong before.
+    """
+    rng = np.random.default_rng(seed)
+    true = rng.choice([-1, 0, 1], (n, five), p=[0.4, 0.2, 0.4])
+    sums = true[:, :decide].sum(1)
+    label = np.where(sums != 0, np.sign(sums), rng.choice([-1, 1], n))
+    said = np.where(rng.random((n, five)) < 0.15, rng.choice([-1, 0, 1], (n, five)), true)
+    near = [
+        np.where(rng.random(n) < 0.6, said[:, k % five], rng.permutation(said[:, k % five])) for k in range(five * each)
+    ]
+    return (np.column_stack([said, *near]) * label[:, None]).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_others_are_likenesses_of_stands_for_them_told_from_votes_alone(seed: int) -> None:
+    votes = copies(60, seed)
+    head = stands(votes)
+    assert head[:5].tolist() == [0, 1, 2, 3, 4]
+    assert np.mean(head[5:] == np.arange(40) % 5) >= 0.9
+    turned = np.random.default_rng(seed).choice([-1, 1], (60, 1))
+    flipped = np.ones(45)
+    flipped[7:20] = -1  # reverses of principles are likenesses as well
+    assert (stands((votes * turned * flipped).astype(np.float32)) == head).all()
+    order = np.random.default_rng(seed).permutation(45)
+    assert (order[stands(votes[:, order])] == head[order]).all()
+
+
+def test_of_principles_that_overlap_alike_none_stands_for_another() -> None:
+    rng = np.random.default_rng(0)
+    one = rng.choice([-1, 1], 2000)
+    alike = np.column_stack([np.where(rng.random(2000) < 0.8, one, -one) for _ in range(5)])
+    alone = rng.choice([-1, 0, 1], (2000, 3))
+    assert (stands(np.hstack([alike, alone]).astype(np.float32)) == np.arange(8)).all()
+    assert (stands(np.column_stack([one, alike[:, 0]]).astype(np.float32)) == [0, 1]).all()
+    assert (stands(np.zeros((10, 3), np.float32)) == np.arange(3)).all()
+
+
+def test_sixty_pairs_name_five_principles_among_their_forty_copies() -> None:
+    found = []
+    for seed in range(4):
+        votes = copies(60, seed)
+        frame = pl.DataFrame({str(k): votes[:, k].astype(np.int8) for k in range(45)})
+        found.append({int(rule.id) for rule in chosen.choose(frame, np.ones(60), np.arange(60), seed).rules})
+    assert all(ids <= set(range(5)) for ids in found)
+    assert np.mean([len(ids) for ids in found]) >= 4
+
+
+def test_a_copy_comes_in_where_labels_surely_follow_it_and_not_what_it_copies() -> None:
+    rng = np.random.default_rng(3)
+    hub = rng.choice([-1, 1], 3000)
+    near = [np.where(rng.random(3000) < 0.8, hub, rng.choice([-1, 1], 3000)) for _ in range(6)]
+    x = np.column_stack([hub, *near]).astype(np.float32)
+    assert (stands(x) == 0).all()
+    y = (rng.random(3000) < 1 / (1 + np.exp(-1.5 * near[2]))).astype(float)
+    assert path(Cast(x, y, np.arange(3000), stands(x)), 5)[1].columns == (3,)
+    few = Cast(x[:40], y[:40], np.arange(40), stands(x))
+    assert path(few, 5)[1].columns == (0,)  # forty pairs do not tell the copy from what it copies
+
+
+def test_the_likeliest_list_by_its_factors_and_the_number_of_lists() -> None:
+    prior = Prior.of(np.arange(5), np.ones(5, bool), 10)
+    assert prior.likeliest([0.0, 1.0]) == 0 and prior.likeliest([0.0, 2.0]) == 1  # log 5 = 1.6
+    assert prior.likeliest([0.0, 1.0, 2.0, 2.5, 2.5, 2.0]) == 5  # one list has all five
+    copied = Prior.of(np.array([0, 0, 0, 0]), np.ones(4, bool), 10)
+    assert copied.candidates == 1 and np.allclose(copied.dear, [0, *[np.log(3)] * 3])
+    # Wakefield 2009: weight 0.8 with standard error 0.4 before a prior variance of a half.
+    weight, error, slab = 0.8, 0.16, 0.5
+    exact = 0.5 * (np.log(error / (error + slab)) + weight**2 / error * slab / (slab + error))
+    assert factor(weight / np.sqrt(error), 1.0, 1 / error, 1e9) == pytest.approx(exact)
+    assert factor(3.0, 1.0, 100.0, 5) < factor(3.0, 1.0, 100.0, 1e9)
