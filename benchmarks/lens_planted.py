@@ -8,7 +8,7 @@ added to one of the two answers, drawn. An answer has an attribute if it was add
 that the effect is of the attribute wherever it comes from. Every attribute has wordings for the pairs the lens is
 fitted on and others for the pairs on which it is tested (two fifths of the groups); the word vectors know the fitted
 ones alone. Labels are drawn from a logit of the attributes and of length. The feature of an attribute is the one whose
-presence goes with it most (correlation, sign included, in the test pairs). It is found where the cosine along which that
+presence goes with it most (correlation in the test pairs, sign included). It is found where the cosine along which that
 feature is read tells the test pairs in which one answer has it from all others (AUROC) with at least .9; beside it
 stands the AUROC of that feature's activations, which gains and the K kept change.
 
