@@ -77,7 +77,7 @@ def data(path: str, embedder: str) -> Data:
 
 def ours(d: Data, rows: np.ndarray, seed: int) -> Fitted:
     lens = lenses.train(d.x[rows], lenses.shape(int(rows.sum()), *SHAPE), seed, d.anchor)
-    lens = lens.weighted(probe.gains(lens, d.x[rows], d.y[rows], d.length[rows], d.group[rows], seed))
+    lens, *_ = lenses.labelled(lens, d.x[rows], d.y[rows], d.length[rows])
     reading = lenses.readings(d.x[rows], lens.decoder, SHAPE[1])
     return Fitted(lens.encode, lens.decode, lens.decoder, lambda x: lenses.toward(x, reading))
 
@@ -262,14 +262,14 @@ def effects(z: np.ndarray, y: np.ndarray, length: np.ndarray, group: np.ndarray,
 def permuted(d: Data, runs: int) -> float:
     """Share of group-wise permutations of the labels under which any feature of the lens has q < .05.
 
-    Gains, and with them which features are active, are of the permuted labels; what is present knows neither.
+    Lean and gains, and with them which features are active, are of the permuted labels; what is present knows neither.
     """
     lens = lenses.train(d.x, lenses.shape(len(d.x), *SHAPE), 0, d.anchor)
     rng, hits = np.random.default_rng(0), 0
     for _ in range(runs):
         coin = rng.integers(0, 2, int(d.group.max()) + 1)
         y = np.where(coin[d.group] == 1, d.y, 1 - d.y)
-        made = lens.weighted(probe.gains(lens, d.x, y, d.length, d.group, 0))
+        made, *_ = lenses.labelled(lens, d.x, y, d.length)
         toward = lenses.toward(d.x, lenses.readings(d.x, made.decoder, SHAPE[1]))
         z = lenses.present(toward, lenses.least(toward, SHAPE[1]))
         told = effects(z, y, d.length, d.group, 0)

@@ -14,8 +14,8 @@ from prefaudit import models, stats
 from prefaudit.audit.columns import Columns
 from prefaudit.audit.measure import Measures
 from prefaudit.core import EFFECTS, Extractor
-from prefaudit.extractors.lens import difference, readings, stored
-from prefaudit.lens import probe
+from prefaudit.extractors.lens import difference, readings, stored, unlabelled
+from prefaudit.lens import Sae, labelled, probe
 from prefaudit.lens.saved import save
 from prefaudit.lens.slopes import UNITS, slopes
 from prefaudit.stats.baselines import spline, squash
@@ -63,7 +63,7 @@ def lens(measures: Measures, columns: Columns, length: NDArray[np.float64], effe
         **{name: told[name] for name in told if name != "each"},
         "unstable": sum(not e["stable"] for e in each),
         "naming": naming,
-        "auc": _heads(measures, found, columns, length, seed),
+        "auc": _heads(measures, found, columns, length, seed, unlabelled(state)),
         "each": each,
     }
     order = [pl.col("bound").abs(), pl.col("delta_win").abs(), pl.col("feature")]
@@ -190,8 +190,11 @@ def _embedder(measures: Measures, extractor: Extractor, about: pl.DataFrame, pai
 
 
 def _heads(measures: Measures, found: Mapping[str, Extractor], columns: Columns, length: NDArray[np.float64],
-           seed: int) -> dict[str, Any]:  # fmt: skip
-    """AUC of length, of the text features, of the lens and of the full difference, on the same folds of groups."""
+           seed: int, bare: Sae | None) -> dict[str, Any]:  # fmt: skip
+    """AUC of length, of the text features, of the lens and of the full difference, on the same folds of groups.
+
+    A lens fitted here, `bare` without its labels, is given those of each fold's other pairs alone.
+    """
     keep = stats.sample_groups(columns.group, PROBED, seed) & (columns.y != 0.5)
     groups = len(stats.distinct(columns.group[keep]))
     if groups < 40:
@@ -199,13 +202,19 @@ def _heads(measures: Measures, found: Mapping[str, Extractor], columns: Columns,
     z, x = _matrices(measures, found, columns.meta["row"].to_numpy()[keep])
     base = spline(np.nan_to_num(length[keep]))
     texts = [squash(c[keep] - r[keep]) for c, r in (columns.features[name] for name in columns.features)]
-    views = {
+    y, ratio = columns.y[keep], length[keep]
+
+    def own(rows: NDArray[np.bool_]) -> NDArray[np.float32]:
+        made = z if bare is None else labelled(bare, x[rows], y[rows], ratio[rows])[0].encode(x)
+        return probe.scaled(made)
+
+    views: dict[str, probe.View] = {
         "length": np.zeros((len(base), 0), np.float32),
         "text": np.column_stack(texts),
-        "lens": probe.scaled(z),
+        "lens": own,
         "full": probe.scaled(x),
     }
-    told = probe.held_out(views, base, columns.y[keep], columns.group[keep], seed)
+    told = probe.held_out(views, base, y, columns.group[keep], seed)
     return {"n": int(keep.sum()), "groups": groups, **told}
 
 

@@ -38,8 +38,8 @@ class Lens:
     wherever it is present, also where K others are larger, 0 elsewhere.
 
     Exchanging chosen and rejected negates every value. Null where a pair has one answer. The directions, and where
-    they are present, are found without the labels; which K of them are active in a pair goes by their size and by one
-    gain each, which tells how much they say of the choice, either way.
+    they are present, are found without the labels; what labels do to the values is in `lens.labels`: a gain for
+    each, and by how much its encoder leans. So tests of effects are of `lens_present`.
 
     Attributes:
         lens_features: M; 0 goes by the number of pairs.
@@ -52,7 +52,7 @@ class Lens:
     lens: str = ""
 
     name: ClassVar[str] = "lens"
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("embed", "groups", "text", "style", "refusal")
@@ -89,6 +89,7 @@ class Lens:
         x = _differences(parts, pairs)
         group = pairs["group"].to_numpy()
         held = folds(group, HELD, seed) == 0
+        arrays = {}
         if self.lens:
             lens, each, reading = _given(self.lens, x, self.lens_features)
             prefixes = []
@@ -99,13 +100,14 @@ class Lens:
             lens = lenses.train(x[~held], want, seed, anchor)
             again = lenses.stability(lens, x[~held], group[~held], want, seed, anchor)
             y, length = _choices(parts, pairs)
-            gain = lenses.gains(lens, x[~held], y[~held], length[~held], group[~held], seed)
-            lens = lens.weighted(gain)
+            arrays["bare"] = lens.encoder
+            lens, gain, lean = lenses.labelled(lens, x[~held], y[~held], length[~held])
             reading = lenses.readings(x[~held], lens.decoder, lens.active)
             each = [
-                {"gain": float(gain[k]), "stability": float(again[k]), "stable": bool(again[k] >= lenses.STABLE)}
+                {"gain": float(gain[k]), "lean": float(lean[k]), "stability": float(again[k]),
+                 "stable": bool(again[k] >= lenses.STABLE)}
                 for k in range(want.features)
-            ]
+            ]  # fmt: skip
         toward = _toward(lens, x, each, reading)
         if not all("least_cosine" in e for e in each):
             floor = lenses.least(toward, lens.active)
@@ -119,7 +121,7 @@ class Lens:
             "active": lens.active, "prefixes": prefixes, **_measured(lens, x, held),
             "each": [{"feature": f"f{k}", **e} for k, e in enumerate(each)],
         }  # fmt: skip
-        arrays = {"encoder": lens.encoder, "decoder": lens.decoder, "reading": reading}
+        arrays |= {"encoder": lens.encoder, "decoder": lens.decoder, "reading": reading}
         return pl.DataFrame({**{name: [array.tobytes()] for name, array in arrays.items()},
                              "active": [lens.active], "told": [json.dumps(told, ensure_ascii=False)]})  # fmt: skip
 
@@ -190,6 +192,15 @@ def stored(state: pl.DataFrame) -> lenses.Sae:
 def readings(state: pl.DataFrame) -> NDArray[np.float32]:
     """(M, d) directions along which it is read where each feature is present, in the frame that `fit` returned."""
     return np.frombuffer(state["reading"][0], np.float32).reshape(len(json.loads(state["told"][0])["each"]), -1)
+
+
+def unlabelled(state: pl.DataFrame) -> lenses.Sae | None:
+    """The lens as it was found, before it had anything of the labels; none of a lens that was there already."""
+    if "bare" not in state.columns:
+        return None
+    lens = stored(state)
+    bare = np.frombuffer(state["bare"][0], np.float32).reshape(lens.encoder.shape)
+    return lenses.Sae(bare, lens.decoder, lens.active)
 
 
 def difference(embedding: pl.Series) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prefaudit.lens.sae import Floats, Sae
+from prefaudit.lens.sae import Floats
 from prefaudit.stats import folds
-from prefaudit.stats.baselines import auc, newton, spline
+from prefaudit.stats.baselines import auc, newton
 from prefaudit.stats.groups import dense
 
 FOLDS = 5
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0)
+View = Floats | Callable[[NDArray[np.bool_]], Floats]
 FREE = 1e-3  # of length, which is controlled for and not shrunk
 
 
 def held_out(
-    views: Mapping[str, Floats], base: Floats, y: NDArray[np.float64], group: NDArray[np.int64], seed: int
+    views: Mapping[str, View], base: Floats, y: NDArray[np.float64], group: NDArray[np.int64], seed: int
 ) -> dict[str, dict[str, Any]]:
     """AUC of an antisymmetric, tuned L2 logit on each view with length, on groups not seen in fitting.
 
     Args:
-        views: name to (n, d) differences, odd in the order of the answers, columns on one scale; d may be 0.
+        views: name to (n, d) differences, odd in the order of the answers, columns on one scale; d may be 0. Or a
+            function of the rows (n,) whose labels may be known, where these shape the view.
         base: (n, b) spline of the length ratio, which every head has, unpenalised.
         y: (n,) 1 where chosen is preferred, 0 where not; no ties.
         group: (n,) ids.
@@ -38,45 +40,17 @@ def held_out(
     toward = np.where(y > 0.5, 1.0, -1.0)
     out = {}
     for name, view in views.items():
-        x = np.column_stack([base, view]).astype(np.float32)
         score = np.empty(len(y))
+        x = None if callable(view) else np.column_stack([base, view]).astype(np.float32)
         for k in range(FOLDS):
             rows = fold != k
+            if callable(view):
+                x = np.column_stack([base, view(rows)]).astype(np.float32)
+            assert x is not None
             score[~rows] = x[~rows] @ tuned(x[rows], y[rows], inner[rows], base.shape[1])
         area, low, high = auc(score * toward, group)
         out[name] = {"auc": area, "interval": [low, high]}
     return out
-
-
-def gains(lens: Sae, x: Floats, y: NDArray[np.float64], length: NDArray[np.float64], group: NDArray[np.int64],
-          seed: int) -> Floats:  # fmt: skip
-    """(M,) how much rather each feature is active for what it says of the choice, 1 on average.
-
-    A tuned logit on all M values before the largest are kept, with length: the size of a coefficient, in units of the
-    mean size, added in quadrature to 1. By it alone, the K active features would be those that move the log-odds of the
-    pair most, but what another half of the data says of small coefficients is other; the 1 holds these together. These
-    M numbers are all that a lens has of the labels; exchanging all labels leaves them as they are, so no feature is
-    pushed one way, and what is `present` does not depend on them.
-
-    Args:
-        lens: of the directions.
-        x: (n, d) differences.
-        y: (n,) 1 where chosen is preferred, 1/2 for ties, which are left out.
-        length: (n,) log-ratios of lengths; NaN counts as 0.
-        group: (n,) ids.
-        seed: of the halves on which the penalty is tuned.
-    """
-    sure = y != 0.5
-    if not sure.any():
-        return np.ones(lens.features, np.float32)
-    base = spline(np.nan_to_num(length[sure]))
-    values = scaled(np.asarray(x[sure] @ lens.encoder, np.float32))
-    inner = folds(dense(group[sure]), 2, seed)
-    beta = tuned(np.column_stack([base, values]).astype(np.float32), y[sure], inner, base.shape[1])
-    told = np.abs(beta[base.shape[1] :])
-    size = told.mean()
-    gain = np.sqrt(1 + (told / size) ** 2) if size > 0 else np.ones(len(told))
-    return np.asarray(gain / gain.mean(), np.float32)
 
 
 def tuned(x: Floats, y: NDArray[np.float64], inner: NDArray[np.int8], free: int = 0) -> NDArray[np.float64]:

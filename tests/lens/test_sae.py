@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prefaudit.core import AuditError
-from prefaudit.lens import Sae, Shape, explained, gains, matched, principal, shape, stability, train
+from prefaudit.lens import Sae, Shape, explained, labelled, matched, principal, shape, stability, train
 from prefaudit.lens.sae import keep
 
 
@@ -85,15 +85,37 @@ def test_gains_prefer_what_tells_of_the_choice_and_know_no_direction(lens: Sae) 
     rng = np.random.default_rng(0)
     decides = x @ lens.encoder[:, 5]
     y = (rng.random(len(x)) < 1 / (1 + np.exp(-3 * decides / decides.std()))) * 1.0
-    length, group = rng.standard_normal(len(x)), np.arange(len(x))
-    gain = gains(lens, x, y, length, group, 0)
-    assert gain.argmax() == 5 and gain[5] > 3 and gain.mean() == pytest.approx(1, abs=1e-5)
-    np.testing.assert_allclose(gains(lens, x, 1 - y, length, group, 0), gain, rtol=1e-4)
-    np.testing.assert_array_equal(gains(lens, x, np.full(len(x), 0.5), length, group, 0), 1)
-    made = lens.weighted(gain)
+    length = rng.standard_normal(len(x))
+    made, gain, lean = labelled(lens, x, y, length)
+    assert gain.argmax() == 5 and gain[5] > 3 and gain.mean() == pytest.approx(1, abs=1e-5) and lean.max() < 0.1
+    np.testing.assert_allclose(labelled(lens, x, 1 - y, length)[1], gain, rtol=1e-4)
+    untold = labelled(lens, x, np.full(len(x), 0.5), length)
+    np.testing.assert_array_equal(untold[1], 1)
+    np.testing.assert_array_equal(untold[0].encoder, lens.encoder)
     active = [(s.encode(x)[:, 5] != 0).mean() for s in (lens, made)]
     assert active[1] > active[0] and set((made.encode(x) != 0).sum(1)) == {3}
     np.testing.assert_allclose(made.encoder @ made.decoder, lens.encoder @ lens.decoder, atol=1e-5)
+
+
+def test_an_encoder_leans_where_labels_go_by_what_the_features_leave_out(lens: Sae) -> None:
+    """Labels go by one feature and by a direction outside all: the values then tell both; the decoder knows neither."""
+    rng = np.random.default_rng(1)
+    x = np.asarray(sparse(3000, 8)[0] + 0.1 * rng.standard_normal((3000, 40)), np.float32)
+    outside = np.linalg.qr(np.column_stack([lens.encoder, rng.standard_normal(40)]))[0][:, -1]
+    both = [v / v.std() for v in (x @ lens.encoder[:, 5], x @ outside)]
+    length = rng.standard_normal(len(x))
+    y = (rng.random(len(x)) < 1 / (1 + np.exp(-2 * sum(both)))) * 1.0
+    made, _, lean = labelled(lens, x, y, length)
+    turned, _, same = labelled(lens, x, 1 - y, length)
+    assert lean.argmax() == 5 and lean[5] > 5 and np.delete(lean, 5).max() < lean[5]
+    np.testing.assert_allclose(turned.encoder, made.encoder, atol=1e-3)
+    np.testing.assert_allclose(same, lean, atol=0.1)
+    rows = [s.decoder / np.linalg.norm(s.decoder, axis=1, keepdims=True) for s in (lens, made)]
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-6)
+    np.testing.assert_array_equal(made.encode(-x), -made.encode(x))
+    fresh = np.asarray(sparse(3000, 9)[0] + 0.1 * rng.standard_normal((3000, 40)), np.float32)
+    told = [abs(np.corrcoef(s.values(fresh)[:, 5], fresh @ outside)[0, 1]) for s in (lens, made)]
+    assert told[1] > told[0] + 0.1
 
 
 def test_the_same_data_and_seed_give_the_same_lens(lens: Sae) -> None:
