@@ -52,16 +52,17 @@ def labelled(lens: Sae, x: Floats, y: Doubles, length: Doubles) -> tuple[Sae, Fl
     free = np.full(base.shape[1], FREE)
     told, first, penalty = _likeliest(columns[:, :edge], choice, free, PENALTIES)
     more, whole, _ = _likeliest(columns, choice, np.r_[free, np.full(lens.features, penalty)], BEYOND)
-    leaning = lens.encoder
+    leaning, lean = lens.encoder, np.zeros(lens.features)
     c = whole[base.shape[1] : edge] / sizes[0]
     if more - told > PLAIN and c.any():
-        leaning = np.asarray(lens.encoder + np.outer(whole[edge:] / sizes[1], c / (c @ c)), np.float32)
-    angle = (leaning * lens.encoder).sum(0) / np.linalg.norm(leaning, axis=0) / np.linalg.norm(lens.encoder, axis=0)
+        added = np.outer(whole[edge:] / sizes[1], c / (c @ c))
+        added -= own @ (own.T @ added)
+        leaning = np.asarray(lens.encoder + added, np.float32)
+        lean = np.arctan2(np.linalg.norm(added, axis=0), np.linalg.norm(lens.encoder, axis=0))
     told_by = np.abs(first[base.shape[1] :])
     gain = np.sqrt(1 + (told_by / max(told_by.mean(), 1e-12)) ** 2)
     gain = np.asarray(gain / gain.mean(), np.float32)
-    degrees = np.degrees(np.arccos(np.clip(angle, -1, 1)))
-    return Sae(leaning, lens.decoder, lens.active).weighted(gain), gain, np.asarray(degrees, np.float32)
+    return Sae(leaning, lens.decoder, lens.active).weighted(gain), gain, np.asarray(np.degrees(lean), np.float32)
 
 
 def _likeliest(x: Floats, y: Doubles, known: Doubles, grid: tuple[float, ...]) -> tuple[float, Doubles, float]:
