@@ -2,6 +2,7 @@
 
     PREFAUDIT_TEST_DATA=... python benchmarks/principles.py agreement [SET ...] [--permutations 20]
     python benchmarks/principles.py planted [--seeds 10]
+    python benchmarks/principles.py few [--seeds 20]
     python benchmarks/principles.py cost FILE.parquet
     python benchmarks/principles.py choice
 
@@ -11,6 +12,8 @@ folds; then the same with labels turned at random, each label for itself, and by
 
 planted: labels by five principles among 40 decoys correlated .6 with them, 15 % of all votes wrong: how many of the
 five and of the decoys are in the list, and held-out agreement over that of the five with their weights known.
+
+few: labels of few pairs by one to three principles of few candidates: how many are found, how many others are told.
 
 cost: CPU seconds of each part of a scan that principles add, by `resource.getrusage`, on what FILE holds. The features
 that they rest on, but for `wording`, are part of every scan and are not counted.
@@ -109,6 +112,28 @@ def planted(seeds: int, n: int = 2300) -> None:
               "the votes allow")  # fmt: skip
 
 
+def few(seeds: int) -> None:
+    for n, candidates, rules, copies in ((60, 3, 1, 0), (60, 10, 3, 0), (60, 30, 3, 0), (60, 5, 1, 8), (60, 5, 2, 8),
+                                         (60, 10, 3, 3), (200, 10, 3, 0), (200, 5, 2, 8)):  # fmt: skip
+        right, false, share = [], [], []
+        for seed in range(seeds):
+            rng = np.random.default_rng([n, candidates, rules, seed])
+            true = rng.choice([-1, 0, 1], (n, candidates), p=[0.4, 0.2, 0.4])
+            sums = true[:, :rules].sum(1)
+            y = np.where(sums != 0, sums > 0, rng.random(n) < 0.5).astype(float)
+            said = np.where(rng.random(true.shape) < 0.15, rng.choice([-1, 0, 1], true.shape), true)
+            near = [np.where(rng.random(n) < 0.6, said[:, k], rng.permutation(said[:, k]))
+                    for k in range(candidates) for _ in range(copies)]  # fmt: skip
+            votes = np.column_stack([said, *near]).astype(np.int8)
+            frame = pl.DataFrame({str(k): votes[:, k] for k in range(votes.shape[1])})
+            ids = [int(rule.id) for rule in chosen.choose(frame, y, np.arange(n), seed).rules]
+            right.append(sum(k < rules for k in ids))
+            false.append(len(ids) - right[-1])
+            share.append(false[-1] / max(len(ids), 1))
+        print(f"{n} pairs, {candidates} candidates with {copies} copies each: {np.mean(right):.1f} of {rules} found, "
+              f"{np.mean(false):.1f} others, {np.mean(share):.2f} of a list")  # fmt: skip
+
+
 def cpu() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(u.ru_utime + u.ru_stime for u in used)
@@ -173,7 +198,7 @@ def choice(n: int = 50_000) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("agreement", "planted", "cost", "choice"))
+    parser.add_argument("what", choices=("agreement", "planted", "few", "cost", "choice"))
     parser.add_argument("names", nargs="*")
     parser.add_argument("--permutations", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=10)
@@ -183,6 +208,8 @@ def main() -> None:
             agreement(name, given.permutations)
     elif given.what == "planted":
         planted(given.seeds)
+    elif given.what == "few":
+        few(given.seeds)
     elif given.what == "choice":
         choice()
     else:

@@ -35,10 +35,10 @@ from prefaudit.extractors.constitution import stored
 from prefaudit.models import chat as chats
 from prefaudit.models.chat import Chat
 from prefaudit.principles import ask, discover, shown
-from prefaudit.principles.constitution import choose, score
+from prefaudit.principles.constitution import choose, held, matrix, score
 from prefaudit.principles.discover import Plan as Size
 from prefaudit.principles.library import OPENING, Principle, named
-from prefaudit.principles.path import agreed
+from prefaudit.principles.path import agreed, logit
 
 ICAI = 14_896  # characters a pair: 40 principles, three seeds, as measured of inverse-cai 0.4.8
 
@@ -162,9 +162,17 @@ def verdict(found: discover.Found, rules: dict[str, judge.Rule], groups: np.ndar
         "recovered": len(set(listed) & set(rules)), "decoys": sum(name not in rules for name in listed),
         "agreement": made.held_out["agreement"], "interval": made.held_out["interval"],
         "by_the_five": float(oracle.mean()), "five_alone": best.held_out["agreement"],
+        "five_fitted": fitted(votes.select(true), y, group, seed),
         "agrees": float(agreed(score(made.rules, votes.drop("row")), y).mean()),
         "facts": {k: found.facts[k] for k in ("ballots", "asked", "votes", "contradicted", "failed", "settled")},
     }  # fmt: skip
+
+
+def fitted(votes: pl.DataFrame, y: np.ndarray, group: np.ndarray, seed: int) -> float:
+    """Held-out agreement of all of some principles, their weights from the other folds."""
+    x, (_, fold) = matrix(votes), held(group, y, seed)
+    own = [agreed(x[fold == k] @ logit(x[fold != k], y[fold != k]), y[fold == k]) for k in np.unique(fold)]
+    return float(np.concatenate(own).mean())
 
 
 TOPICS = {"the capital": "states the facts", "destination": "suggests what was asked for",
