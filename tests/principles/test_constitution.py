@@ -13,6 +13,7 @@ from prefaudit.core import RuleError
 from prefaudit.principles import Principle, builtin, saved
 from prefaudit.principles import constitution as chosen
 from prefaudit.principles.evidence import Prior, factor
+from prefaudit.principles.fits import stable
 from prefaudit.principles.likeness import stands
 from prefaudit.principles.path import Cast, agreed, logit, path
 from prefaudit.principles.slices import disagreements, slices
@@ -251,3 +252,14 @@ def test_the_likeliest_list_by_its_factors_and_the_number_of_lists() -> None:
     exact = 0.5 * (np.log(error / (error + slab)) + weight**2 / error * slab / (slab + error))
     assert factor(weight / np.sqrt(error), 1.0, 1 / error, 1e9) == pytest.approx(exact)
     assert factor(3.0, 1.0, 100.0, 5) < factor(3.0, 1.0, 100.0, 1e9)
+
+
+def test_a_rule_that_decides_no_pair_is_left_out() -> None:
+    rng = np.random.default_rng(0)
+    longer = rng.choice([-1, 1], 4000)
+    twice = np.where(rng.random(4000) < 0.4, longer, 0)
+    y = (rng.random(4000) < 1 / (1 + np.exp(-0.5 * longer - 0.8 * twice))).astype(float)
+    cast = Cast(np.column_stack([longer, twice]).astype(np.float32), y, np.arange(4000))
+    steps = path(cast, 5)
+    assert set(steps[-1].columns) == {0, 1}
+    assert stable(cast, steps[-1], [steps[-1]]).columns == (0,)
