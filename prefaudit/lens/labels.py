@@ -54,7 +54,8 @@ def labelled(lens: Sae, x: Floats, y: Doubles, length: Doubles) -> tuple[Sae, Fl
     more, whole, _ = _likeliest(columns, choice, np.r_[free, np.full(lens.features, penalty)], BEYOND)
     leaning, lean = lens.encoder, np.zeros(lens.features)
     c = whole[base.shape[1] : edge] / sizes[0]
-    if more - told > PLAIN and c.any():
+    beside = sizes[1] > 1e-4 * sizes[0]  # as many features as dimensions leave nothing but rounding
+    if beside and more - told > PLAIN and c.any():
         added = np.outer(whole[edge:] / sizes[1], c / (c @ c))
         added -= own @ (own.T @ added)
         leaning = np.asarray(lens.encoder + added, np.float32)

@@ -118,6 +118,15 @@ def test_an_encoder_leans_where_labels_go_by_what_the_features_leave_out(lens: S
     assert told[1] > told[0] + 0.1
 
 
+def test_features_that_span_all_have_nothing_to_lean_to() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 5)).astype(np.float32)
+    y = (x[:, 0] + rng.standard_normal(400) > 0) * 1.0
+    lens = train(x, Shape(8, 2, (2, 8)), 0)
+    made, _, lean = labelled(lens, x, y, np.zeros(400))
+    assert not lean.any() and np.isfinite(made.encoder).all()
+
+
 def test_the_same_data_and_seed_give_the_same_lens(lens: Sae) -> None:
     again = train(sparse(6000, 0)[0], Shape(16, 3, (4, 16)), 0)
     np.testing.assert_array_equal(again.encoder, lens.encoder)
