@@ -22,12 +22,13 @@ import numpy as np
 import polars as pl
 import principles_judge as judge
 from numpy.typing import NDArray
-from principles_llm import apart, pairs_of, texts
+from principles_llm import apart, fitted, pairs_of, texts
 
 from prefaudit.principles.constitution import AT_MOST, choose
 from prefaudit.principles.discover import FIRST, PAIRS
 from prefaudit.principles.halves import settled
 from prefaudit.principles.likeness import stands
+from prefaudit.principles.path import agreed
 
 Votes = NDArray[np.int8]
 DECOYS, FIVE = 40, 5
@@ -75,10 +76,18 @@ def oracle(votes: Votes, chance: NDArray[np.float32]) -> set[int]:
     return found
 
 
-def ours(votes: Votes, seed: int) -> set[int]:
-    """The rules of the constitution."""
+def ours(votes: Votes, seed: int, worth: list[list[float]] | None = None) -> set[int]:
+    """The rules of the constitution; adds its held-out agreement to `worth`, and that of the five in two ways.
+
+    These are the five with weights from the other folds, and their plain majority.
+    """
+    y, group = np.ones(len(votes)), np.arange(len(votes))
     frame = pl.DataFrame({str(k): votes[:, k] for k in range(votes.shape[1])})
-    return {int(rule.id) for rule in choose(frame, np.ones(len(votes)), np.arange(len(votes)), seed).rules}
+    made = choose(frame, y, group, seed)
+    if worth is not None:
+        five = fitted(frame[:, :FIVE], y, group, seed)
+        worth.append([made.held_out["agreement"], five, float(agreed(votes[:, :FIVE].sum(1).astype(float), y).mean())])
+    return {int(rule.id) for rule in made.rules}
 
 
 def heads(votes: Votes) -> set[int]:
@@ -92,11 +101,13 @@ def table(name: str, true: Votes, sizes: tuple[int, ...], draws: int, quick: boo
     for tie, wrong in (("votes", judge.WRONG), ("truth", judge.WRONG), ("votes", 0.0))[: 3 if len(sizes) == 1 else 2]:
         chance = None if quick else likely(true, wrong)
         for n in sizes:
-            found = []
+            found, worth = [], []
             for seed in range(draws):
                 rng = np.random.default_rng([seed, n])
                 votes = drawn(true, rng, tie, wrong)[rng.permutation(len(true))[:n]]
-                found.append((heads(votes), ours(votes, seed), *([] if chance is None else [oracle(votes, chance)])))
+                found.append(
+                    (heads(votes), ours(votes, seed, worth), *([] if chance is None else [oracle(votes, chance)]))
+                )
             said = []
             for who in zip(*found, strict=True):
                 right, decoys = [sum(k < FIVE for k in f) for f in who], [sum(k >= FIVE for k in f) for f in who]
@@ -104,6 +115,8 @@ def table(name: str, true: Votes, sizes: tuple[int, ...], draws: int, quick: boo
                 said.append(f"all five in {whole:2} of {draws}, on average {np.mean(right):.1f}, "
                             f"decoys {np.mean(decoys):.1f}")  # fmt: skip
             told = " | ".join(": ".join(both) for both in zip(("votes alone", "ours", "oracle"), said, strict=False))
+            ours_, five, most = np.mean(worth, 0)
+            told += f" | held-out {ours_:.3f}, the five fitted {five:.3f}, their majority {most:.3f}"
             print(f"{name} {n:5,} pairs, decoys of the {tie}, {wrong:.0%} wrong | {told}", flush=True)
 
 

@@ -196,8 +196,9 @@ class Chat:
             raise self._fatal
 
     def _one(self, key: bytes, request: Request, tally: Tally) -> Answer | Failure | None:
-        """One request to its end; None where the cap or a stop left it."""
+        """One request to its end, or as far as the cap or a stop lets it come; None where it was never sent."""
         limit, dialect, calls, tries, unusable = request.limit, self._dialect, 0, 0, 0
+        last: Failure | None = None
         while self._may():
             tally.count(calls=1, again=int(calls > 0))
             calls += 1
@@ -208,6 +209,7 @@ class Chat:
                 answer = understood(request, got)
             except Trouble as trouble:
                 tally.count(tokens_in=trouble.tokens[0], tokens_out=trouble.tokens[1])
+                last = Failure(trouble.reason, trouble.said)
                 other = dialect.weaker(trouble.said, unproven=not self._proven.is_set()) if trouble.form else None
                 if other is not None:
                     dialect = other
@@ -221,7 +223,7 @@ class Chat:
                 self.answers.put(key, got)
                 self._answered(dialect)
                 return answer
-        return None
+        return last
 
     def _may(self) -> bool:
         """Whether one more call may be sent; counts it."""
