@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -202,20 +202,39 @@ def _heads(measures: Measures, found: Mapping[str, Extractor], columns: Columns,
     z, x = _matrices(measures, found, columns.meta["row"].to_numpy()[keep])
     base = spline(np.nan_to_num(length[keep]))
     texts = [squash(c[keep] - r[keep]) for c, r in (columns.features[name] for name in columns.features)]
-    y, ratio = columns.y[keep], length[keep]
-
-    def own(rows: NDArray[np.bool_]) -> NDArray[np.float32]:
-        made = z if bare is None else labelled(bare, x[rows], y[rows], ratio[rows])[0].encode(x)
-        return probe.scaled(made)
-
+    y = columns.y[keep]
+    own = _told(z, x, bare, y, length[keep])
     views: dict[str, probe.View] = {
         "length": np.zeros((len(base), 0), np.float32),
         "text": np.column_stack(texts),
-        "lens": own,
+        "lens": lambda known: probe.scaled(own(known)),
         "full": probe.scaled(x),
     }
     told = probe.held_out(views, base, y, columns.group[keep], seed)
     return {"n": int(keep.sum()), "groups": groups, **told}
+
+
+def activations(measures: Measures, rows: NDArray[np.int64], y: NDArray[np.float64],
+                length: NDArray[np.float64]) -> Callable[[NDArray[np.bool_]], NDArray[np.float32]]:  # fmt: skip
+    """The lens's activations of some rows of an audit, (n, M), as a function of the rows (n,) whose labels it may know.
+
+    Args:
+        measures: of an audit with a lens.
+        rows: n, ascending.
+        y: (n,) 1 where chosen is preferred, 0 where not.
+        length: (n,) log-ratios of lengths.
+    """
+    found = {e.name: e for e in measures.present if e.name in ("lens", "embed")}
+    z, x = _matrices(measures, found, rows)
+    return _told(z, x, unlabelled(measures.state(found["lens"])), y, length)
+
+
+def _told(z: NDArray[np.float32], x: NDArray[np.float32], bare: Sae | None, y: NDArray[np.float64],
+          length: NDArray[np.float64]) -> Callable[[NDArray[np.bool_]], NDArray[np.float32]]:  # fmt: skip
+    def of(known: NDArray[np.bool_]) -> NDArray[np.float32]:
+        return z if bare is None else labelled(bare, x[known], y[known], length[known])[0].encode(x)
+
+    return of
 
 
 def _matrices(measures: Measures, found: Mapping[str, Extractor],

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from prefaudit import stats
 from prefaudit.audit.columns import Columns, gather, length_of
+from prefaudit.audit.lens import activations
 from prefaudit.audit.measure import Measures
-from prefaudit.core import Extractor
 from prefaudit.extractors.constitution import ASKED, VOTED, stored
 from prefaudit.lens import probe
 from prefaudit.principles.ask import beside, listed
@@ -225,15 +225,17 @@ def _baselines(found: Constitution, known: Mapping[str, Principle], measures: Me
             told.append(_line(name, have[f"{key}_accuracy"], have[f"{key}_accuracy_interval"]))
         else:
             views[name] = curve if key == "length" else _texts(columns, curve, keep)
-    lens = next((e for e in measures.present if e.name == "lens"), None)
-    if lens is not None:
-        z = _activations(measures, lens, columns.meta["row"].to_numpy()[keep])
-        views[LENS] = np.column_stack([curve, z]).astype(np.float32)
+    lens = None
+    if any(e.name == "lens" for e in measures.present):
+        lens = activations(measures, columns.meta["row"].to_numpy()[keep], y, length[keep])
+        views[LENS] = curve  # and its values, which know the labels of a fold's other pairs alone
     inner = stats.folds(group, 2, seed + 1)
     for name, x in views.items():
         score = np.empty(len(y))
         for k in range(FOLDS):
             rows = fold != k
+            if name == LENS and lens is not None:
+                x = np.column_stack([curve, _sized(lens(rows))]).astype(np.float32)
             beta = newton(x[rows], y[rows], 1e-3) if name == LENGTH else probe.tuned(x[rows], y[rows], inner[rows])
             score[~rows] = x[~rows] @ beta
         rate = stats.cluster_rate(agreed(score, y), group)
@@ -250,13 +252,7 @@ def _texts(columns: Columns, curve: NDArray[np.float32], keep: NDArray[np.bool_]
     return np.column_stack([curve, *(squash(c[keep] - r[keep]) for c, r in both)]).astype(np.float32)
 
 
-def _activations(measures: Measures, lens: Extractor, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    parts = []
-    for number in range(measures.store.parts()):
-        frame = measures.store.read(measures.kind(lens), number)
-        here = pl.Series(np.isin(frame["row"].to_numpy(), rows))
-        parts.append(frame.filter(here)["lens"].struct.unnest().fill_null(0).to_numpy().astype(np.float32))
-    z = np.concatenate(parts)
+def _sized(z: NDArray[np.float32]) -> NDArray[np.float32]:
     size = np.sqrt((z.astype(np.float64) ** 2).mean(0))
     return np.asarray(z / np.where(size > 0, size, 1), np.float32)
 
