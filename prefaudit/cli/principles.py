@@ -65,14 +65,17 @@ def principles(
             say(page(audit.report, columns(), color()) + f"\n{_next(audit.report, str(audit.folder))}\n")
         missing: dict[str, list[str]] = {}
         hints: list[str] = []
+        written: list[str] = []
         for name, path in where:
             try:
                 write_bytes(path, EXPORTS[name](audit))
+                written.append(f"{name}={path}")
             except AuditError as e:  # the others are written whatever order they were named in
                 missing.setdefault(e.message, []).append(name)
                 hints += [e.hint] if e.hint and e.hint not in hints else []
         if missing:
             told = [f"--export {', '.join(names)}: {why}" for why, names in missing.items()]
+            told += [f"written: {', '.join(written)}"] if written else []
             raise AuditError("; ".join(told), "; ".join(hints))
         raise typer.Exit(audit.exit_code)
 

@@ -205,6 +205,7 @@ def test_exports_are_written_that_need_no_list_where_there_is_none(data: Path, t
     assert done.exit_code == 2 and "there is no constitution: a constitution needs 10 groups" in done.stderr
     assert [path.exists() for path in where.values()] == [False, False, True, True]
     assert "--export markdown, judge-prompt: there is no constitution" in done.stderr
+    assert f"written: icai-csv={where['icai-csv']}, annotated-pairs=" in " ".join(done.stderr.split())
 
 
 def test_every_export_that_cannot_be_written_is_named(tmp_path: Path) -> None:
