@@ -198,7 +198,7 @@ class Measures:
             if "file" in columns:
                 frame = frame.with_columns(file=self._files(frame["source_row"]))
             if asked:
-                frames = [(e.name, self.store.read(self.kind(e), number)) for e in asked]
+                frames = [(e.name, self.store.read(self.kind(e), number, _wanted(e, set(columns)))) for e in asked]
                 frame = frame.hstack(merge(frames, frames[0][1]["row"]).drop("row").get_columns())
             yield frame.select(columns)
 

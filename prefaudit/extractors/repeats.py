@@ -88,7 +88,15 @@ class Repeats:
         """Look each row up."""
         if state is None:
             raise ValueError("repeats are looked up in what fit returned")
-        return lambda frame: frame.select("row").join(state, on="row", how="left", maintain_order="left")
+        row = state["row"].to_numpy()
+
+        def apply(frame: pl.DataFrame) -> pl.DataFrame:
+            here = frame["row"].to_numpy()
+            at, end = np.searchsorted(row, [here[0], here[-1] + 1]).tolist() if len(here) else (0, 0)
+            own = state[at:end]  # of all, every part would look through what all parts have
+            return frame.select("row").join(own, on="row", how="left", maintain_order="left")
+
+        return apply
 
 
 def split_of(file: str) -> tuple[int, str]:
