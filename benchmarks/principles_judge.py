@@ -84,7 +84,8 @@ def ordered(a: str, b: str) -> tuple[str, str, int]:
     return (a, b, 1) if a <= b else (b, a, -1)
 
 
-def votes(rules: Mapping[str, Rule], a: str, b: str, tie: str = "votes", wrong: float = WRONG) -> dict[str, int]:
+def votes(rules: Mapping[str, Rule], a: str, b: str, tie: str = "votes", wrong: float = WRONG,
+          draw: int = 0) -> dict[str, int]:  # fmt: skip
     """What the judge says of two texts by every rule and decoy; in the other order, the opposite.
 
     A decoy is TIED to a rule: that share of its votes repeats the rule's, the others are drawn with the rule's shares.
@@ -95,22 +96,24 @@ def votes(rules: Mapping[str, Rule], a: str, b: str, tie: str = "votes", wrong: 
         tie: `votes`: decoys repeat what the judge says by the rule, errors and all, so that their votes correlate so;
             `truth`: they repeat what is true and err on their own, so that each is a second reading of the rule.
         wrong: share of the votes that are errors.
+        draw: which draw of errors and of what decoys say.
     """
     first, second, turn = ordered(a, b)
+    of = (first, second, draw) if draw else (first, second)
     true = {name: rule(first, second) for name, rule in rules.items()}
 
     def erring(name: str, vote: int) -> int:
-        if chance("wrong", name, first, second) >= wrong:
+        if chance("wrong", name, *of) >= wrong:
             return vote
-        return [x for x in (-1, 0, 1) if x != vote][chance("which", name, first, second) < 0.5]
+        return [x for x in (-1, 0, 1) if x != vote][chance("which", name, *of) < 0.5]
 
     names = list(rules)
     said = {name: erring(name, vote) for name, vote in true.items()}
     for k, decoy in enumerate(DECOYS):
         own = names[k % len(names)]
-        shares, drawn = SHARES.get((tie, own), (0.4, 0.4)), chance("draw", decoy, first, second)
+        shares, drawn = SHARES.get((tie, own), (0.4, 0.4)), chance("draw", decoy, *of)
         free = -1 if drawn < shares[0] else 1 if drawn < sum(shares) else 0
-        tied = chance("tie", decoy, first, second) < TIED
+        tied = chance("tie", decoy, *of) < TIED
         said[decoy] = (said if tie == "votes" else true)[own] if tied else free
         if tie == "truth":
             said[decoy] = erring(decoy, said[decoy])
@@ -125,11 +128,11 @@ class Judge:
 
     Args:
         rules: those that say something.
-        tie, wrong: as of `votes`.
+        tie, wrong, draw: as of `votes`.
     """
 
-    def __init__(self, rules: Mapping[str, Rule], tie: str = "votes", wrong: float = WRONG) -> None:
-        self.rules, self.tie, self.wrong = rules, tie, wrong
+    def __init__(self, rules: Mapping[str, Rule], tie: str = "votes", wrong: float = WRONG, draw: int = 0) -> None:
+        self.rules, self.tie, self.wrong, self.draw = rules, tie, wrong, draw
         self.log: dict[tuple[str, str, str], str] = {}
 
     def answer(self, body: dict[str, Any]) -> str:
@@ -140,7 +143,7 @@ class Judge:
     def _votes(self, said: str) -> str:
         texts, _, listed = said.rpartition("\nRules: Select the response that \n")
         a, b = (re.search(rf"<{x}>(.*)</{x}>", texts, re.DOTALL)[1] for x in "AB")  # type: ignore[index]
-        told = votes(self.rules, a, b, self.tie, self.wrong)
+        told = votes(self.rules, a, b, self.tie, self.wrong, self.draw)
         out = {}
         for line in listed.split("\n\nReply with JSON")[0].splitlines():
             number, _, name = line.partition(". ")

@@ -40,6 +40,7 @@ from prefaudit.principles.discover import Plan as Size
 from prefaudit.principles.library import OPENING, Principle, named
 from prefaudit.principles.path import agreed, logit
 
+FEW = 10  # seeds of sixty pairs
 ICAI = 14_896  # characters a pair: 40 principles, three seeds, as measured of inverse-cai 0.4.8
 
 
@@ -71,20 +72,20 @@ def relabelled(pairs: list[tuple[str, str, str]], rules: dict[str, judge.Rule],
     return frame.with_columns(hash_chosen=pl.col("chosen").hash(), hash_rejected=pl.col("rejected").hash())
 
 
-def measured(rules: dict[str, judge.Rule], pairs: list[tuple[str, str, str]]) -> None:
+def measured(rules: dict[str, judge.Rule], pairs: list[tuple[str, str, str]], draw: int = 0) -> None:
     """Note how often each rule favours a side, in truth and as the judge says, for decoys with the same shares."""
     judge.SHARES.clear()
     for tie, wrong in (("truth", 0.0), ("votes", judge.WRONG)):
-        told = [judge.votes(rules, *judge.ordered(a, b)[:2], wrong=wrong) for _, a, b in pairs]
+        told = [judge.votes(rules, *judge.ordered(a, b)[:2], wrong=wrong, draw=draw) for _, a, b in pairs]
         for name in rules:
             said = [t[name] for t in told]
             judge.SHARES[tie, name] = (said.count(-1) / len(said), said.count(1) / len(said))
 
 
 def run(frame: pl.DataFrame, rules: dict[str, judge.Rule], size: Size, seed: int, plan: Plan,
-        tie: str = "votes", wrong: float = judge.WRONG) -> tuple[discover.Found, dict[str, Any]]:  # fmt: skip
+        tie: str = "votes", draw: int = 0) -> tuple[discover.Found, dict[str, Any]]:  # fmt: skip
     """One discovery against the judge, and what became of the calls."""
-    told = judge.Judge(rules, tie, wrong)
+    told = judge.Judge(rules, tie, draw=draw)
     chats.FIRST_WAIT = 0.02
     with serving(told.answer, plan) as server:
         model = Chat("judge", server.url, cache=None, timeout=0.6)
@@ -203,6 +204,8 @@ def apart(pairs: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
 def synthetic(data: Path, seeds: int) -> list[dict[str, Any]]:
     """icai-synthetic, its sixty pairs and every two answers to the same instruction: relabelled, and as labelled.
 
+    Every seed has its own draw of the judge's errors and of what the decoys say. Of sixty pairs a draw says little, so
+    that these have FEW seeds.
     As labelled: by six principles, one an instruction; of every two answers those of which the file prefers one.
     """
     with (data / "icai-synthetic" / "synthetic_data_mixed_vqvtb_adcbg.csv").open() as f:
@@ -223,11 +226,11 @@ def synthetic(data: Path, seeds: int) -> list[dict[str, Any]]:
         ("relabelled, every two answers", judge.SHORT, every),
         ("own, every two answers", own, decided),
     ):
-        measured(rules, pairs)
         frame = relabelled(pairs, rules)
         fixed = tuple(named(name) for name in (*rules, *judge.DECOYS))
-        for seed in range(seeds):
-            found, calls = run(frame, rules, Size(fixed=fixed, whole=True), seed, judge.failing(seed))
+        for seed in range(max(seeds, FEW) if pairs is some else seeds):
+            measured(rules, pairs, seed)
+            found, calls = run(frame, rules, Size(fixed=fixed, whole=True), seed, judge.failing(seed), draw=seed)
             told = verdict(found, rules, np.arange(len(pairs)), seed)
             out.append({"labels": labels, "of": len(pairs), "principles": len(rules)} | told | calls)
     return out
