@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,7 @@ def _summary(cls: type[Extractor]) -> str:
 
 def _facts(cls: type[Extractor], group: str) -> str:
     extractor = cls()
+    full = replace(extractor, reward_model=("a model",)) if hasattr(extractor, "reward_model") else extractor
     if not group:
         when = "always" if cls.name == "groups" else "where another extractor needs it"
     elif group in ON_REQUEST:
@@ -88,7 +89,7 @@ def _facts(cls: type[Extractor], group: str) -> str:
     rows = [
         ("runs", when),
         ("learns", "from the whole dataset, after the last part" if cls.learns else "nothing: part by part"),
-        ("reads", ", ".join(f"`{name}`" for name in cls.reads) or "what is learned from"),
+        ("reads", ", ".join(f"`{name}`" for name in full.reads) or "what is learned from"),
         ("needs", ", ".join(f"[{name}]({name}.md)" for name in cls.needs) or "no other extractor"),
         ("options", ", ".join(options) or "none"),
         ("columns", _columns(extractor.columns)),
