@@ -63,9 +63,7 @@ class Options:
     gate: Mapping[str, Any] = field(default_factory=dict)  # conditions by rule, and by feature under `effects`
     baseline: str | None = None  # a report.json or a written baseline: only what is new fails
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)  # field to who gave it
-    reopened: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict, compare=False, repr=False
-    )  # selection
+    reopened: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)  # selection
 
 
 KINDS: dict[str, type] = {
