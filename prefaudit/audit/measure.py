@@ -158,7 +158,7 @@ class Measures:
             return
         columns = ["row", *extractor.reads]
         frame = pairs.select(columns) if pairs is not None else self.store.read("pairs", number, columns)
-        if extractor.needs:
+        if extractor.needs and not getattr(extractor, "looks_up", False):
             needed = [(e.name, self._result(e, number)) for e in self.extractors if e.name in extractor.needs]
             frame = frame.hstack(merge(needed, frame["row"]).drop("row").get_columns())
         try:

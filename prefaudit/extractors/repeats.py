@@ -56,6 +56,7 @@ class Repeats:
     name: ClassVar[str] = "repeats"
     version: ClassVar[int] = 3
     learns: ClassVar[bool] = True
+    looks_up: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("groups", "duplicates", "near")
 
@@ -67,7 +68,7 @@ class Repeats:
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
         """The rows that have something told: row, near_pair, leak. Without a second split `leak` is null."""
         hashes, near = ["hash_chosen", "hash_rejected"], ["near_prompt", "near_chosen", "near_rejected"]
-        columns = ["row", "file", *hashes, *near, "c", "r"]
+        columns = ["row", "file", *hashes, *near]
         key, files, at = Column(np.uint64), dict[str, None](), 0
         for part in parts(columns):
             files |= dict.fromkeys(part["file"].unique(maintain_order=True))
@@ -81,7 +82,7 @@ class Repeats:
             here = pl.Series(again[at : at + part.height])
             some.append(_classes(part).with_row_index("at", at).filter(here))
             at += part.height
-        leaks = _leaks((_classes(part) for part in parts(columns)), list(files))
+        leaks = _leaks((_classes(part) for part in parts([*columns, "c", "r"])), list(files))
         return _pairs(pl.concat(some), parts).join(leaks, on="row", how="full", coalesce=True).sort("row")
 
     def load(self, state: pl.DataFrame | None) -> Apply:
@@ -123,7 +124,7 @@ def _classes(part: pl.DataFrame) -> pl.DataFrame:
     ):
         group, like = pl.col(near).struct.field("group"), pl.col(near).struct.field("jaccard")
         out |= {name: pl.coalesce(group.cast(pl.UInt64), first), f"{name}_first": first, f"{name}_like": like}
-    for side in "cr":
+    for side in "cr" if "c" in part.columns else "":
         out[f"{side}_prompts"] = pl.col(side).struct.field("prompts")
     return part.select(**out)
 
