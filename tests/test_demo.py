@@ -21,6 +21,9 @@ DATASET_RULES = {"AGR001", "AGR002", "LEN002", "POS001", "SCH006"}
 """Rules that ask one question of the whole dataset: their findings name no row."""
 
 PREVIEW = {code for code, rule in builtin().items() if rule.preview}
+LEARNED = {code for code, rule in builtin().items() if code.startswith("PRN") and rule.severity == "info"}
+"""Notes on what goes against the list that the labels themselves were foreseen by: no defect of a row."""
+
 ALSO = {"STR001": "LBL001"}
 """Rules that name the same planted rows from another side: scores are a scorer."""
 
@@ -93,14 +96,14 @@ def test_rules_in_preview_find_planted_rows_with_a_stated_error(found: dict[str,
 
 
 def test_no_other_settled_pair_rule_fires(found: dict[str, set[int]]) -> None:
-    assert set(found) - PREVIEW == set(expected())
+    assert set(found) - PREVIEW - LEARNED == set(expected())
 
 
 def test_clean_rows_raise_no_alarm(audit: prefaudit.Audit, found: dict[str, set[int]]) -> None:
     dirty = {row for entry in DEFECTS.values() if entry["rule"] for row in entry.get("rows", [])}
     clean = set(range(audit.report["dataset"]["pairs"])) - dirty
     assert len(clean) > 50
-    assert clean & set().union(*(rows for code, rows in found.items() if code not in PREVIEW)) == set()
+    assert clean & set().union(*(rows for code, rows in found.items() if code not in PREVIEW | LEARNED)) == set()
 
 
 @pytest.mark.parametrize("code", sorted(DATASET_RULES))
