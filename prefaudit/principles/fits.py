@@ -60,7 +60,8 @@ def stable(cast: Cast, last: Step, fits: Sequence[Step]) -> Step:
     """The rules of a list that most fits on parts of the groups selected, the first of it at least, and no idle one.
 
     One division into folds can be generous by accident, most are not (stability selection, Meinshausen and Buehlmann
-    2010). A rule is idle where the list without it favours the other answer in fewer than WORTH of the pairs.
+    2010). A rule is idle where the list without it favours the other answer in fewer than WORTH of the pairs, if these
+    are enough to be sure of that (3 / WORTH, by the rule of three).
     """
     if len(last.columns) < 2:
         return last
@@ -72,7 +73,7 @@ def stable(cast: Cast, last: Step, fits: Sequence[Step]) -> Step:
         turned = (np.sign(np.round(score[:, None] - votes * weights, 9)) != np.sign(np.round(score, 9))[:, None]).mean(
             0
         )
-        if len(kept) == 1 or turned.min() >= WORTH:
+        if len(kept) == 1 or turned.min() >= WORTH or len(cast.y) * WORTH < 3:
             return Step(tuple(kept), tuple(weights.tolist()))
         del kept[int(turned.argmin())]
 
