@@ -42,6 +42,7 @@ class Fitted(NamedTuple):
     rebuild: Encode  # from activations
     decoder: np.ndarray | None
     toward: Encode | None = None  # cosines with all features
+    lean: float = 0.0  # degrees, root mean square over features
 
 
 class Data(NamedTuple):
@@ -75,11 +76,17 @@ def data(path: str, embedder: str) -> Data:
 # -- methods: (data, rows to fit on, seed) -> Fitted; WIMHF and prefscope stop on the other rows ---------------------
 
 
-def ours(d: Data, rows: np.ndarray, seed: int) -> Fitted:
-    lens = lenses.train(d.x[rows], lenses.shape(int(rows.sum()), *SHAPE), seed, d.anchor)
-    lens, *_ = lenses.labelled(lens, d.x[rows], d.y[rows], d.length[rows])
-    reading = lenses.readings(d.x[rows], lens.decoder, SHAPE[1])
-    return Fitted(lens.encode, lens.decode, lens.decoder, lambda x: lenses.toward(x, reading))
+def ours(leaning: bool) -> Callable[..., Fitted]:
+    """The lens as a scan fits it, or without what its encoder leans by."""
+
+    def fit(d: Data, rows: np.ndarray, seed: int) -> Fitted:
+        bare = lenses.train(d.x[rows], lenses.shape(int(rows.sum()), *SHAPE), seed, d.anchor)
+        lens, gain, degrees = lenses.labelled(bare, d.x[rows], d.y[rows], d.length[rows])
+        lens, lean = (lens, float(np.sqrt((degrees**2).mean()))) if leaning else (bare.weighted(gain), 0.0)
+        reading = lenses.readings(d.x[rows], lens.decoder, SHAPE[1])
+        return Fitted(lens.encode, lens.decode, lens.decoder, lambda x: lenses.toward(x, reading), lean)
+
+    return fit
 
 
 def on_vectors(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
@@ -285,7 +292,7 @@ def cpu() -> float:
 METHODS: dict[str, Callable[..., Fitted]] = {
     **{name: on_vectors(fit) for name, fit in (("length", nothing), ("full", full), ("pca", pca(False)),
                                                ("pca-top4", pca(True)), ("wimhf", wimhf), ("prefscope", prefscope))},
-    "prefaudit": ours,
+    "prefaudit": ours(True), "prefaudit-bare": ours(False),
 }  # fmt: skip
 
 
@@ -321,7 +328,7 @@ def main() -> None:
             score[name].append(scored(d, made, seed))
             z = made.encode(d.x[held])
             row = {"auc": places(score[name][-1])[0], "cpu": used, "active": float((z != 0).sum(1).mean()),
-                   "explained": lenses.explained(d.x[held], made.rebuild(z))}  # fmt: skip
+                   "explained": lenses.explained(d.x[held], made.rebuild(z)), "lean": made.lean}  # fmt: skip
             if made.decoder is not None:
                 one, other = fit(d, half, seed), fit(d, ~half, seed + 1000)
                 row |= alike(one, other, d, half)
