@@ -15,6 +15,7 @@ from prefaudit.stats.intervals import Floats
 
 INNER = 3
 WORTH, SURE = 0.005, 2.0  # a list stays longer unless its agreement is, by so many errors, less than this higher
+CHANCE = 3.0  # what never happened in n pairs may happen in so many of n others (rule of three)
 OFTEN = 0.5  # share of the fits that a rule of the list is in
 
 
@@ -61,7 +62,7 @@ def stable(cast: Cast, last: Step, fits: Sequence[Step]) -> Step:
 
     One division into folds can be generous by accident, most are not (stability selection, Meinshausen and Buehlmann
     2010). A rule is idle where the list without it favours the other answer in fewer than WORTH of the pairs, if these
-    are enough to be sure of that (3 / WORTH, by the rule of three).
+    are enough to be sure of that (CHANCE / WORTH).
     """
     if len(last.columns) < 2:
         return last
@@ -73,13 +74,17 @@ def stable(cast: Cast, last: Step, fits: Sequence[Step]) -> Step:
         turned = (np.sign(np.round(score[:, None] - votes * weights, 9)) != np.sign(np.round(score, 9))[:, None]).mean(
             0
         )
-        if len(kept) == 1 or turned.min() >= WORTH or len(cast.y) * WORTH < 3:
+        if len(kept) == 1 or turned.min() >= WORTH or len(cast.y) * WORTH < CHANCE:
             return Step(tuple(kept), tuple(weights.tolist()))
         del kept[int(turned.argmin())]
 
 
 def _length(cast: Cast, seed: int, steps: Sequence[Step]) -> int:
-    """The shortest list that surely agrees, on inner folds, less than WORTH worse than that of all worthy rules."""
+    """The shortest list that surely agrees, on inner folds, less than WORTH worse than that of all worthy rules.
+
+    Lists that agree in all n pairs alike may still differ in 3 of n others (rule of three, Hanley and Lippman-Hand
+    1983): so much is never taken for sure.
+    """
     most = worthy(cast, steps)
     if most < 2:
         return most
@@ -93,6 +98,6 @@ def _length(cast: Cast, seed: int, steps: Sequence[Step]) -> int:
     for length in range(1, most):
         gap = right[most] - right[length]
         sums = np.bincount(cast.group, gap - gap.mean())
-        if gap.mean() + SURE * np.sqrt(float(sums @ sums)) / len(cast.y) <= WORTH:
+        if gap.mean() + max(SURE * np.sqrt(float(sums @ sums)), CHANCE) / len(cast.y) <= WORTH:
             return length
     return most
