@@ -54,7 +54,7 @@ class Constitutional:
     read: bool | None = None
 
     name: ClassVar[str] = "constitution"
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("label", "hash_chosen", "hash_rejected")
     needs: ClassVar[tuple[str, ...]] = ("groups", *VOTED)

@@ -13,7 +13,7 @@ from prefaudit.core import RuleError
 from prefaudit.principles import Principle, builtin, saved
 from prefaudit.principles import constitution as chosen
 from prefaudit.principles.evidence import Prior, factor
-from prefaudit.principles.fits import stable
+from prefaudit.principles.fits import grown, stable
 from prefaudit.principles.likeness import stands
 from prefaudit.principles.path import Cast, agreed, logit, path
 from prefaudit.principles.slices import disagreements, slices
@@ -252,6 +252,16 @@ def test_the_likeliest_list_by_its_factors_and_the_number_of_lists() -> None:
     exact = 0.5 * (np.log(error / (error + slab)) + weight**2 / error * slab / (slab + error))
     assert factor(weight / np.sqrt(error), 1.0, 1 / error, 1e9) == pytest.approx(exact)
     assert factor(3.0, 1.0, 100.0, 5) < factor(3.0, 1.0, 100.0, 1e9)
+
+
+@pytest.mark.parametrize(("n", "length"), [(300, 2), (4000, 1)])
+def test_lists_that_agree_in_all_of_few_pairs_are_not_surely_alike(n: int, length: int) -> None:
+    rng = np.random.default_rng(1)
+    longer = rng.choice([-1, 1], n)
+    twice = np.where(rng.random(n) < 0.4, longer, 0)
+    y = (rng.random(n) < 1 / (1 + np.exp(-0.8 * longer - 0.9 * twice))).astype(float)
+    steps, step = grown(Cast(np.column_stack([longer, twice]).astype(np.float32), y, np.arange(n)), 0, 5)
+    assert len(steps) == 3 and len(step.columns) == length  # the second rule turns no pair
 
 
 def test_a_rule_that_decides_no_pair_is_left_out() -> None:
