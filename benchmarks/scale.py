@@ -1,7 +1,7 @@
 """How a scan grows: CPU, memory and disk by stage and size, two workers against one, and what it makes of faults.
 
-usage: python benchmarks/scale.py grow FILE... [--with GROUPS] [--workers N] [--out RESULTS.json]
-       python benchmarks/scale.py table RESULTS.json...       exponents, and the slope carried to 15 M and 100 M pairs
+usage: python benchmarks/scale.py grow FILE... [--with GROUPS] [--workers N] [--repeats N] [--out RESULTS.json]
+       python benchmarks/scale.py table RESULTS.json...       medians, exponents, the slope carried to 15 M and 100 M
        python benchmarks/scale.py workers FILE [--repeats 3]  wall time of one worker and of two
        python benchmarks/scale.py kills FILE [--kills 50]     random kills -9 against an undisturbed run
        python benchmarks/scale.py stops FILE [--kills 20]     ctrl-C at random moments: seconds to the end, what is left
@@ -28,9 +28,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve()
 TARGETS = (15_000_000, 100_000_000)
+LEAST = 300_000  # pairs from which what starting takes counts for little
 
 
 def used() -> float:
@@ -107,40 +109,53 @@ def one(path: str, groups: str, workers: int) -> dict[str, Any]:
             "stages": {**stages, "the rest": rest, "all": total}}  # fmt: skip
 
 
-def grow(paths: list[str], groups: str, workers: int, out: Path) -> None:
+def grow(paths: list[str], groups: str, workers: int, repeats: int, out: Path) -> None:
+    """Every size in turn, so often; a file named more than once is run so much more often a turn."""
     results = []
-    for path in paths:
+    for path in paths * repeats:
         command = [sys.executable, str(HERE), "one", path, "--with", groups, "--workers", str(workers)]
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": str(workers)}
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-        results.append(json.loads(done.stdout.splitlines()[-1]))
+        results.append({**json.loads(done.stdout.splitlines()[-1]), "load": os.getloadavg()[0]})
         out.write_text(json.dumps(results, indent=1))
         print(json.dumps(results[-1]), file=sys.stderr, flush=True)
 
 
 def table(paths: list[str]) -> None:
-    """A row a stage: CPU seconds and peak MB at each size, the exponent, and both carried on."""
-    runs = sorted((run for path in paths for run in json.loads(Path(path).read_text())), key=lambda r: r["pairs"])
-    sizes = np.array([r["pairs"] for r in runs], float)
-    head = [f"{r['pairs']:,}" for r in runs]
-    print(f"| CPU s | {' | '.join(head)} | exponent | {' | '.join(f'{n:,} (projected)' for n in TARGETS)} |")
-    print("|---" * (len(runs) + 2 + len(TARGETS)) + "|")
-    for stage in runs[-1]["stages"]:
-        cpu = np.array([r["stages"].get(stage, {}).get("cpu", np.nan) for r in runs])
-        some = sizes >= 300_000  # what starting takes counts for little there
-        slope = np.polyfit(np.log(sizes[some]), np.log(np.maximum(cpu[some], 1e-3)), 1)[0] if some.sum() > 1 else np.nan
-        carried = [cpu[-1] * (n / sizes[-1]) ** max(slope, 1.0) for n in TARGETS]
-        told = [f"{c / 3600:.1f} h" for c in carried]
-        print(f"| {stage} | {' | '.join(f'{c:.1f}' for c in cpu)} | {slope:.2f} | {' | '.join(told)} |")
-    print(f"\n| peak MB | {' | '.join(head)} | largest over 300,000 |")
-    print("|---" * (len(runs) + 2) + "|")
-    for stage in runs[-1]["stages"]:
-        top = [r["stages"].get(stage, {}).get("peak", np.nan) for r in runs]
-        base = next((t for t, r in zip(top, runs, strict=True) if r["pairs"] == 300_000), np.nan)
-        print(f"| {stage} | {' | '.join(f'{t:.0f}' for t in top)} | {top[-1] / base:.2f} |")
+    """A row a stage: medians of CPU seconds and peak MB at each size, the exponent, and the seconds carried on."""
+    runs = [run for path in paths for run in json.loads(Path(path).read_text())]
+    sizes = np.array(sorted({run["pairs"] for run in runs}), float)
+    stages = list(runs[-1]["stages"])
+
+    def medians(stage: str, what: str) -> NDArray[np.float64]:
+        return np.array([np.median([r["stages"][stage][what] for r in runs if r["pairs"] == n]) for n in sizes])
+
+    cpu, peaks = ({stage: medians(stage, what) for stage in stages} for what in ("cpu", "peak"))
+    print("runs of each size: " + ", ".join(f"{n:,.0f}: {sum(r['pairs'] == n for r in runs)}" for n in sizes) + "\n")
+    said = " | ".join(f"{n:,.0f}" for n in sizes)
+    carried = " | ".join(f"{n:,} (projected)" for n in TARGETS)
+    print(f"| stage | CPU s: {said} | exponent | {carried} | peak MB: {said} | ratio |")
+    print("|---" * (2 * len(sizes) + len(TARGETS) + 3) + "|")
+    some = sizes >= LEAST
+    for stage in stages:
+        slope = np.polyfit(np.log(sizes[some]), np.log(np.maximum(cpu[stage][some], 1e-3)), 1)[0]
+        hours = [cpu[stage][-1] * (n / sizes[-1]) ** max(slope, 1.0) / 3600 for n in TARGETS]
+        ratio = peaks[stage][-1] / peaks[stage][some][0]
+        row = [*map(_short, cpu[stage]), f"{slope:.2f}", f"{hours[0]:.2f} h", f"{hours[1]:.1f} h",
+               *(f"{peak:.0f}" for peak in peaks[stage]), f"{ratio:.2f}"]  # fmt: skip
+        print(f"| {stage} | {' | '.join(row)} |")
+    if some.sum() > 1 and some[1:].all():
+        x = {s: np.log(c[1] / c[0]) / np.log(sizes[1] / sizes[0]) for s, c in cpu.items() if s != "all"}
+        foreseen = sum(cpu[s][1] * (sizes[-1] / sizes[1]) ** max(e, 0.0) for s, e in x.items())
+        print(f"\nprojected for {sizes[-1]:,.0f} by each stage's first two sizes: {foreseen:.0f} CPU s, measured "
+              f"{cpu['all'][-1]:.0f}")  # fmt: skip
     per = runs[-1]["disk"]["all"] / runs[-1]["pairs"]
     told = ", ".join(f"{n / 1e6:.0f} M: {per * n / 1e3:,.0f} GB" for n in TARGETS)
     print(f"\naudit folder: {per * 1e3:.2f} KB a pair, projected {told}")
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds < 1 else f"{seconds:.1f}"
 
 
 def compared(one_folder: Path, other: Path) -> list[str]:
@@ -281,7 +296,7 @@ def main() -> None:
     if args.what == "one":
         print(json.dumps(one(first, args.groups, args.workers)))
     elif args.what == "grow":
-        grow(args.files, args.groups, args.workers, args.out)
+        grow(args.files, args.groups, args.workers, args.repeats, args.out)
     elif args.what == "table":
         table(args.files)
     elif args.what == "workers":
