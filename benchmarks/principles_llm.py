@@ -38,7 +38,8 @@ from prefaudit.principles import ask, discover, shown
 from prefaudit.principles.constitution import choose, held, matrix, score
 from prefaudit.principles.discover import Plan as Size
 from prefaudit.principles.library import OPENING, Principle, named
-from prefaudit.principles.path import agreed, logit
+from prefaudit.principles.path import agreed
+from prefaudit.principles.weights import logit
 
 FEW = 10  # seeds of sixty pairs
 ICAI = 14_896  # characters a pair: 40 principles, three seeds, as measured of inverse-cai 0.4.8

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from prefaudit.principles.fits import Fit, grown, parts, stable
 from prefaudit.principles.likeness import stands
-from prefaudit.principles.path import Cast, Matrix, Step, agreed
+from prefaudit.principles.path import Cast, Step, agreed
+from prefaudit.principles.weights import Matrix
 from prefaudit.stats import bh, cluster_rate, folds, sample_groups
 from prefaudit.stats.baselines import FOLDS, LIMIT
 from prefaudit.stats.groups import Ints, dense

@@ -28,7 +28,7 @@ from prefaudit.principles.constitution import AT_MOST
 from prefaudit.principles.halves import settled
 from prefaudit.principles.library import OPENING, Principle, named
 from prefaudit.principles.merge import Merged, meaning, merge
-from prefaudit.principles.path import Matrix
+from prefaudit.principles.weights import Matrix
 from prefaudit.stats.groups import Ints
 
 PAIRS, SEEDS = 1_600, 100  # pairs voted on at most, pairs proposed from

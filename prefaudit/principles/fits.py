@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prefaudit.principles.path import Cast, Step, agreed, logit, path, worthy
+from prefaudit.principles.path import Cast, Step, agreed, path, worthy
+from prefaudit.principles.weights import alike, logit
 from prefaudit.stats import folds
 from prefaudit.stats.baselines import FOLDS
 from prefaudit.stats.intervals import Floats
@@ -75,7 +76,7 @@ def stable(cast: Cast, last: Step, fits: Sequence[Step]) -> Step:
             0
         )
         if len(kept) == 1 or turned.min() >= WORTH or len(cast.y) * WORTH < CHANCE:
-            return Step(tuple(kept), tuple(weights.tolist()))
+            return Step(tuple(kept), tuple(alike(votes, cast.y).tolist()))
         del kept[int(turned.argmin())]
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.principles.likeness import stands
-from prefaudit.principles.path import Cast, Matrix, path, worthy
+from prefaudit.principles.path import Cast, path, worthy
+from prefaudit.principles.weights import Matrix
 from prefaudit.stats.groups import Ints, dense
 
 DRAWS = 5  # divisions into two halves

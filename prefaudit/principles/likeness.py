@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from prefaudit.principles.path import Matrix
+from prefaudit.principles.weights import Matrix
 from prefaudit.stats.groups import Ints
 from prefaudit.stats.intervals import Floats
 

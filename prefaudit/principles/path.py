@@ -10,17 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefaudit.principles.evidence import Prior, factor
+from prefaudit.principles.weights import RIDGE, Matrix, logit
 from prefaudit.stats.groups import Ints, dense
 from prefaudit.stats.intervals import Floats
 
-Matrix = NDArray[np.float32]
-
 LOOKED_AT = 8  # candidates a step whose error is worked out group by group
-RIDGE = 1.0  # as one pair that says that a weight is 0: keeps weights finite where a rule is always followed
 BETTER = 2.0  # standard errors by which a likeness has to say more of the labels than the rule that stands for it
 SHARE = 0.06  # of what a list explains that its last rule has to explain
 ROOM = 1.0  # standard errors by which a principle that stands for others may miss that
-STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -175,34 +172,6 @@ def _next(cast: Cast, squares: Matrix, last: Step, open_: NDArray[np.bool_], way
         told = factor(float(sums.sum()), float(apart @ apart), float(information[column]), len(share) - 1)
         looked[column] = told - float(prior.dear[column])
     return max(looked.items(), key=lambda item: item[1]) if looked else None
-
-
-def logit(x: Matrix, y: Floats, start: Floats | None = None, toward: Floats | None = None,
-          penalty: float = RIDGE) -> Floats:  # fmt: skip
-    """Weights of the vote by penalised likelihood (Newton's method).
-
-    Args:
-        x: (n, k) votes.
-        y: n values in 0..1.
-        start: where to begin.
-        toward: what the penalty draws the weights to; 0 where None.
-        penalty: of half the squared distance.
-    """
-    beta = np.zeros(x.shape[1]) if start is None else start.astype(np.float64).copy()
-    aim = np.zeros(x.shape[1]) if toward is None else toward
-    patterns, at = np.unique(x, axis=0, return_inverse=True) if len(x) > 5_000 else (x, np.arange(len(x)))
-    count = np.bincount(at.reshape(-1), minlength=len(patterns)).astype(np.float64)
-    total = np.bincount(at.reshape(-1), y, len(patterns))
-    z = patterns.astype(np.float64)
-    for _ in range(STEPS):
-        mean = 0.5 * (1 + np.tanh(0.5 * (z @ beta)))
-        gradient = z.T @ (total - count * mean) - penalty * (beta - aim)
-        hessian = (z * (count * mean * (1 - mean))[:, None]).T @ z + penalty * np.eye(len(beta))
-        step = np.linalg.solve(hessian, gradient)
-        beta += step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
-        if np.abs(step).max() < 1e-8:
-            break
-    return beta
 
 
 def agreed(score: Floats, y: Floats) -> Floats:

@@ -11,7 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.principles.constitution import DIGITS, Ruled, matrix, score
-from prefaudit.principles.path import agreed, logit
+from prefaudit.principles.path import agreed
+from prefaudit.principles.weights import logit
 from prefaudit.stats import bh, cluster_rate
 from prefaudit.stats.groups import Ints, dense
 from prefaudit.stats.intervals import Floats

@@ -15,8 +15,9 @@ from prefaudit.principles import constitution as chosen
 from prefaudit.principles.evidence import Prior, factor
 from prefaudit.principles.fits import grown, stable
 from prefaudit.principles.likeness import stands
-from prefaudit.principles.path import Cast, agreed, logit, path
+from prefaudit.principles.path import Cast, agreed, path
 from prefaudit.principles.slices import disagreements, slices
+from prefaudit.principles.weights import alike, logit
 
 Drawn = tuple[pl.DataFrame, np.ndarray, float]
 
@@ -252,6 +253,18 @@ def test_the_likeliest_list_by_its_factors_and_the_number_of_lists() -> None:
     exact = 0.5 * (np.log(error / (error + slab)) + weight**2 / error * slab / (slab + error))
     assert factor(weight / np.sqrt(error), 1.0, 1 / error, 1e9) == pytest.approx(exact)
     assert factor(3.0, 1.0, 100.0, 5) < factor(3.0, 1.0, 100.0, 1e9)
+
+
+def test_weights_are_of_one_size_unless_they_surely_differ() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.choice([-1, 0, 1], (20_000, 4)).astype(np.float32)
+    y = (rng.random(20_000) < 1 / (1 + np.exp(-x @ [0.8, 0.8, -0.8, 0.8]))).astype(float)
+    own, drawn = logit(x[:60], y[:60]), alike(x[:60], y[:60])
+    assert (np.sign(own) == np.sign(drawn)).all() and np.abs(drawn).std() < 0.3 * np.abs(own).std()
+    assert np.allclose(alike(-x[:60], 1 - y[:60]), drawn)  # answers exchanged
+    apart = (rng.random(20_000) < 1 / (1 + np.exp(-x @ [0.2, 0.5, -1.0, 2.0]))).astype(float)
+    assert np.allclose(alike(x, apart), logit(x, apart), atol=0.01)
+    assert np.allclose(alike(x[:, :1], y), logit(x[:, :1], y))
 
 
 @pytest.mark.parametrize(("n", "length"), [(300, 2), (4000, 1)])
