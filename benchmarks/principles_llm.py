@@ -1,6 +1,6 @@
 """Principles with a language model: recovery, accounting, cost, and exchange with Feedback Forensics.
 
-    python benchmarks/principles_llm.py DATA recover|synthetic|kill|cost|exchange|all [--pairs 1600] [--seeds 3]
+    python benchmarks/principles_llm.py DATA recover|synthetic|kill|cost|exchange|all [--pairs 1600] [--seeds 3] [--first 0]
 
 No language model runs: an endpoint on this machine answers by known rules (principles_judge.py), so that the truth is
 known; what is measured is everything around the model. DATA is the folder of the datasets.
@@ -202,7 +202,7 @@ def apart(pairs: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     return [(prompt, a, b) for prompt, texts_ in answers.items() for a, b in combinations(texts_, 2)]
 
 
-def synthetic(data: Path, seeds: int) -> list[dict[str, Any]]:
+def synthetic(data: Path, seeds: int, first: int) -> list[dict[str, Any]]:
     """icai-synthetic, its sixty pairs and every two answers to the same instruction: relabelled, and as labelled.
 
     Every seed has its own draw of the judge's errors and of what the decoys say. Of sixty pairs a draw says little, so
@@ -229,7 +229,7 @@ def synthetic(data: Path, seeds: int) -> list[dict[str, Any]]:
     ):
         frame = relabelled(pairs, rules)
         fixed = tuple(named(name) for name in (*rules, *judge.DECOYS))
-        for seed in range(max(seeds, FEW) if pairs is some else seeds):
+        for seed in range(first, first + (max(seeds, FEW) if pairs is some else seeds)):
             measured(rules, pairs, seed)
             found, calls = run(frame, rules, Size(fixed=fixed, whole=True), seed, judge.failing(seed), draw=seed)
             told = verdict(found, rules, np.arange(len(pairs)), seed)
@@ -421,10 +421,11 @@ def main() -> None:
     parser.add_argument("what", choices=["recover", "synthetic", "kill", "cost", "exchange", "all"])
     parser.add_argument("--pairs", type=int, default=discover.PAIRS)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="seed of synthetic")
     parser.add_argument("--python", help="of an environment with feedback-forensics; made anew where not given")
     given = parser.parse_args()
     jobs = {"recover": lambda: recover(given.data, given.pairs, given.seeds),
-            "synthetic": lambda: synthetic(given.data, given.seeds),
+            "synthetic": lambda: synthetic(given.data, given.seeds, given.first),
             "kill": lambda: kill(given.data), "cost": lambda: cost(given.data),
             "exchange": lambda: exchange(given.data, given.python)}  # fmt: skip
     for name, job in jobs.items():
