@@ -1,6 +1,7 @@
 """Principles with a language model: recovery, accounting, cost, and exchange with Feedback Forensics.
 
-    python benchmarks/principles_llm.py DATA recover|synthetic|kill|cost|exchange|all [--pairs 1600] [--seeds 3] [--first 0]
+    python benchmarks/principles_llm.py DATA recover|synthetic|kill|cost|exchange|all
+        [--pairs 1600] [--seeds 3] [--first 0]
 
 No language model runs: an endpoint on this machine answers by known rules (principles_judge.py), so that the truth is
 known; what is measured is everything around the model. DATA is the folder of the datasets.
