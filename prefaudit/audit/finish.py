@@ -56,7 +56,8 @@ def _chosen(measures: Measures) -> dict[str, Any]:
     found = stored(measures.state(extractor))
     if not found.rules:
         return {}
-    about = {"n": found.n, "groups": found.groups, "seed": measures.seed, "held_out": found.held_out}
+    about = {"n": found.n, "groups": found.groups, "seed": measures.seed, "held_out": found.held_out,
+             "answers": found.answers}  # fmt: skip
     return saved.written(found.rules, principles.asked(measures), about)
 
 

@@ -16,10 +16,13 @@ from prefaudit.extractors.constitution import VOTED
 from prefaudit.principles.ask import beside, listed
 from prefaudit.reports.markdown import escape
 from prefaudit.reports.principles import broken, lines, short
-from prefaudit.reports.words import decimal, percent
+from prefaudit.reports.words import clean, decimal, percent, some
 
 if TYPE_CHECKING:
     from prefaudit.audit import Audit
+
+
+WHOLE = 300  # characters of a rule
 
 
 def annotation(audit: Audit) -> bytes:
@@ -50,9 +53,15 @@ def markdown(audit: Audit) -> bytes:
     """The constitution as Markdown: what it is worth, and its rules with how often they speak and are followed."""
     report = audit.report
     said = ["# Constitution", "", *(f"{line}." for line in lines(report)), ""]
+    given = report["constitution"].get("given")
+    where = "followed there in" if given else "followed in pairs that did not select it:"
     for number, rule in enumerate(_rules(audit), 1):
-        facts = f"weight {decimal(rule['weight'])}; speaks in {percent(rule['applies'])}, followed in "
-        said += [f"{number}. {escape(rule['says'])} ({facts}{percent(rule['followed'], rule['interval'])})"]
+        fresh = rule.get("fresh") or {}
+        facts = (
+            f"weight {decimal(rule['weight'])}; speaks in {some(rule['speaks'], 'pair')}, {percent(rule['applies'])}; "
+        )
+        facts += f"{where} {percent(fresh.get('followed'), fresh.get('interval'))}"
+        said += [f"{number}. {escape(clean(rule['says'], WHOLE))} ({facts})"]
     return ("\n".join(said) + "\n").encode()
 
 

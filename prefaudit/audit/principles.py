@@ -62,7 +62,7 @@ def principles(measures: Measures, columns: Columns, length: Floats, baselines: 
     if model is not None:
         section["asked"] = model.facts | {"alone": some is not None}
     if given:
-        section["agreement"] = _agreement(found.rules, votes, columns)
+        section |= {"agreement": _agreement(found.rules, votes, columns), "seen": found.seen}
     section["baselines"] = _baselines(found, known, measures, columns, length, baselines, seed)
     section |= _parts(found.rules, known, votes, columns)
     return {"principles": _each(found, known, readers), "constitution": section}

@@ -78,7 +78,10 @@ class Guard:
         ours.settimeout(0.05)
         while chat.asking.is_set() and not self._ended.is_set():
             with suppress(TimeoutError):
-                if ours.recv(1)[0] in ENDS:
+                heard = ours.recv(1)
+                if not heard:  # the command ended: the other end is closed
+                    break
+                if heard[0] in ENDS:
                     return False
         ours.settimeout(None)
         return self._ended.wait(PATIENCE)

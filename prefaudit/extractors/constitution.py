@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -95,10 +95,14 @@ class Constitutional:
         votes = frame.drop("row", "group", *self.reads)
         group = frame["group"].to_numpy()
         found = chosen.choose(votes, y, dense(group) if sample.share < 1 else group, seed)
+        won = frame.filter(pl.Series(y != 0.5))
+        marks = saved.marks(won["hash_chosen"].to_numpy(), won["hash_rejected"].to_numpy())
+        found = replace(found, answers=saved.kept(marks))
         if self.constitution:
             rules, _ = saved.read(self.constitution)
             _answered(self.constitution, rules, set(votes.columns))
-            found = Constitution(rules, found.n, found.groups, found.total, stats=found.stats)
+            known = saved.seen(self.constitution, marks)
+            found = Constitution(rules, found.n, found.groups, found.total, stats=found.stats, seen=known)
         told = json.dumps(chosen.plain(found), ensure_ascii=False)
         return pl.DataFrame({"told": [told], "given": [bool(self.constitution)]})
 

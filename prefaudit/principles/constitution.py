@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.principles.fits import Fit, grown, parts, stable
-from prefaudit.principles.likeness import stands
+from prefaudit.principles.likeness import apart, stands
 from prefaudit.principles.path import Cast, Step, agreed
 from prefaudit.principles.weights import Matrix
 from prefaudit.stats import bh, cluster_rate, folds, sample_groups
@@ -26,6 +26,8 @@ AT_MOST = 10
 ENOUGH = 10  # groups below which nothing is held out
 REPEATS, SMALL = 4, 20_000  # so many divisions into folds for the frequencies, where there are at most so many pairs
 DIGITS = 2  # of a weight
+NONE = "no principle says more of the labels than chance would"
+UNSTABLE = "labels follow no principle that at least half of the fits on parts of the groups find too"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Constitution:
         single: the best single principle of each fit, on the same rows: `agreement`, `interval`, `id`, `sign`.
         stats: one entry a principle: `id`, `n` (judged), `applies` (rate), ...; see `rates`.
         selected: what each fold's list was, fold by fold.
+        answers: of some of the pairs it was chosen on, the marks (`saved.marks`).
+        seen: of a list that was given, the share of these that are among the pairs it is asked of; None if not known.
         note: why something is missing.
     """
 
@@ -66,6 +70,8 @@ class Constitution:
     single: dict[str, Any] = field(default_factory=dict)
     stats: list[dict[str, Any]] = field(default_factory=list)
     selected: list[list[str]] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    seen: float | None = None
     note: str = ""
 
     def score(self, votes: pl.DataFrame) -> Floats:
@@ -101,9 +107,10 @@ def held(group: Ints, y: Floats, seed: int, limit: int = LIMIT) -> tuple[NDArray
 def choose(votes: pl.DataFrame, y: Floats, group: Ints, seed: int, at_most: int = AT_MOST) -> Constitution:
     """The fewest principles that follow the labels about as well as more would, with weights.
 
-    A list grows by `path`, as long as the next rule explains enough (`worthy`). On inner folds of whole groups it is
-    then cut to the shortest list whose agreement is surely less than half a point below.
-    Of that list the rules stay that nearly all fits on parts of the groups selected too (`stable`).
+    Of principles that vote alike the first is asked (`apart`). A list grows by `path`, as long as the next rule
+    explains enough (`worthy`). On inner folds of whole groups it is then cut to the shortest list whose agreement is
+    surely less than half a point below.
+    Of that list the rules stay that half of the fits on parts of the groups selected too (`stable`).
     What it is worth is told by five outer folds of whole groups, each judged by a list chosen, in every respect,
     without it; a list of a fold is asked of 5 parts, that of all groups of 20.
 
@@ -115,31 +122,33 @@ def choose(votes: pl.DataFrame, y: Floats, group: Ints, seed: int, at_most: int 
         seed: of the folds, and of the sample above 50,000 pairs.
         at_most: rules.
     """
-    names = [name for name in votes.columns if name != "row"]
+    asked = [name for name in votes.columns if name != "row"]
     keep, fold = held(group, y, seed)
-    stats = rates(votes.select(names), y, group)
+    stats = rates(votes.select(asked), y, group)
     own = dense(group[keep]) if keep.any() else np.zeros(0, np.int64)
     groups = int(own.max()) + 1 if len(own) else 0
     n, total = int(keep.sum()), int((y != 0.5).sum())
     if groups < ENOUGH:
         note = f"a constitution needs {ENOUGH} groups with a preferred answer, here are {groups}"
         return Constitution((), n, groups, total, stats=stats, note=note)
-    x = matrix(votes.filter(pl.Series(keep)).select(names))
-    z, g = y[keep], own
-    cast = Cast(x, z, g, stands(x))
+    x = matrix(votes.filter(pl.Series(keep)).select(asked))
+    z, g, each = y[keep], own, apart(x)
+    names = [asked[k] for k in each]
+    cast = Cast(x[:, each], z, g, stands(x[:, each]))
     fits = [Fit.of(cast, fold, k, seed, at_most) for k in range(FOLDS)]
     every = [f.step for f in fits]
     for r in range(1, REPEATS if n <= SMALL else 1):
         every += parts(cast, folds(g, FOLDS, seed + 1000 * r), seed + r, at_most)
-    last = stable(cast, grown(cast, seed, at_most)[1], every)
+    whole = grown(cast, seed, at_most)[1]
+    last = stable(cast, whole, every)
     return Constitution(
         rules=tuple(_ruled(names, last)), n=n, groups=groups, total=total,
         held_out=_held_out(fits, fold, z, g), curve=_curve(fits, fold, z, g, at_most),
         frequency={name: sum(c in step.columns for step in every) / len(every) for c, name in enumerate(names)
                    if any(c in step.columns for step in every)},
-        fits=len(every), single=_single(x, z, g, fold, names), stats=stats,
+        fits=len(every), single=_single(x, z, g, fold, asked), stats=stats,
         selected=[[names[c] for c in f.step.columns] for f in fits],
-        note="" if last.columns else "no principle says more of the labels than chance would",
+        note="" if last.columns else UNSTABLE if whole.columns else NONE,
     )  # fmt: skip
 
 

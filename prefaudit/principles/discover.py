@@ -276,11 +276,12 @@ def _sample(ballots: ask.Ballots, of: int, cut: int) -> dict[str, Any]:
 def _tell(chat: Chat, seeds: list[shown.Pair], main: list[shown.Pair], plan: Plan, seed: int) -> None:
     """Say what all of it will cost at most, before anything is sent."""
     about = plan.fixed or tuple(Principle(f"p{k}", OPENING + "x" * 50, "llm") for k in range(plan.most))
-    some = [*main[:20], *seeds[:5]]
-    one = chat.cost([call for p in some for call in ask.requests(p, about, seed)])
-    whole = one.times((len(main) + len(seeds)) / len(some))
+    whole = chat.cost([call for p in (*main, *seeds) for call in ask.requests(p, about, seed)])
     if seeds:
         first = chat.cost(propose.requests(seeds, seed))
         whole += first.times(1 + 1 / len(propose.FRAMINGS))
     cap = "" if chat.max_calls is None else f"; --max-calls allows {chat.max_calls:,}"
-    chat.progress.say(f"{chat.model}: principles: at most {whole.told()}, less what is answered already{cap}")
+    chat.progress.say(
+        f"{chat.model}: principles: at most {whole.told()}, less what is answered already, and repeats of "
+        f"failed calls{cap}"
+    )

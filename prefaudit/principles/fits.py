@@ -42,7 +42,7 @@ class Fit:
         """
         test, others = cast.x[fold == k], cast.of(fold != k)
         steps, step = grown(others, seed, at_most)
-        some = parts(others, folds(others.group, FOLDS, seed), seed, at_most) if len(step.columns) > 1 else []
+        some = parts(others, folds(others.group, FOLDS, seed), seed, at_most) if step.columns else []
         told = stable(others, step, some)
         return cls(step, told, [s.score(test) for s in steps], told.score(test))
 
@@ -59,16 +59,14 @@ def parts(cast: Cast, fold: NDArray[np.int8], seed: int, at_most: int) -> list[S
 
 
 def stable(cast: Cast, last: Step, fits: Sequence[Step]) -> Step:
-    """The rules of a list that most fits on parts of the groups selected, the first of it at least, and no idle one.
+    """The rules of a list that at least half of the fits on parts of the groups selected, and no idle one.
 
     One division into folds can be generous by accident, most are not (stability selection, Meinshausen and Buehlmann
     2010). A rule is idle where the list without it favours the other answer in fewer than WORTH of the pairs, if these
     are enough to be sure of that (CHANCE / WORTH).
     """
-    if len(last.columns) < 2:
-        return last
-    kept = [c for c in last.columns if sum(c in f.columns for f in fits) >= OFTEN * len(fits)] or [last.columns[0]]
-    while True:
+    kept = [c for c in last.columns if sum(c in f.columns for f in fits) >= OFTEN * len(fits)]
+    while kept:
         votes = cast.x[:, kept]
         weights = logit(votes, cast.y)
         score = votes @ weights
@@ -78,6 +76,7 @@ def stable(cast: Cast, last: Step, fits: Sequence[Step]) -> Step:
         if len(kept) == 1 or turned.min() >= WORTH or len(cast.y) * WORTH < CHANCE:
             return Step(tuple(kept), tuple(alike(votes, cast.y).tolist()))
         del kept[int(turned.argmin())]
+    return Step((), ())
 
 
 def _length(cast: Cast, seed: int, steps: Sequence[Step]) -> int:

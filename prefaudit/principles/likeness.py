@@ -8,6 +8,7 @@ from prefaudit.principles.weights import Matrix
 from prefaudit.stats.groups import Ints
 from prefaudit.stats.intervals import Floats
 
+SAME = 0.95  # correlation of votes from which two principles are one
 LIKE = 0.5  # correlation of votes from which one may stand for another
 ERRORS = 2.0  # standard errors that a correlation may be off
 CLEAR = 3.0  # log-likelihood by which one has to explain the others better than its likeness does
@@ -48,6 +49,23 @@ def stands(x: Matrix) -> Ints:
     together = (head[:, None] == head[None]) & (own[:, None] != own[None]) & (own[None] != head[:, None])
     better = np.where(together, told[head] - told, 0.0).sum(1)
     return np.where(better > CLEAR, head, own)
+
+
+def apart(x: Matrix) -> Ints:
+    """The columns without those that vote as one before them does, or as its reverse.
+
+    A principle that is there twice would else explain the other one, and what is like both would be a likeness of it.
+
+    Args:
+        x: (n, p) votes, 0 for silent and unjudged ones.
+    """
+    unit = x / np.sqrt(np.maximum((x * x).sum(0), 1e-9))
+    same = np.abs(unit.T @ unit) >= SAME
+    kept: list[int] = []
+    for k in range(x.shape[1]):
+        if not same[k, kept].any():
+            kept.append(k)
+    return np.array(kept, np.int64)
 
 
 def _heads(told: Floats) -> list[int]:

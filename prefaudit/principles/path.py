@@ -17,6 +17,7 @@ from prefaudit.stats.intervals import Floats
 LOOKED_AT = 8  # candidates a step whose error is worked out group by group
 BETTER = 2.0  # standard errors by which a likeness has to say more of the labels than the rule that stands for it
 SHARE = 0.06  # of what a list explains that its last rule has to explain
+HEARD = 5  # pairs that a principle has to speak of
 ROOM = 1.0  # standard errors by which a principle that stands for others may miss that
 
 
@@ -88,7 +89,7 @@ def path(cast: Cast, at_most: int, whole: bool = False) -> list[Step]:
     size = squares.sum(0)
     agreement = cast.x.T @ (2 * cast.y - 1).astype(np.float32)
     way = np.where(np.abs(agreement) > np.sqrt(size), np.sign(agreement), 0)
-    open_ = size > 0
+    open_ = size >= HEARD
     prior = Prior.of(cast.stands, open_, at_most)
     steps, told = [Step((), ())], [0.0]
     while len(steps) <= at_most and (whole or prior.hope(told)):

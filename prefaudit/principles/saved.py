@@ -8,13 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from prefaudit.core import RuleError
 from prefaudit.principles.constitution import Ruled
 from prefaudit.principles.library import COLUMNS, LONGEST, OPENING, Principle, unreadable
 from prefaudit.rules.sql import Parser
 
+Hashes = NDArray[np.uint64]
+
 SCHEMA = "prefaudit.constitution/1"
 MOST = 100  # rules of a file
+MARKS = 64  # pairs that a file tells by their answers
 BIGGEST = 1_000_000  # bytes
 
 
@@ -27,6 +33,30 @@ def written(rules: Sequence[Ruled], principles: Mapping[str, Principle], about: 
         for r in rules
     ]  # fmt: skip
     return {"schema": SCHEMA, "rules": told, "chosen_on": dict(about)}
+
+
+def marks(chosen: Hashes, rejected: Hashes) -> Hashes:
+    """(n,) numbers that tell n pairs by their answers, whichever of the two is the chosen one."""
+    both = np.minimum(chosen, rejected) * np.uint64(0x9E3779B97F4A7C15) + np.maximum(chosen, rejected)
+    return np.asarray((both ^ (both >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9))
+
+
+def kept(all_: Hashes) -> list[str]:
+    """The least of the marks: a sample of the pairs that is the same wherever the same pairs are (Broder 1997)."""
+    return [f"{mark:016x}" for mark in np.unique(all_)[:MARKS].tolist()]
+
+
+def seen(path: str | Path, all_: Hashes) -> float | None:
+    """The share of the pairs a file was chosen on that are among those with these marks; None where it tells none."""
+    about = json.loads(Path(path).read_text(encoding="utf-8")).get("chosen_on")
+    told = about.get("answers") if isinstance(about, dict) else None
+    if not isinstance(told, list) or not told:
+        return None
+    try:
+        known = np.array([int(str(mark), 16) for mark in told], np.uint64)
+    except (ValueError, OverflowError) as e:
+        raise RuleError(f"{path}: answers of chosen_on: {e}", "leave them out, or write the file anew by a scan") from e
+    return float(np.isin(known, all_).mean())
 
 
 def read(path: str | Path) -> tuple[tuple[Ruled, ...], tuple[Principle, ...]]:
@@ -74,10 +104,15 @@ def _rule(said: Mapping[str, Any]) -> tuple[Ruled, Principle]:
         raise ValueError(f"{rule.id!r} has the sign {rule.sign} and the weight {rule.weight}: 1 or -1, and 0 to 100")
     if not text.startswith(OPENING) or len(text) > LONGEST + len(OPENING):
         raise ValueError(f"{rule.id!r}: the text has to begin with {OPENING!r} and be short")
+    otherwise = str(said.get("otherwise") or "")
+    if otherwise and (not otherwise.startswith(OPENING) or len(otherwise) > LONGEST + len(OPENING)):
+        raise ValueError(f"{rule.id!r}: otherwise has to begin with {OPENING!r} and be short")
+    if not (text + otherwise).isprintable():
+        raise ValueError(f"{rule.id!r}: the text holds a line break or another character that cannot be printed")
     if sql is not None:
         Parser().parse(str(sql))
     made = Principle(rule.id, text, "file", None if sql is None else str(sql), str(said.get("citation") or ""))
-    return rule, replace(made, otherwise=str(said.get("otherwise") or ""))
+    return rule, replace(made, otherwise=otherwise)
 
 
 def prompt(rules: Sequence[Ruled], principles: Mapping[str, Principle]) -> list[str]:

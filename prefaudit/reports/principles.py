@@ -22,16 +22,25 @@ from prefaudit.reports.words import (
 )
 
 Row = tuple[str, ...]
-RULES = ("the chosen response ...", "weight", "speaks", "followed there", "at equal length, points", "selected")
+RULES = (
+    "the chosen response ...",
+    "weight",
+    "speaks in pairs",
+    "followed in others",
+    "at equal length, points",
+    "selected",
+)
 EACH = ("principle", "speaks", "followed there", "strength", "q", "in the list")
 AGAINST = ("judged by", "agreement")
 BY = ("name", "labels", "agreement", "weights of its own, in the order of the list")
 APART = ("the chosen response ...", "of", "follows", "against", "follows")
 OPENING, AGAINST_IT = "Select the response that ", "Do not select the response that "
 WEIGHT = "weight: log-odds in the vote."
-CHOSEN = f"{WEIGHT} Effect: on pairs that did not select the rule. Selected: share of fits on parts of the groups."
+FRESH = f"{WEIGHT} Followed in others: where the rule speaks, in pairs that did not select it."
+CHOSEN = f"{FRESH} Effect: there too. Selected: share of fits on parts of the groups."
 WIDE = 100  # columns from which on effects are shown
-GIVEN = "weight: log-odds in the vote, as given; nothing was chosen on these pairs."
+GIVEN = "weight: log-odds in the vote, as given; nothing is chosen on these pairs."
+HALF = 0.5
 OTHERS = 8  # principles outside the list on the page
 FEW = 40
 HEAD, DIM = "bold", "dim"
@@ -51,7 +60,7 @@ def _marked(one: Mapping[str, Any], report: Mapping[str, Any]) -> str:
 
 
 def rules(report: Mapping[str, Any]) -> list[Row]:
-    """The rows under RULES, in the order the rules came in; the effect is of pairs that did not select the rule."""
+    """The rows under RULES, as they came in; followed and effect are of pairs that did not select the rule."""
     found: list[Row] = []
     for r in _section(report).get("rules") or ():
         fresh = r.get("fresh") or {}
@@ -60,8 +69,11 @@ def rules(report: Mapping[str, Any]) -> list[Row]:
             note = clean(fresh["note"], FEW)
             effect = "is length itself" if note.startswith("length") else note
         chosen = percent(r["frequency"]) if known(r.get("frequency")) else ""
-        found.append((_marked(r, report), decimal(r.get("weight")), percent(r.get("applies")),
-                      percent(r.get("followed"), r.get("interval")), effect, chosen))  # fmt: skip
+        follows = (
+            percent(fresh.get("followed"), fresh.get("interval")) if known(fresh.get("followed")) else "not spoken of"
+        )
+        speaks = f"{count(r.get('speaks'))}, {percent(r.get('applies'))}"
+        found.append((_marked(r, report), decimal(r.get("weight")), speaks, follows, effect, chosen))
     return found
 
 
@@ -71,11 +83,18 @@ def against(report: Mapping[str, Any]) -> list[Row]:
     held = section.get("held_out") or {}
     if not held:
         return []
-    rows: list[Row] = [(_size(section), percent(held.get("agreement"), held.get("interval")))]
+    name = _size(section) if section.get("rules") else "lists of the folds"
+    rows: list[Row] = [(name, percent(held.get("agreement"), held.get("interval")))]
     for b in section.get("baselines") or ():
         name = clean(b.get("name", ""), 60) + (f": {short(b['says'])}" if b.get("says") else "")
         rows.append((name, percent(b.get("agreement"), b.get("interval"))))
     return rows
+
+
+def held_on(report: Mapping[str, Any]) -> str:
+    """The title over `against`."""
+    section = _section(report)
+    return f"HELD OUT  {some(section.get('n'), 'pair')} in {some(section.get('groups'), 'group')}"
 
 
 def each(report: Mapping[str, Any]) -> list[Row]:
@@ -127,16 +146,23 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     if section.get("given"):
         told = section.get("agreement") or {}
         agreed = percent(told.get("agreement"), told.get("interval"))
-        return [f"a list of {some(len(section.get('rules') or ()), 'rule')} that was given: it agrees with {agreed} of "
-                f"the labels of {some(told.get('n'), 'pair')}", *reader]  # fmt: skip
+        said = [f"a list of {some(len(section.get('rules') or ()), 'rule')} that was given: it agrees with {agreed} of "
+                f"the labels of {some(told.get('n'), 'pair')}"]  # fmt: skip
+        if section.get("seen"):
+            said.append(f"{percent(section['seen'])} of the pairs it was chosen on are among these: its agreement "
+                        "and how often its rules are followed are not of new pairs")  # fmt: skip
+        return [*said, *reader]
     if not section.get("held_out"):
         return [clean(section.get("note") or "no constitution was chosen"), *reader]
     held = section["held_out"]
     agreed = percent(held.get("agreement"), held.get("interval"))
-    said = [f"{_size(section)} agrees with {agreed} of the labels of groups it was not chosen on; silent in "
-            f"{percent(held.get('silent'))}, which count one half"]  # fmt: skip
+    size = f"{some(section.get('n'), 'pair')} in {some(section.get('groups'), 'group')}"
+    said = [f"{_size(section)} from {size}; lists chosen without the groups they judge agree with {agreed} of the "
+            f"labels, silent in {percent(held.get('silent'))}, which count one half"]  # fmt: skip
     if not section.get("rules"):
-        said = [clean(section.get("note") or "no rule says more than chance")]
+        said = [f"{clean(section.get('note') or 'no rule says more than chance')}: {size}"]
+    elif (ends := pair_of(held.get("interval"))) and ends[0] <= HALF <= ends[1]:
+        said.append("that interval holds 50 %: nothing shows that the list foresees other labels better than chance")
     if known(section.get("total")) and section["total"] > section.get("n", 0):
         sizes = f"{count(section['n'])} of {count(section['total'])} pairs"
         said.append(f"chosen on a seeded sample of whole groups, {sizes}")
@@ -224,10 +250,10 @@ def _page(report: Mapping[str, Any], width: int) -> Iterator[Line]:
         yield from ([(line, "")] for line in wrap(sentence, width))
     if rules(report):
         yield from _table("CONSTITUTION", RULES, rules(report), width)
-        note = GIVEN if _section(report).get("given") else CHOSEN if width >= WIDE else WEIGHT
+        note = GIVEN if _section(report).get("given") else CHOSEN if width >= WIDE else FRESH
         yield from ([(f"  {line}", DIM)] for line in wrap(note, width - 2))
     if against(report):
-        yield from _table("HELD OUT", AGAINST, against(report), width)
+        yield from _table(held_on(report), AGAINST, against(report), width)
     others = [r for r, p in zip(each(report), report.get("principles") or (), strict=True) if p.get("weight") is None]
     if others:
         yield from _table("OTHER PRINCIPLES", EACH[:5], [r[:5] for r in others[:OTHERS]], width)

@@ -19,7 +19,7 @@ from prefaudit.principles import saved
 from prefaudit.principles.constitution import choose
 from prefaudit.principles.library import Principle
 from prefaudit.reports import render
-from prefaudit.reports.principles import each, page
+from prefaudit.reports.principles import each, lines, page
 
 PLAIN = "The pump stands behind the house and runs at night."
 MORE = " It was built of brick by hand, and the tank beside it holds rain water for the dry weeks of summer."
@@ -91,7 +91,7 @@ def test_the_same_input_gives_the_same_report(data: Path, audit: prefaudit.Audit
     assert again.report["principles"] == audit.report["principles"]
 
 
-def test_another_dataset_is_judged_by_it(audit: prefaudit.Audit, tmp_path: Path) -> None:
+def test_another_dataset_is_judged_by_it(data: Path, audit: prefaudit.Audit, tmp_path: Path) -> None:
     other = written(tmp_path / "other.jsonl", 90, seed=7)
     (tmp_path / "mine.json").write_bytes((audit.folder / "constitution.json").read_bytes())
     done = CliRunner().invoke(app, [
@@ -104,6 +104,9 @@ def test_another_dataset_is_judged_by_it(audit: prefaudit.Audit, tmp_path: Path)
     told = made.report["constitution"]
     assert told["given"] and told["held_out"] == {} and told["agreement"]["agreement"] > 0.8
     assert [r["weight"] for r in told["rules"]] == [r["weight"] for r in audit.report["constitution"]["rules"]]
+    own = prefaudit.scan(str(data), tmp_path / "own", with_=ONLY, constitution=str(tmp_path / "mine.json"))
+    assert told["seen"] < 0.5 and own.report["constitution"]["seen"] == 1
+    assert any("100.0 % of the pairs it was chosen on are among these" in line for line in lines(own.report))
     assert told["file"] == "mine.json" and audit.report["constitution"]["file"] == "constitution.json"
     frame = pl.read_parquet(tmp_path / "n.parquet")
     assert frame.height == 90 and {"row", "label", "score", "decides", "longer", "apologises"} <= set(frame.columns)

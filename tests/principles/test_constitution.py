@@ -14,8 +14,8 @@ from prefaudit.principles import Principle, builtin, saved
 from prefaudit.principles import constitution as chosen
 from prefaudit.principles.evidence import Prior, factor
 from prefaudit.principles.fits import grown, stable
-from prefaudit.principles.likeness import stands
-from prefaudit.principles.path import Cast, agreed, path
+from prefaudit.principles.likeness import apart, stands
+from prefaudit.principles.path import Cast, Step, agreed, path
 from prefaudit.principles.slices import disagreements, slices
 from prefaudit.principles.weights import alike, logit
 
@@ -208,6 +208,28 @@ def test_what_others_are_likenesses_of_stands_for_them_told_from_votes_alone(see
     assert (stands((votes * turned * flipped).astype(np.float32)) == head).all()
     order = np.random.default_rng(seed).permutation(45)
     assert (order[stands(votes[:, order])] == head[order]).all()
+
+
+def test_a_principle_that_is_there_twice_changes_no_list() -> None:
+    votes, twice = copies(200, 1), np.random.default_rng(0).random(200) < 0.02
+    x = votes[:, :8]
+    again = np.where(twice, 0, x[:, 1])
+    assert apart(np.column_stack([x, again, -x[:, 2]])).tolist() == list(range(8))
+    lists = []
+    for columns in (x, np.column_stack([x, again, -x[:, 2]])):
+        frame = pl.DataFrame({str(k): columns[:, k].astype(np.int8) for k in range(columns.shape[1])})
+        made = chosen.choose(frame, np.ones(200), np.arange(200), 0)
+        lists.append((made.rules, made.held_out, made.frequency))
+    assert lists[0] == lists[1] and lists[0][0]
+
+
+def test_a_list_of_one_rule_is_asked_of_parts_too_and_rare_votes_are_no_rules() -> None:
+    cast = Cast(np.ones((100, 1), np.float32), np.ones(100), np.arange(100))
+    one, none = Step((0,), (1.0,)), Step((), ())
+    assert stable(cast, one, [one, none, none]).columns == () and stable(cast, one, [one, none]).columns == (0,)
+    rare = np.zeros((100, 2), np.float32)
+    rare[:4, 0] = rare[:5, 1] = 1
+    assert 0 not in path(Cast(rare, np.ones(100), np.arange(100)), 2, whole=True)[-1].columns
 
 
 def test_of_principles_that_overlap_alike_none_stands_for_another() -> None:
