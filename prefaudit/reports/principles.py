@@ -91,10 +91,10 @@ def against(report: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def held_on(report: Mapping[str, Any]) -> str:
-    """The title over `against`."""
+def size(report: Mapping[str, Any]) -> str:
+    """How many pairs and groups the list was chosen on."""
     section = _section(report)
-    return f"HELD OUT  {some(section.get('n'), 'pair')} in {some(section.get('groups'), 'group')}"
+    return f"{some(section.get('n'), 'pair')} in {some(section.get('groups'), 'group')}"
 
 
 def each(report: Mapping[str, Any]) -> list[Row]:
@@ -156,11 +156,10 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         return [clean(section.get("note") or "no constitution was chosen"), *reader]
     held = section["held_out"]
     agreed = percent(held.get("agreement"), held.get("interval"))
-    size = f"{some(section.get('n'), 'pair')} in {some(section.get('groups'), 'group')}"
-    said = [f"{_size(section)} from {size}; lists chosen without the groups they judge agree with {agreed} of the "
+    said = [f"{_size(section)} from {size(report)}; lists chosen without the groups they judge agree with {agreed} of the "
             f"labels, silent in {percent(held.get('silent'))}, which count one half"]  # fmt: skip
     if not section.get("rules"):
-        said = [f"{clean(section.get('note') or 'no rule says more than chance')}: {size}"]
+        said = [f"{clean(section.get('note') or 'no rule says more than chance')}: {size(report)}"]
     elif (ends := pair_of(held.get("interval"))) and ends[0] <= HALF <= ends[1]:
         said.append("that interval holds 50 %: nothing shows that the list foresees other labels better than chance")
     if known(section.get("total")) and section["total"] > section.get("n", 0):
@@ -253,7 +252,7 @@ def _page(report: Mapping[str, Any], width: int) -> Iterator[Line]:
         note = GIVEN if _section(report).get("given") else CHOSEN if width >= WIDE else FRESH
         yield from ([(f"  {line}", DIM)] for line in wrap(note, width - 2))
     if against(report):
-        yield from _table(held_on(report), AGAINST, against(report), width)
+        yield from _table(f"HELD OUT  {size(report)}", AGAINST, against(report), width)
     others = [r for r, p in zip(each(report), report.get("principles") or (), strict=True) if p.get("weight") is None]
     if others:
         yield from _table("OTHER PRINCIPLES", EACH[:5], [r[:5] for r in others[:OTHERS]], width)

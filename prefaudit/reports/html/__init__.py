@@ -124,15 +124,12 @@ def _principles(report: dict[str, Any]) -> list[tuple[str, tuple[str, ...], list
     """The tables of principles, each with its title, head and rows; those without rows are left out."""
     told = [
         ("Constitution", principles.RULES, principles.rules(report)),
-        (
-            f"Against what else foresees the labels. {principles.held_on(report).capitalize()}",
-            principles.AGAINST,
-            principles.against(report),
-        ),
+        (f"Against what else foresees the labels, held out: {principles.size(report)}", principles.AGAINST,
+         principles.against(report)),
         *((f"By {kind}", principles.BY, rows) for kind, rows in principles.by(report)),
         ("Disagreements", principles.APART, principles.apart(report)),
         ("Every principle, in the direction that the labels follow", principles.EACH, principles.each(report)),
-    ]
+    ]  # fmt: skip
     return [(title, head, rows[: 3 * LISTED]) for title, head, rows in told if rows]
 
 
