@@ -156,8 +156,8 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         return [clean(section.get("note") or "no constitution was chosen"), *reader]
     held = section["held_out"]
     agreed = percent(held.get("agreement"), held.get("interval"))
-    said = [f"{_size(section)} from {size(report)}; lists chosen without the groups they judge agree with {agreed} of the "
-            f"labels, silent in {percent(held.get('silent'))}, which count one half"]  # fmt: skip
+    said = [f"{_size(section)} from {size(report)}; lists chosen without the groups they judge agree with {agreed} of "
+            f"the labels, silent in {percent(held.get('silent'))}, which count one half"]  # fmt: skip
     if not section.get("rules"):
         said = [f"{clean(section.get('note') or 'no rule says more than chance')}: {size(report)}"]
     elif (ends := pair_of(held.get("interval"))) and ends[0] <= HALF <= ends[1]:
