@@ -24,6 +24,7 @@ GRAMS = (1, 2, 3)  # words in a row whose sets are compared; sketches and groups
 JACCARD = ("words", "pairs", "triples")
 _BUCKET = 8  # texts of a bucket up to this are all compared with each other
 _FILES, _FILED = 256, 1 << 17  # files of candidates, at most, and texts whose candidates go into one
+_HALF = np.uint64(32)
 _PAIRS = 1 << 19  # candidates held at a time
 _MARKED = 1 << 15  # pairs whose marks are compared at a time
 _WORDS = 1 << 19  # words of pairs that are compared at a time
@@ -101,11 +102,10 @@ def candidates(sketches: Sketches, beside: NDArray[np.bool_] | None = None) -> C
     bounds = np.array([(n * k // len(held)) << 32 for k in range(1, len(held))], np.uint64)
     for k in range(BANDS):
         for places, (key,) in ranges(sketches.bands[k]):
-            order = np.argsort(key)
-            same = key[order][1:] == key[order][:-1]
-            shared = np.zeros(len(key), bool)
-            shared[order[1:][same]] = shared[order[:-1][same]] = True
-            found = _neighbours(places[shared], key[shared], sketches.bands, k)
+            both = np.sort(_packed(key, places))  # a sort of numbers costs less than one of places by keys
+            same = np.diff(both >> _HALF) == 0
+            shared = np.append(same, False) | np.append(False, same)
+            found = _neighbours(*_texts(both[shared[: len(both)]]), sketches.bands, k)
             for file, pairs in zip(held, np.split(found, np.searchsorted(found, bounds)), strict=True):
                 file.add(pairs)
     out = Column(np.uint64)
@@ -118,10 +118,8 @@ def candidates(sketches: Sketches, beside: NDArray[np.bool_] | None = None) -> C
     return out
 
 
-def _neighbours(some: Ints, key: Tokens, bands: Sequence[Column], k: int) -> Keys:
-    """The pairs that band k gives of texts whose key in it is another one's too, ascending."""
-    order = np.argsort(key, kind="stable")
-    some, key = some[order], key[order]
+def _neighbours(key: Ints, some: Ints, bands: Sequence[Column], k: int) -> Keys:
+    """The pairs that band k gives, ascending, of texts that share their key in it, which come by key and number."""
     start = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else np.zeros(0, np.int64)
     size = np.diff(np.append(start, len(key)))
     size = np.repeat(size, size)
@@ -129,15 +127,16 @@ def _neighbours(some: Ints, key: Tokens, bands: Sequence[Column], k: int) -> Key
     if len(large):
         order = large[np.argsort(some[large])]
         first, second, third = (bands[(k + j) % BANDS].take(some[order]).astype(np.uint64) for j in range(1, 4))
-        high = np.uint64(32)
-        by = np.lexsort([(second << high) | third, (key[order].astype(np.uint64) << high) | first])
+        by = np.lexsort([(second << _HALF) | third, (key[order].astype(np.uint64) << _HALF) | first])
         some[large] = some[order][by]
     found = [np.zeros(0, np.uint64)]
     for step in range(1, _BUCKET):
+        if step > 1:  # of the buckets that have so many, which are few
+            here = (size > step) & (size <= _BUCKET)
+            key, some, size = key[here], some[here], size[here]
         hit = key[step:] == key[:-step]
-        hit &= (size[step:] <= _BUCKET) if step > 1 else True
         a, b = some[:-step][hit], some[step:][hit]
-        found.append((np.minimum(a, b).astype(np.uint64) << np.uint64(32)) | np.maximum(a, b).astype(np.uint64))
+        found.append(_packed(np.minimum(a, b), np.maximum(a, b)))
     return np.sort(np.concatenate(found))
 
 

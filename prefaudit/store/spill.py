@@ -20,7 +20,6 @@ Ints = NDArray[np.integer[Any]]
 BLOCK = 1 << 19  # numbers read at a time
 RANGE = 1 << 18  # keys that are sorted at a time, on average
 GAP = 256  # numbers between two runs that are read rather than passed over
-MOST = 64  # times that a column is read for that; then more are sorted at a time
 
 
 def release() -> None:
@@ -54,15 +53,23 @@ class Column:
         Raises:
             AuditError: the disk of the temporary folder is full.
         """
+        self.put(self.size, array)
+
+    def put(self, at: int, array: NDArray[Any]) -> None:
+        """Put numbers at a place, there or behind what is there.
+
+        Raises:
+            AuditError: the disk of the temporary folder is full.
+        """
         data = memoryview(np.ascontiguousarray(array, self.kind).tobytes())
         try:
-            self._file.seek(self.size * self.kind.itemsize)
+            self._file.seek(at * self.kind.itemsize)
             while len(data):
                 data = data[self._file.write(data) :]
         except OSError as error:
             hint = "free some space there, or name another folder in TMPDIR; a rerun goes on"
             raise AuditError(f"cannot write a temporary file in {tempfile.gettempdir()}: {error}", hint) from error
-        self.size += len(array)
+        self.size = max(self.size, at + len(array))
 
     def read(self, low: int, high: int) -> NDArray[Any]:
         """The numbers from `low` to before `high`."""
@@ -114,6 +121,8 @@ class Column:
 def ranges(key: Column, *beside: Column, top: int = 0) -> Iterator[tuple[Ints, Sequence[NDArray[Any]]]]:
     """All keys that are not 0, a range of them at a time: those that are equal come together.
 
+    They are put on disk range by range first, so that the column is read twice however many ranges there are.
+
     Args:
         key: unsigned numbers, spread about evenly under `top`.
         beside: columns of the same length.
@@ -123,17 +132,33 @@ def ranges(key: Column, *beside: Column, top: int = 0) -> Iterator[tuple[Ints, S
         Places (ascending); the keys, and what stands beside them.
     """
     top = top or 1 << (8 * key.kind.itemsize)
-    count = min(MOST, max(1, -(-len(key) // RANGE)))
+    count = max(1, -(-len(key) // RANGE))
+
+    def range_of(block: NDArray[Any]) -> Ints:
+        """From 1 on; 0 for a key of 0."""
+        found = np.minimum(block * (count / top), count - 1).astype(np.uint16) + np.uint16(1)
+        found[block == 0] = 0
+        return np.asarray(found)
+
+    sizes = np.zeros(count + 1, np.int64)
+    for _, block in key.blocks():
+        sizes += np.bincount(range_of(block), minlength=count + 1)
+    sizes = sizes[1:]
+    ends = np.cumsum(sizes)
+    columns = [Column(np.int64), *(Column(c.kind) for c in (key, *beside))]
+    at = ends - sizes
+    for (first, block), *others in zip(key.blocks(), *(c.blocks() for c in beside), strict=True):
+        found = range_of(block)
+        order = np.argsort(found, kind="stable")
+        stops = np.cumsum(np.bincount(found, minlength=count + 1))
+        values = [order + first, *(one[order] for one in (block, *(b for _, b in others)))]
+        for k in np.flatnonzero(np.diff(stops)).tolist():
+            for column, value in zip(columns, values, strict=True):
+                column.put(int(at[k]), value[stops[k] : stops[k + 1]])
+        at += np.diff(stops)
     for k in range(count):
-        low, high = max(1, top * k // count), top * (k + 1) // count - 1
-        places, found = [np.zeros(0, np.int64)], [[np.zeros(0, c.kind)] for c in (key, *beside)]
-        for (first, block), *others in zip(key.blocks(), *(c.blocks() for c in beside), strict=True):
-            at = np.flatnonzero((block >= key.kind.type(low)) & (block <= key.kind.type(high)))
-            if len(at):
-                places.append(at + first)
-                for kept, values in zip(found, (block, *(b for _, b in others)), strict=True):
-                    kept.append(values[at])
-        yield np.concatenate(places), [np.concatenate(kept) for kept in found]
+        places, *keys = (column.read(int(ends[k] - sizes[k]), int(ends[k])) for column in columns)
+        yield places, keys
 
 
 def repeated(key: Column) -> NDArray[np.bool_]:
