@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve()
@@ -96,17 +97,26 @@ def one(path: str, groups: str, workers: int) -> dict[str, Any]:
         out = Path(folder) / "audit"
         options = Options(with_=tuple(groups.split(",")) if groups else (), workers=workers)
         audit = run(path, out, options, progress=Progress(start=start, done=done))
+        total = {"cpu": used() - began, "wall": time.perf_counter() - wall,
+                 "peak": max([stage["peak"] for stage in stages.values()] + [peak()])}  # fmt: skip
+        rest = {"cpu": total["cpu"] - sum(s["cpu"] for s in stages.values()),
+                "wall": total["wall"] - sum(s["wall"] for s in stages.values()), "peak": peak()}  # fmt: skip
         disk = {kind: sum(p.stat().st_size for p in (out / kind).rglob("*") if p.is_file()) / 1e6
                 for kind in ("pairs", "features")}  # fmt: skip
         disk["all"] = sum(p.stat().st_size for p in out.rglob("*") if p.is_file()) / 1e6
-        pairs = audit.report["dataset"]["pairs"]
-    total = {"cpu": used() - began, "wall": time.perf_counter() - wall,
-             "peak": max([stage["peak"] for stage in stages.values()] + [peak()])}  # fmt: skip
-    rest = {"cpu": total["cpu"] - sum(s["cpu"] for s in stages.values()),
-            "wall": total["wall"] - sum(s["wall"] for s in stages.values()), "peak": peak()}  # fmt: skip
+        pairs, alike = audit.report["dataset"]["pairs"], _alike(audit.features())
     about = {"file": Path(path).name, "pairs": pairs, "with": groups or "default", "workers": workers}
     return {**about, "source": Path(path).stat().st_size / 1e6, "disk": disk,
-            "stages": {**stages, "the rest": rest, "all": total}}  # fmt: skip
+            "alike": alike, "stages": {**stages, "the rest": rest, "all": total}}  # fmt: skip
+
+
+def _alike(features: pl.LazyFrame) -> dict[str, float]:
+    """The share of pairs whose prompt, or answer, is nearly another one's."""
+    there = features.collect_schema().names()
+    told = {"prompt": pl.col("near_prompt").struct.field("row").is_not_null().mean()} if "near_prompt" in there else {}
+    told |= {f"{side} answer": pl.col(f"near_{side}").is_not_null().mean() for side in ("chosen", "rejected")
+             if f"near_{side}" in there}  # fmt: skip
+    return features.select(**told).collect().to_dicts()[0] if told else {}
 
 
 def grow(paths: list[str], groups: str, workers: int, repeats: int, out: Path) -> None:
@@ -149,6 +159,10 @@ def table(paths: list[str]) -> None:
         foreseen = sum(cpu[s][1] * (sizes[-1] / sizes[1]) ** max(e, 0.0) for s, e in x.items())
         print(f"\nprojected for {sizes[-1]:,.0f} by each stage's first two sizes: {foreseen:.0f} CPU s, measured "
               f"{cpu['all'][-1]:.0f}")  # fmt: skip
+    for name in runs[-1].get("alike", ()):
+        found = {r["pairs"]: r["alike"][name] for r in runs if "alike" in r}
+        said = ", ".join(f"{n:,}: {100 * x:.1f} %" for n, x in sorted(found.items()))
+        print(f"\npairs whose {name} is nearly another one: {said}")
     per = runs[-1]["disk"]["all"] / runs[-1]["pairs"]
     told = ", ".join(f"{n / 1e6:.0f} M: {per * n / 1e3:,.0f} GB" for n in TARGETS)
     print(f"\naudit folder: {per * 1e3:.2f} KB a pair, projected {told}")
