@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from prefaudit.extractors._sketch import BANDS, MARKS, Ints, Keys, Tokens, bands, marks, shingles, slices, words
 from prefaudit.stats.groups import Union, dense, distinct
-from prefaudit.store.spill import Column, ranges, release
+from prefaudit.store.spill import Column, Runs, ranges, release
 
 Floats = NDArray[np.float32]
 
@@ -150,6 +150,10 @@ Words = Iterator[tuple[Tokens, Ints]]
 """Texts one after the other as `words` gives them, some at a time."""
 
 
+Measure = Callable[[Tokens, Ints, Ints, Ints], Floats]
+"""Given what some texts have and how many each, and the places of e pairs among them, (e, k) numbers."""
+
+
 class Verified:
     """Candidates with their texts read: the exact Jaccards of every pair.
 
@@ -173,17 +177,19 @@ class Verified:
         place = np.cumsum(seen, dtype=np.int32) - np.int32(1)
         self._pairs = Column(np.uint64, (_packed(*(place[side] for side in _texts(b))) for _, b in pairs.blocks()))
         del seen, place
-        self._tokens = Column(np.uint32)
-        sizes: list[Ints] = [np.zeros(1, np.uint32)]
+        self._tokens, self._sets = Runs(), Runs()
         for hashes, size in read(self.texts):
-            self._tokens.add(hashes)
-            sizes.append(size.astype(np.uint32))
-        self._offsets = np.cumsum(np.concatenate(sizes), dtype=np.int64)
+            self._tokens.add(hashes, size)
+            self._sets.add(*_sets(*shingles(hashes, size)))
         release()
 
     def kept(self) -> Iterator[Near]:
         """The pairs of `FLOOR` and more by pairs of words, in no order, with that Jaccard alone (e, 1)."""
-        for left, right, value in self._measured(self._pairs, (2,), FLOOR):
+
+        def common(tokens: Tokens, sizes: Ints, left: Ints, right: Ints) -> Floats:
+            return _shared(tokens, sizes, left, right, FLOOR)[:, None]
+
+        for left, right, value in self._measured(self._pairs, self._sets, common):
             some = value[:, 0] >= FLOOR
             yield Near(left[some], right[some], value[some])
 
@@ -192,28 +198,26 @@ class Verified:
         pairs = _packed(np.minimum(near.left, near.right), np.maximum(near.left, near.right))
         each = distinct(pairs)
         out = np.zeros((len(each), 2), np.float32)
-        for some in self._measured(Column(np.uint64, [each]), (GRAMS[0], GRAMS[2])):
+
+        def others(hashes: Tokens, sizes: Ints, left: Ints, right: Ints) -> Floats:
+            return np.stack([jaccard(*shingles(hashes, sizes, n), left, right) for n in (GRAMS[0], GRAMS[2])], 1)
+
+        for some in self._measured(Column(np.uint64, [each]), self._tokens, others):
             out[np.searchsorted(each, _packed(some.left, some.right))] = some.jaccard
         return np.insert(out[np.searchsorted(each, pairs)], [1], near.jaccard, axis=1)
 
-    def _measured(self, pairs: Column, grams: Sequence[int], floor: float = 0.0) -> Iterator[Near]:
-        """The Jaccards of all pairs, of as many at a time as have some hundred thousand words."""
+    def _measured(self, pairs: Column, of: Runs, measure: Measure) -> Iterator[Near]:
+        """What is measured of all pairs, of as many at a time as have some hundred thousand words."""
         for low in range(0, len(pairs), _PAIRS):
             release()
             left, right = _texts(pairs.read(low, min(low + _PAIRS, len(pairs))))
             order = np.argsort(right, kind="stable")  # texts that are read together stand side by side on disk
             left, right = left[order], right[order]
-            size = self._sizes(left) + self._sizes(right)
+            size = of.sizes(left) + of.sizes(right)
             for some in np.split(np.arange(len(left)), np.flatnonzero(np.diff(np.cumsum(size) // _WORDS)) + 1):
                 each = distinct(np.concatenate([left[some], right[some]]))
-                sizes = self._sizes(each)
-                hashes = self._tokens.gather(self._offsets[each], sizes)
                 at = np.searchsorted(each, left[some]), np.searchsorted(each, right[some])
-                value = [jaccard(*shingles(hashes, sizes, n), *at, floor) for n in grams]
-                yield Near(left[some], right[some], np.stack(value, 1))
-
-    def _sizes(self, texts: Ints) -> Ints:
-        return np.asarray(self._offsets[texts + 1] - self._offsets[texts])
+                yield Near(left[some], right[some], measure(*of.read(each), *at))
 
 
 def _packed(left: Ints, right: Ints) -> Keys:
@@ -236,17 +240,24 @@ def compared(left: Ints, right: Ints, fetch: Fetch) -> Near:
     return Near(found.texts[near.left], found.texts[near.right], found.told(near))
 
 
-def jaccard(tokens: Tokens, offsets: Ints, left: Ints, right: Ints, floor: float = 0.0) -> Floats:
-    """Exact Jaccard of the token sets of e pairs of texts; 0 where the sizes of the sets say that it is below floor."""
+def jaccard(tokens: Tokens, offsets: Ints, left: Ints, right: Ints) -> Floats:
+    """Exact Jaccard of the token sets of e pairs of texts."""
+    return _shared(*_sets(tokens, offsets), left, right)
+
+
+def _sets(tokens: Tokens, offsets: Ints) -> tuple[Tokens, Ints]:
+    """The different tokens of each text, ascending, and how many they are."""
+    n = len(offsets) - 1
+    found = distinct((np.repeat(np.arange(n, dtype=np.uint64), np.diff(offsets)) << _HALF) | tokens)
+    return found.astype(np.uint32), np.bincount((found >> _HALF).astype(np.int64), minlength=n)
+
+
+def _shared(tokens: Tokens, sizes: Ints, left: Ints, right: Ints, floor: float = 0.0) -> Floats:
+    """Jaccard of e pairs of sets, as `_sets` gives them; 0 where their sizes say that it is below floor."""
     from scipy.sparse import csr_array
 
-    n = len(offsets) - 1
-    text = np.repeat(np.arange(n, dtype=np.uint64), np.diff(offsets))
-    found = distinct((text << np.uint64(32)) | tokens)
-    sizes = np.bincount((found >> np.uint64(32)).astype(np.int64), minlength=n)
     ends = np.concatenate([[0], np.cumsum(sizes)])
-    sets = csr_array((np.ones(len(found), np.int8), (found & np.uint64(0xFFFFFFFF)).astype(np.int64), ends),
-                     shape=(n, 1 << 32))  # fmt: skip
+    sets = csr_array((np.ones(len(tokens), np.int8), tokens.astype(np.int64), ends), shape=(len(sizes), 1 << 32))
     out = np.zeros(len(left), np.float32)
     a, b = sizes[left], sizes[right]
     some = np.flatnonzero(np.minimum(a, b) >= floor * np.maximum(a, b))

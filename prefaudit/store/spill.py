@@ -118,6 +118,33 @@ class Column:
         return Column(self.kind, (block[keep[low : low + len(block)]] for low, block in self.blocks()))
 
 
+class Runs:
+    """Runs of 32-bit numbers on disk, one a text."""
+
+    def __init__(self) -> None:
+        self._held, self._ends = Column(np.uint32), [np.zeros(1, np.int64)]
+
+    def add(self, numbers: NDArray[Any], sizes: Ints) -> None:
+        """Those of some texts more, one after the other."""
+        self._ends.append(len(self._held) + np.cumsum(sizes, dtype=np.int64))
+        self._held.add(numbers)
+
+    def sizes(self, texts: Ints) -> Ints:
+        """How many some texts have."""
+        ends = self._all()
+        return np.asarray(ends[texts + 1] - ends[texts])
+
+    def read(self, texts: Ints) -> tuple[NDArray[Any], Ints]:
+        """Those of some texts (ascending), one after the other, and how many each has."""
+        sizes = self.sizes(texts)
+        return self._held.gather(self._all()[texts], sizes), sizes
+
+    def _all(self) -> Ints:
+        if len(self._ends) > 1:
+            self._ends = [np.concatenate(self._ends)]
+        return self._ends[0]
+
+
 def ranges(key: Column, *beside: Column, top: int = 0) -> Iterator[tuple[Ints, Sequence[NDArray[Any]]]]:
     """All keys that are not 0, a range of them at a time: those that are equal come together.
 
