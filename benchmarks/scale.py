@@ -144,21 +144,24 @@ def table(paths: list[str]) -> None:
     print("runs of each size: " + ", ".join(f"{n:,.0f}: {sum(r['pairs'] == n for r in runs)}" for n in sizes) + "\n")
     said = " | ".join(f"{n:,.0f}" for n in sizes)
     carried = " | ".join(f"{n:,} (projected)" for n in TARGETS)
-    print(f"| stage | CPU s: {said} | exponent | {carried} | peak MB: {said} | ratio |")
-    print("|---" * (2 * len(sizes) + len(TARGETS) + 3) + "|")
+    print(f"| stage | CPU s: {said} | exponent | from {LEAST:,} on | {carried} | peak MB: {said} | ratio |")
+    print("|---" * (2 * len(sizes) + len(TARGETS) + 4) + "|")
     some = sizes >= LEAST
     for stage in stages:
-        slope = np.polyfit(np.log(sizes[some]), np.log(np.maximum(cpu[stage][some], 1e-3)), 1)[0]
+        logs = np.log(sizes), np.log(np.maximum(cpu[stage], 1e-3))
+        all_, slope = (np.polyfit(*(x[which] for x in logs), 1)[0] for which in (some | True, some))
         hours = [cpu[stage][-1] * (n / sizes[-1]) ** max(slope, 1.0) / 3600 for n in TARGETS]
         ratio = peaks[stage][-1] / peaks[stage][some][0]
-        row = [*map(_short, cpu[stage]), f"{slope:.2f}", f"{hours[0]:.2f} h", f"{hours[1]:.1f} h",
+        row = [*map(_short, cpu[stage]), f"{all_:.2f}", f"{slope:.2f}", f"{hours[0]:.2f} h", f"{hours[1]:.1f} h",
                *(f"{peak:.0f}" for peak in peaks[stage]), f"{ratio:.2f}"]  # fmt: skip
         print(f"| {stage} | {' | '.join(row)} |")
-    if some.sum() > 1 and some[1:].all():
-        x = {s: np.log(c[1] / c[0]) / np.log(sizes[1] / sizes[0]) for s, c in cpu.items() if s != "all"}
-        foreseen = sum(cpu[s][1] * (sizes[-1] / sizes[1]) ** max(e, 0.0) for s, e in x.items())
-        print(f"\nprojected for {sizes[-1]:,.0f} by each stage's first two sizes: {foreseen:.0f} CPU s, measured "
-              f"{cpu['all'][-1]:.0f}")  # fmt: skip
+    if len(sizes) > 2:
+        foreseen = 0.0
+        for stage in stages[:-1]:
+            slope = np.polyfit(np.log(sizes[:-1]), np.log(np.maximum(cpu[stage][:-1], 1e-3)), 1)[0]
+            foreseen += cpu[stage][-2] * (sizes[-1] / sizes[-2]) ** slope
+        print(f"\nprojected for {sizes[-1]:,.0f} by each stage's line through the smaller sizes: {foreseen:.0f} CPU s, "
+              f"measured {cpu['all'][-1]:.0f}")  # fmt: skip
     for name in runs[-1].get("alike", ()):
         found = {r["pairs"]: r["alike"][name] for r in runs if "alike" in r}
         said = ", ".join(f"{n:,}: {100 * x:.1f} %" for n, x in sorted(found.items()))
