@@ -14,15 +14,13 @@ from prefaudit.audit.principles import by_model
 from prefaudit.core import AuditError
 from prefaudit.extractors.constitution import VOTED
 from prefaudit.principles.ask import beside, listed
+from prefaudit.principles.library import LONGEST
 from prefaudit.reports.markdown import escape
 from prefaudit.reports.principles import broken, lines, short
 from prefaudit.reports.words import clean, decimal, percent, some
 
 if TYPE_CHECKING:
     from prefaudit.audit import Audit
-
-
-WHOLE = 300  # characters of a rule
 
 
 def annotation(audit: Audit) -> bytes:
@@ -61,7 +59,7 @@ def markdown(audit: Audit) -> bytes:
             f"weight {decimal(rule['weight'])}; speaks in {some(rule['speaks'], 'pair')}, {percent(rule['applies'])}; "
         )
         facts += f"{where} {percent(fresh.get('followed'), fresh.get('interval'))}"
-        said += [f"{number}. {escape(clean(rule['says'], WHOLE))} ({facts})"]
+        said += [f"{number}. {escape(clean(rule['says'], 2 * LONGEST))} ({facts})"]
     return ("\n".join(said) + "\n").encode()
 
 

@@ -47,7 +47,11 @@ def kept(all_: Hashes) -> list[str]:
 
 
 def seen(path: str | Path, all_: Hashes) -> float | None:
-    """The share of the pairs a file was chosen on that are among those with these marks; None where it tells none."""
+    """The share of the pairs a file was chosen on that are among those with these marks; None where it tells none.
+
+    Raises:
+        RuleError: what it tells of them is no marks.
+    """
     about = json.loads(Path(path).read_text(encoding="utf-8")).get("chosen_on")
     told = about.get("answers") if isinstance(about, dict) else None
     if not isinstance(told, list) or not told:
