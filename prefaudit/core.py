@@ -145,7 +145,8 @@ class Extractor(Protocol):
     One that `learns` has a `fit` over the whole dataset first: it returns a frame that is stored and given to `load`.
     The others are given None. One that `knows` others has what these learned as further arguments of `fit`; of one that
     learns `by_pair` that frame has a row a pair, in reading order, and `load` may be given a run of them. One that
-    `looks_up` rows in it is given nothing of those it needs when a part is measured.
+    `looks_up` rows in it is given nothing of those it needs when a part is measured; of one that `gives` some of its
+    columns the others are given these alone then.
     """
 
     name: ClassVar[str]

@@ -66,6 +66,22 @@ def test_findings_and_report_tell_the_same(demo: prefaudit.Audit) -> None:
             assert rule["interval"][0] <= rule["rate"] <= rule["interval"][1]
 
 
+def test_a_field_read_alone_is_the_one_of_the_whole_struct(demo: prefaudit.Audit) -> None:
+    seen = 0
+    for folder in (demo.folder / "features").iterdir():
+        whole = demo.store.read(kind := f"features/{folder.name}", 0)
+        for column, dtype in whole.schema.items():
+            for field in dtype.fields if isinstance(dtype, pl.Struct) else ():
+                alone = demo.store.read(kind, 0, ["row", f"{column}.{field.name}"])
+                assert alone.columns == ["row", column] and alone["row"].equals(whole["row"])
+                assert alone[column].is_null().equals(whole[column].is_null())
+                assert alone[column].struct.fields == [field.name]
+                one = alone[column].struct.field(field.name)
+                assert one.dtype == field.dtype and one.equals(whole[column].struct.field(field.name))
+                seen += 1
+    assert seen > 100
+
+
 @pytest.mark.parametrize("part_rows", [61, 10_000])
 def test_report_does_not_depend_on_the_parts(demo: prefaudit.Audit, tmp_path: Path, part_rows: int) -> None:
     other = prefaudit.scan(str(demo_path()), tmp_path / "audit", part_rows=part_rows)

@@ -178,7 +178,9 @@ class Measures:
     def _result(self, extractor: Extractor, number: int) -> pl.DataFrame:
         """What an extractor said of a part: just now, or as it lies in the folder."""
         recent = self._recent.get((extractor.name, number))
-        return self.store.read(self.kind(extractor), number) if recent is None else recent
+        if recent is not None:
+            return recent
+        return self.store.read(self.kind(extractor), number, getattr(extractor, "gives", None))
 
     def state(self, extractor: Extractor) -> pl.DataFrame:
         """What its `fit` returned."""
@@ -192,7 +194,7 @@ class Measures:
     def _pairs(self, columns: list[str], needed: Sequence[Extractor]) -> Iterator[pl.DataFrame]:
         own = list(dict.fromkeys("source_row" if name == "file" else name for name in columns))
         own = [name for name in own if name in PAIRS] or ["row"]
-        asked = [e for e in needed if any(name in e.columns for name in columns)]
+        asked = [e for e in needed if len(_wanted(e, set(columns)) or ()) > 1]
         for number in range(self.store.parts()):
             frame = self.store.read("pairs", number, own)
             if "file" in columns:
@@ -200,7 +202,7 @@ class Measures:
             if asked:
                 frames = [(e.name, self.store.read(self.kind(e), number, _wanted(e, set(columns)))) for e in asked]
                 frame = frame.hstack(merge(frames, frames[0][1]["row"]).drop("row").get_columns())
-            yield frame.select(columns)
+            yield frame.select(list(dict.fromkeys(name.partition(".")[0] for name in columns)))
 
     def _files(self, source_row: pl.Series) -> pl.Series:
         names, firsts = zip(*(self.store.load("pairs/complete.json") or {"files": [("", 0)]})["files"], strict=True)
@@ -244,14 +246,13 @@ class Measures:
 
 
 def _wanted(extractor: Extractor, names: set[str] | None) -> list[str] | None:
-    """`row` and the extractor's columns that hold one of these dotted names; None for all of them."""
+    """`row`, and of the extractor's columns and their fields those with one of these dotted names; None for all."""
     if names is None:
         return None
     columns = ["row"]
     for column, kind in extractor.columns.items():
-        fields = {f"{column}.{f.name}" for f in kind.fields} if isinstance(kind, pl.Struct) else set()
-        if column in names or not names.isdisjoint(fields):
-            columns.append(column)
+        fields = [f"{column}.{f.name}" for f in kind.fields] if isinstance(kind, pl.Struct) else []
+        columns += [column] if column in names else [field for field in fields if field in names]
     return columns
 
 

@@ -68,7 +68,7 @@ KEYS: dict[str, Keys] = {
 """Rules about pairs that belong together, and what says which."""
 
 READ = ("dup.group", "near_pair.group", "leak.row", "near_prompt.group", "near_chosen.group", "near_rejected.group",
-        "conflict", "cycle.group", "c.prompts", "r.prompts")  # fmt: skip
+        "conflict", "cycle.group", "c.prompts", "r.prompts", "c.first_row", "r.first_row")  # fmt: skip
 LARGEST_FIRST = {"DUP002", "DUP004", "DUP007", "DUP008"}
 
 

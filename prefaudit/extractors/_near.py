@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.extractors._sketch import BANDS, MARKS, Ints, Keys, Tokens, bands, marks, shingles, slices, words
-from prefaudit.stats.groups import Union, dense, distinct
+from prefaudit.stats.groups import Union, ascending, dense, distinct
 from prefaudit.store.spill import Column, Runs, ranges, release
 
 Floats = NDArray[np.float32]
@@ -28,6 +28,8 @@ _HALF = np.uint64(32)
 _PAIRS = 1 << 19  # candidates held at a time
 _MARKED = 1 << 15  # pairs whose marks are compared at a time
 _WORDS = 1 << 19  # words of pairs that are compared at a time
+_GRID = 1 << 16  # numbers sorted at a time, row by row: they stay in the cache
+_LAST = np.uint32(0xFFFFFFFF)
 
 
 class Near(NamedTuple):
@@ -75,7 +77,7 @@ class Sketches:
         left, right = _texts(pairs)
         for some in np.array_split(np.argsort(right), -(-len(pairs) // _MARKED) or 1):
             (a, most), (b, other) = (self._read(side[some]) for side in (left, right))
-            alone = [np.bitwise_count(x & ~y).sum(1, dtype=np.int64) for x, y in ((a, b), (b, a))]
+            alone = [sum(np.bitwise_count(x & ~y).astype(np.int64).T) for x, y in ((a, b), (b, a))]
             common = np.minimum(most - alone[0], other - alone[1])
             out[some] = common >= FLOOR * (common + alone[0] + alone[1])
         return out
@@ -102,7 +104,7 @@ def candidates(sketches: Sketches, beside: NDArray[np.bool_] | None = None) -> C
     bounds = np.array([(n * k // len(held)) << 32 for k in range(1, len(held))], np.uint64)
     for k in range(BANDS):
         for places, (key,) in ranges(sketches.bands[k]):
-            both = np.sort(_packed(key, places))  # a sort of numbers costs less than one of places by keys
+            both = ascending(_packed(key, places))  # a sort of numbers costs less than one of places by keys
             same = np.diff(both >> _HALF) == 0
             shared = np.append(same, False) | np.append(False, same)
             found = _neighbours(*_texts(both[shared[: len(both)]]), sketches.bands, k)
@@ -137,7 +139,7 @@ def _neighbours(key: Ints, some: Ints, bands: Sequence[Column], k: int) -> Keys:
         hit = key[step:] == key[:-step]
         a, b = some[:-step][hit], some[step:][hit]
         found.append(_packed(np.minimum(a, b), np.maximum(a, b)))
-    return np.sort(np.concatenate(found))
+    return ascending(np.concatenate(found))
 
 
 def _texts(pairs: Keys) -> tuple[Ints, Ints]:
@@ -189,9 +191,9 @@ class Verified:
         def common(tokens: Tokens, sizes: Ints, left: Ints, right: Ints) -> Floats:
             return _shared(tokens, sizes, left, right, FLOOR)[:, None]
 
-        for left, right, value in self._measured(self._pairs, self._sets, common):
-            some = value[:, 0] >= FLOOR
-            yield Near(left[some], right[some], value[some])
+        for _, near in self._measured(self._pairs, self._sets, common):
+            some = near.jaccard[:, 0] >= FLOOR
+            yield Near(near.left[some], near.right[some], near.jaccard[some])
 
     def told(self, near: Near) -> Floats:
         """(e, 3) the Jaccards of some pairs, of which that of pairs of words is known."""
@@ -202,22 +204,24 @@ class Verified:
         def others(hashes: Tokens, sizes: Ints, left: Ints, right: Ints) -> Floats:
             return np.stack([jaccard(*shingles(hashes, sizes, n), left, right) for n in (GRAMS[0], GRAMS[2])], 1)
 
-        for some in self._measured(Column(np.uint64, [each]), self._tokens, others):
-            out[np.searchsorted(each, _packed(some.left, some.right))] = some.jaccard
+        for at, some in self._measured(Column(np.uint64, [each]), self._tokens, others):
+            out[at] = some.jaccard
         return np.insert(out[np.searchsorted(each, pairs)], [1], near.jaccard, axis=1)
 
-    def _measured(self, pairs: Column, of: Runs, measure: Measure) -> Iterator[Near]:
-        """What is measured of all pairs, of as many at a time as have some hundred thousand words."""
+    def _measured(self, pairs: Column, of: Runs, measure: Measure) -> Iterator[tuple[Ints, Near]]:
+        """What is measured of all pairs, of as many at a time as have some hundred thousand words; and their places."""
         for low in range(0, len(pairs), _PAIRS):
             release()
             left, right = _texts(pairs.read(low, min(low + _PAIRS, len(pairs))))
-            order = np.argsort(right, kind="stable")  # texts that are read together stand side by side on disk
-            left, right = left[order], right[order]
             size = of.sizes(left) + of.sizes(right)
-            for some in np.split(np.arange(len(left)), np.flatnonzero(np.diff(np.cumsum(size) // _WORDS)) + 1):
-                each = distinct(np.concatenate([left[some], right[some]]))
-                at = np.searchsorted(each, left[some]), np.searchsorted(each, right[some])
-                yield Near(left[some], right[some], measure(*of.read(each), *at))
+            for beside in of.near(left):
+                # those of the higher numbers stand side by side on disk too, once they are in order
+                order = beside.start + np.argsort(right[beside], kind="stable")
+                for at in np.split(order, np.flatnonzero(np.diff(np.cumsum(size[order]) // _WORDS)) + 1):
+                    a, b = left[at], right[at]
+                    each = distinct(np.concatenate([a, b]))
+                    value = measure(*of.read(each), np.searchsorted(each, a), np.searchsorted(each, b))
+                    yield low + at, Near(a, b, value)
 
 
 def _packed(left: Ints, right: Ints) -> Keys:
@@ -247,9 +251,17 @@ def jaccard(tokens: Tokens, offsets: Ints, left: Ints, right: Ints) -> Floats:
 
 def _sets(tokens: Tokens, offsets: Ints) -> tuple[Tokens, Ints]:
     """The different tokens of each text, ascending, and how many they are."""
-    n = len(offsets) - 1
-    found = distinct((np.repeat(np.arange(n, dtype=np.uint64), np.diff(offsets)) << _HALF) | tokens)
-    return found.astype(np.uint32), np.bincount((found >> _HALF).astype(np.int64), minlength=n)
+    sizes = np.diff(offsets)
+    out = np.empty(len(tokens), np.uint32)
+    for texts, width in _alike(sizes):
+        at = offsets[texts][:, None] + np.arange(width)
+        here = np.arange(width) < sizes[texts][:, None]
+        held = np.where(here, tokens.take(at, mode="clip"), _LAST)
+        held.sort(1)
+        out[at[here]] = held[here]
+    first = np.append(True, out[1:] != out[:-1])[: len(out)]
+    first[offsets[:-1][sizes > 0]] = True
+    return out[first], np.diff(np.concatenate([[0], np.cumsum(first)])[offsets])
 
 
 def _shared(tokens: Tokens, sizes: Ints, left: Ints, right: Ints, floor: float = 0.0) -> Floats:
@@ -258,12 +270,30 @@ def _shared(tokens: Tokens, sizes: Ints, left: Ints, right: Ints, floor: float =
 
     ends = np.concatenate([[0], np.cumsum(sizes)])
     sets = csr_array((np.ones(len(tokens), np.int8), tokens.astype(np.int64), ends), shape=(len(sizes), 1 << 32))
+    sets.has_sorted_indices = sets.has_canonical_format = True
     out = np.zeros(len(left), np.float32)
     a, b = sizes[left], sizes[right]
     some = np.flatnonzero(np.minimum(a, b) >= floor * np.maximum(a, b))
-    common = np.diff(sets[left[some]].multiply(sets[right[some]]).tocsr().indptr)
+    one, other = (sets[side[some]] for side in (left, right))
+    for rows in (one, other):
+        rows.has_sorted_indices = rows.has_canonical_format = True
+    common = np.diff(one.multiply(other).indptr)
     out[some] = common / np.maximum(a[some] + b[some] - common, 1)
     return out
+
+
+def _alike(sizes: Ints) -> Iterator[tuple[Ints, int]]:
+    """Rows of numbers by how many they have, some at a time: which, and the most that one of them has."""
+    order = np.argsort(sizes, kind="stable")
+    order = order[np.searchsorted(sizes[order], 1) :]
+    while len(order):
+        count = max(1, min(len(order), _GRID // int(sizes[order[0]])))
+        width = int(sizes[order[count - 1]])
+        while count > 1 and count * width > 2 * _GRID:
+            count = max(1, _GRID // width)
+            width = int(sizes[order[count - 1]])
+        yield order[:count], width
+        order = order[count:]
 
 
 class Links:

@@ -55,6 +55,7 @@ class Groups:
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
     by_pair: ClassVar[bool] = True
+    gives: ClassVar[tuple[str, ...]] = ("row", "group")
 
     @property
     def columns(self) -> dict[str, pl.DataType]:

@@ -53,10 +53,10 @@ class Near:
         rows, first = _firsts(parts)
         if not len(rows):
             return pl.DataFrame(schema=STATE)
-        numbered, beside = _numbered(first)
         sketches = _near.Sketches()
-        for hashes, sizes in _near.words_of(read_answers(parts, numbered)):
+        for hashes, sizes in _near.words_of(_different(parts, first)):
             sketches.add(*shingles(hashes, sizes), seed)
+        numbered, beside = _numbered(first)
         release()
         pairs = _near.candidates(sketches, beside)
         del sketches, beside
@@ -124,6 +124,16 @@ def _numbered(first: Column) -> tuple[Ints, NDArray[np.bool_]]:
     return numbered, np.append(numbered[:-1] >> 1 == numbered[1:] >> 1, False)
 
 
+def _different(parts: Parts, first: Column) -> Iterator[pl.Series]:
+    """The answers, each where it first stands, one series a part."""
+    at = 0
+    for frame in parts(list(SIDES)):
+        own = np.arange(2 * at, 2 * (at + frame.height))
+        here = np.flatnonzero(first.read(2 * at, 2 * (at + frame.height)) == own)
+        at += frame.height
+        yield _gathered(frame, here)
+
+
 def read_answers(parts: Parts, places: Ints) -> Iterator[pl.Series]:
     """The answers at these places (2 * position + side, ascending), one series a part."""
     at = 0
@@ -132,8 +142,12 @@ def read_answers(parts: Parts, places: Ints) -> Iterator[pl.Series]:
         here = places[low:high] - 2 * at
         at += frame.height
         if len(here):
-            both = pl.concat([frame[side].alias("text") for side in SIDES])
-            yield both.gather(here // 2 + (here % 2) * frame.height)
+            yield _gathered(frame, here)
+
+
+def _gathered(frame: pl.DataFrame, places: Ints) -> pl.Series:
+    both = pl.concat([frame[side].alias("text") for side in SIDES])
+    return both.gather(places // 2 + (places % 2) * frame.height)
 
 
 def _state(rows: Column, first: Column, said: _Said) -> pl.DataFrame:

@@ -31,6 +31,7 @@ HELD_OUT = {
 """Words in the name of a file or of its folder that say it is for evaluation; the higher, the farther from training."""
 
 TRAIN = {"train", "training", "sft", "dpo", "rm"}
+LEAKS = ("near_prompt", "near_chosen", "near_rejected", "c.prompts", "r.prompts")
 _SHARD = re.compile(r"([-_.]?(part|shard|chunk))?[-_.]?\d+([-_]of[-_]\d+)?$", re.IGNORECASE)
 NEIGHBOURS = 8  # of a class of pairs the first and the latest that a pair is compared with
 COMMON = 5  # an answer under more different prompts is boilerplate and leaks nothing
@@ -67,8 +68,8 @@ class Repeats:
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
         """The rows that have something told: row, near_pair, leak. Without a second split `leak` is null."""
-        hashes, near = ["hash_chosen", "hash_rejected"], ["near_prompt", "near_chosen", "near_rejected"]
-        columns = ["row", "file", *hashes, *near]
+        own = ["row", "file", "hash_chosen", "hash_rejected"]
+        columns = [*own, "near_prompt.first_row", "near_prompt.group", "near_chosen.group", "near_rejected.group"]
         key, files, at = Column(np.uint64), dict[str, None](), 0
         for part in parts(columns):
             files |= dict.fromkeys(part["file"].unique(maintain_order=True))
@@ -82,7 +83,7 @@ class Repeats:
             here = pl.Series(again[at : at + part.height])
             some.append(_classes(part).with_row_index("at", at).filter(here))
             at += part.height
-        leaks = _leaks((_classes(part) for part in parts([*columns, "c", "r"])), list(files))
+        leaks = _leaks((_classes(part) for part in parts([*own, *LEAKS])), list(files))
         return _pairs(pl.concat(some), parts).join(leaks, on="row", how="full", coalesce=True).sort("row")
 
     def load(self, state: pl.DataFrame | None) -> Apply:
@@ -115,15 +116,20 @@ def split_of(file: str) -> tuple[int, str]:
 
 
 def _classes(part: pl.DataFrame) -> pl.DataFrame:
-    """One key for each prompt and answer: the number of its near group, else the first row with it or its hash."""
+    """One key for each prompt and answer: the number of its near group, else the first row with it or its hash.
+
+    With the columns LEAKS also how like the other text is, and under how many prompts an answer stands.
+    """
     out = {"row": pl.col("row"), "file": pl.col("file")}
     for name, near, first in (
         ("p", "near_prompt", pl.col("near_prompt").struct.field("first_row").cast(pl.UInt64) + (1 << 40)),
         ("c", "near_chosen", pl.col("hash_chosen")),
         ("r", "near_rejected", pl.col("hash_rejected")),
     ):
-        group, like = pl.col(near).struct.field("group"), pl.col(near).struct.field("jaccard")
-        out |= {name: pl.coalesce(group.cast(pl.UInt64), first), f"{name}_first": first, f"{name}_like": like}
+        group = pl.col(near).struct.field("group").cast(pl.UInt64)
+        out |= {name: pl.coalesce(group, first), f"{name}_first": first}
+        if "c" in part.columns:
+            out[f"{name}_like"] = pl.col(near).struct.field("jaccard")
     for side in "cr" if "c" in part.columns else "":
         out[f"{side}_prompts"] = pl.col(side).struct.field("prompts")
     return part.select(**out)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -95,12 +96,17 @@ def components(keys: Sequence[Keys], n: int) -> Ints:
     return dense(label)
 
 
+def ascending(ids: NDArray[Id]) -> NDArray[Id]:
+    """n ids in order. Where numpy's own sort (2.4) is slow, as on AMD's Zen 4, it takes three times as long."""
+    return np.asarray(pl.Series(ids).sort().to_numpy())
+
+
 def distinct(ids: NDArray[Id]) -> NDArray[Id]:
     """The different ones of n ids, ascending.
 
     np.unique without indices hashes integers, which is 40 times slower on a million of them.
     """
-    ordered = np.sort(ids)
+    ordered = ascending(ids)
     first = np.ones(len(ordered), bool)
     first[1:] = ordered[1:] != ordered[:-1]
     return ordered[first]

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from prefaudit.core import AuditError
 from prefaudit.store import files, lock, remote
@@ -82,6 +84,9 @@ class Folder:
               where: pl.Expr | None = None) -> pl.DataFrame:  # fmt: skip
         """A Parquet file of the folder; of `rows` the first and how many, or those of which `where` is true.
 
+        A dotted name is one field of a struct, which has no others then: Parquet keeps fields apart, and Arrow reads
+        those alone, at a tenth of what polars (1.4) takes to read a struct whole.
+
         Raises:
             AuditError: it is missing or damaged.
         """
@@ -89,8 +94,11 @@ class Folder:
             if rows is not None or where is not None:
                 table = pl.scan_parquet(self.path(name)).select(columns or pl.all())
                 return (table.slice(*rows) if rows else table).filter(True if where is None else where).collect()
+            if columns is not None and any("." in column for column in columns):
+                table = pq.ParquetFile(self.path(name)).read(columns=list(columns), use_threads=False)
+                return pl.DataFrame(pl.from_arrow(table))
             return pl.read_parquet(self.path(name), columns=list(columns) if columns is not None else None)
-        except (OSError, pl.exceptions.PolarsError) as error:
+        except (OSError, pl.exceptions.PolarsError, pa.ArrowException) as error:
             raise self._damaged(name, error) from error
 
     def load(self, name: str) -> dict[str, Any] | None:

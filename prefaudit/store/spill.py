@@ -20,6 +20,7 @@ Ints = NDArray[np.integer[Any]]
 BLOCK = 1 << 19  # numbers read at a time
 RANGE = 1 << 18  # keys that are sorted at a time, on average
 GAP = 256  # numbers between two runs that are read rather than passed over
+HELD = 1 << 22  # numbers of runs beside each other that are held
 
 
 def release() -> None:
@@ -61,7 +62,7 @@ class Column:
         Raises:
             AuditError: the disk of the temporary folder is full.
         """
-        data = memoryview(np.ascontiguousarray(array, self.kind).tobytes())
+        data = memoryview(np.ascontiguousarray(array, self.kind).view(np.uint8).data)
         try:
             self._file.seek(at * self.kind.itemsize)
             while len(data):
@@ -110,12 +111,16 @@ class Column:
             raise OSError("a temporary file was cut short")
         before = np.cumsum(last - first) - (last - first)  # of each span, among what was read
         here = np.repeat(before - first, np.diff(np.append(begins, len(starts)))) + starts
-        within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return np.asarray(held[np.repeat(here, sizes) + within])
+        return _runs(held, here, sizes)
 
     def where(self, keep: NDArray[np.bool_]) -> Column:
         """Those that are to be kept, as a column of their own."""
         return Column(self.kind, (block[keep[low : low + len(block)]] for low, block in self.blocks()))
+
+
+def _runs(numbers: NDArray[Any], starts: Ints, sizes: Ints) -> NDArray[Any]:
+    ends = np.cumsum(sizes)
+    return np.asarray(numbers[np.arange(int(sizes.sum())) + np.repeat(starts - ends + sizes, sizes)])
 
 
 class Runs:
@@ -123,6 +128,7 @@ class Runs:
 
     def __init__(self) -> None:
         self._held, self._ends = Column(np.uint32), [np.zeros(1, np.int64)]
+        self._first, self._near = 0, np.zeros(0, np.uint32)
 
     def add(self, numbers: NDArray[Any], sizes: Ints) -> None:
         """Those of some texts more, one after the other."""
@@ -134,10 +140,26 @@ class Runs:
         ends = self._all()
         return np.asarray(ends[texts + 1] - ends[texts])
 
+    def near(self, texts: Ints) -> Iterator[slice]:
+        """Slices of some texts (ascending): what lies from the first to the last of one is held while it is in turn."""
+        starts, ends = self._all()[texts], self._all()[texts + 1]
+        at = 0
+        while at < len(texts):
+            stop = max(at + 1, int(np.searchsorted(ends, starts[at] + HELD, side="right")))
+            self._first, self._near = int(starts[at]), self._held.read(int(starts[at]), int(ends[stop - 1]))
+            yield slice(at, stop)
+            at = stop
+        self._near = self._near[:0]
+
     def read(self, texts: Ints) -> tuple[NDArray[Any], Ints]:
         """Those of some texts (ascending), one after the other, and how many each has."""
-        sizes = self.sizes(texts)
-        return self._held.gather(self._all()[texts], sizes), sizes
+        sizes, starts = self.sizes(texts), self._all()[texts]
+        low = int(np.searchsorted(starts, self._first))
+        high = max(low, int(np.searchsorted(starts + sizes, self._first + len(self._near), side="right")))
+        found = [self._held.gather(starts[:low], sizes[:low]),
+                 _runs(self._near, starts[low:high] - self._first, sizes[low:high]),
+                 self._held.gather(starts[high:], sizes[high:])]  # fmt: skip
+        return np.concatenate(found), sizes
 
     def _all(self) -> Ints:
         if len(self._ends) > 1:
@@ -172,7 +194,7 @@ def ranges(key: Column, *beside: Column, top: int = 0) -> Iterator[tuple[Ints, S
         sizes += np.bincount(range_of(block), minlength=count + 1)
     sizes = sizes[1:]
     ends = np.cumsum(sizes)
-    columns = [Column(np.int64), *(Column(c.kind) for c in (key, *beside))]
+    columns = [Column(np.int32 if len(key) < 1 << 31 else np.int64), *(Column(c.kind) for c in (key, *beside))]
     at = ends - sizes
     for (first, block), *others in zip(key.blocks(), *(c.blocks() for c in beside), strict=True):
         found = range_of(block)

@@ -5,6 +5,8 @@ import time
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prefaudit.core import Extractor
 from prefaudit.extractors import _near, _sketch
@@ -174,6 +176,22 @@ def test_a_thousand_variants_of_one_text_are_compared_side_by_side():
     assert len(near.left) > 1990 and (sets == 0).mean() > 0.99
 
 
+@given(st.lists(st.lists(st.sampled_from([0, 1, 2, 3, 2**32 - 2, 2**32 - 1]), max_size=9), max_size=9), st.data())
+def test_sets_and_what_they_share_are_those_of_python(runs, data):
+    tokens = np.array([x for run in runs for x in run], np.uint32)
+    offsets = np.concatenate([[0], np.cumsum([len(run) for run in runs])]).astype(np.int64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_near, "_GRID", 8)
+        held, sizes = _near._sets(tokens, offsets)
+        numbers = st.lists(st.integers(0, max(len(runs) - 1, 0)), min_size=5 * bool(runs), max_size=5 * bool(runs))
+        left, right = (np.array(data.draw(numbers), np.int64) for _ in range(2))
+        value = _near.jaccard(tokens, offsets, left, right)
+    assert held.tolist() == [x for run in runs for x in sorted(set(run))]
+    assert sizes.tolist() == [len(set(run)) for run in runs]
+    both = [(set(runs[a]), set(runs[b])) for a, b in zip(left, right, strict=True)]
+    assert value.tolist() == [np.float32(len(a & b) / max(len(a | b), 1)) for a, b in both]
+
+
 def test_candidates_are_read_in_blocks(monkeypatch):
     made = frame(varied(6, 60))
     whole = near(made)
@@ -181,6 +199,8 @@ def test_candidates_are_read_in_blocks(monkeypatch):
     monkeypatch.setattr(spill, "BLOCK", 37)
     monkeypatch.setattr(_near, "_FILED", 16)
     monkeypatch.setattr(spill, "GAP", 2)
+    monkeypatch.setattr(spill, "HELD", 400)
+    monkeypatch.setattr(_near, "_GRID", 64)
     monkeypatch.setattr(_near, "_WORDS", 300)
     monkeypatch.setattr(_near, "_PAIRS", 50)
     monkeypatch.setattr(_sketch, "_BYTES", 500)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from prefaudit.core import AuditError
 from prefaudit.store import spill
-from prefaudit.store.spill import Column, ranges
+from prefaudit.store.spill import Column, Runs, ranges
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -18,6 +18,7 @@ def small():
         patch.setattr(spill, "BLOCK", 3)
         patch.setattr(spill, "RANGE", 4)
         patch.setattr(spill, "GAP", 2)
+        patch.setattr(spill, "HELD", 9)
         yield
 
 
@@ -47,6 +48,26 @@ def test_runs_of_a_column_are_read_one_by_one(runs):
         at += gap + size
     got = column.gather(np.array(starts, np.int64), np.array(sizes, np.int64))
     assert got.tolist() == [x for start, size in zip(starts, sizes, strict=True) for x in range(start, start + size)]
+
+
+@given(st.lists(st.lists(NUMBERS, max_size=4), max_size=4), st.data())
+def test_runs_are_read_whether_they_are_held_or_not(added, data):
+    runs = Runs()
+    for some in added:
+        runs.add(np.array([x for run in some for x in run], np.uint32), np.array([len(r) for r in some], np.int64))
+    whole = [run for some in added for run in some]
+    texts = st.lists(st.integers(0, max(len(whole) - 1, 0)), max_size=9 if whole else 0)
+    beside = np.array(sorted(data.draw(texts)), np.int64)
+    asked = np.array(sorted(set(data.draw(texts))), np.int64)
+    assert runs.sizes(asked).tolist() == [len(whole[k]) for k in asked]
+    turns = [np.zeros(0, np.int64)]
+    for some in runs.near(beside):
+        turns.append(beside[some])
+        own = np.union1d(asked, beside[some])
+        numbers, sizes = runs.read(own)
+        assert numbers.tolist() == [x for k in own for x in whole[k]] and sizes.tolist() == [len(whole[k]) for k in own]
+    assert np.concatenate(turns).tolist() == beside.tolist()
+    assert runs.read(asked)[0].tolist() == [x for k in asked for x in whole[k]]
 
 
 @given(NUMBERS)
