@@ -29,7 +29,7 @@ _PAIRS = 1 << 19  # candidates held at a time
 _MARKED = 1 << 15  # pairs whose marks are compared at a time
 _WORDS = 1 << 19  # words of pairs that are compared at a time
 _GRID = 1 << 16  # numbers sorted at a time, row by row: they stay in the cache
-_LAST = np.uint32(0xFFFFFFFF)
+_LAST = np.uint32(0xFFFFFFFF)  # fills rows up; where it is a token too, its row holds it before
 
 
 class Near(NamedTuple):
@@ -250,10 +250,13 @@ def jaccard(tokens: Tokens, offsets: Ints, left: Ints, right: Ints) -> Floats:
 
 
 def _sets(tokens: Tokens, offsets: Ints) -> tuple[Tokens, Ints]:
-    """The different tokens of each text, ascending, and how many they are."""
+    """The different tokens of each text, ascending, and how many they are.
+
+    Each text is sorted as a row beside others of its size: rows of some ten numbers take a fortieth of a sort of all.
+    """
     sizes = np.diff(offsets)
     out = np.empty(len(tokens), np.uint32)
-    for texts, width in _alike(sizes):
+    for texts, width in _by_size(sizes):
         at = offsets[texts][:, None] + np.arange(width)
         here = np.arange(width) < sizes[texts][:, None]
         held = np.where(here, tokens.take(at, mode="clip"), _LAST)
@@ -270,20 +273,19 @@ def _shared(tokens: Tokens, sizes: Ints, left: Ints, right: Ints, floor: float =
 
     ends = np.concatenate([[0], np.cumsum(sizes)])
     sets = csr_array((np.ones(len(tokens), np.int8), tokens.astype(np.int64), ends), shape=(len(sizes), 1 << 32))
-    sets.has_sorted_indices = sets.has_canonical_format = True
     out = np.zeros(len(left), np.float32)
     a, b = sizes[left], sizes[right]
     some = np.flatnonzero(np.minimum(a, b) >= floor * np.maximum(a, b))
     one, other = (sets[side[some]] for side in (left, right))
     for rows in (one, other):
-        rows.has_sorted_indices = rows.has_canonical_format = True
+        rows.has_sorted_indices = rows.has_canonical_format = True  # as sets are; it would look through them
     common = np.diff(one.multiply(other).indptr)
     out[some] = common / np.maximum(a[some] + b[some] - common, 1)
     return out
 
 
-def _alike(sizes: Ints) -> Iterator[tuple[Ints, int]]:
-    """Rows of numbers by how many they have, some at a time: which, and the most that one of them has."""
+def _by_size(sizes: Ints) -> Iterator[tuple[Ints, int]]:
+    """Which rows of numbers to lay side by side, those of one size together, and the most that one of them has."""
     order = np.argsort(sizes, kind="stable")
     order = order[np.searchsorted(sizes[order], 1) :]
     while len(order):

@@ -69,7 +69,8 @@ class Consensus:
         """How large the sample is; None where it is not measured."""
         if not self.sampled:
             return self
-        return None if pairs < MEASURED else replace(self, share=MEASURED / pairs)
+        # of as many decimals as the report holds, by which a finished audit is opened again
+        return None if pairs < MEASURED else replace(self, share=round(MEASURED / pairs, 6))
 
     @property
     def columns(self) -> dict[str, pl.DataType]:

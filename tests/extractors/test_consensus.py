@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+import prefaudit
 from prefaudit.audit.selection import choose, configured, recorded
 from prefaudit.config import Options
 from prefaudit.extractors import consensus
 from prefaudit.extractors.consensus import Consensus, fold_of
 from prefaudit.models.base import packed
+from prefaudit.reports.json import canonical
 from prefaudit.stats.heads import ENOUGH, cross_fit
 
 WORDS = [a + b for a in ("al", "be", "ga", "de", "ze") for b in ("pha", "ta", "mma", "lta")]
@@ -165,11 +168,24 @@ def test_unasked_it_is_measured_on_a_sample_of_large_data_alone() -> None:
     assert isinstance(unasked, Consensus)
     assert unasked.settled(consensus.MEASURED - 1) is None
     assert unasked.settled(10 * consensus.MEASURED) == Consensus(sampled=True, share=0.1)
+    for pairs in (160_800, 300_000, 3_000_000, 15_000_001):
+        share = unasked.settled(pairs).share
+        assert abs(share * pairs / consensus.MEASURED - 1) < 0.001 and canonical(share) == share
     for asked in ({"with_": ("+consensus",)}, {"with_": ("consensus",)}):
         one = next(e for e in choose(Options(**asked)) if e.name == "consensus")
         assert isinstance(one, Consensus) and one.settled(10**9) == Consensus()
     for left in ("consensus", "text", "probes"):
         assert "consensus" not in {e.name for e in choose(Options(without=(left,)))}
+
+
+def test_an_audit_with_a_sample_of_any_size_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consensus, "MEASURED", 37)
+    pairs = made(300).select("chosen", "rejected", prompt=pl.format("Request {}, please?", pl.int_range(300)))
+    audit = prefaudit.scan(pairs, tmp_path / "audit", seed=0)
+    assert audit.report["options"]["measured"]["consensus"]["share"] == 0.123333
+    assert audit.features().collect().height == 300
+    done = prefaudit.filter(pairs, tmp_path / "kept.parquet", drop=("DUP001",), audit=tmp_path / "audit")
+    assert pl.read_parquet(tmp_path / "kept.parquet").height == 300, done
 
 
 def test_of_the_sample_it_says_what_it_would_say_of_all() -> None:
