@@ -194,13 +194,13 @@ class Measures:
     def _pairs(self, columns: list[str], needed: Sequence[Extractor]) -> Iterator[pl.DataFrame]:
         own = list(dict.fromkeys("source_row" if name == "file" else name for name in columns))
         own = [name for name in own if name in PAIRS] or ["row"]
-        asked = [e for e in needed if len(_wanted(e, set(columns)) or ()) > 1]
+        asked = [(e, some) for e in needed if (some := _wanted(e, set(columns))) != ["row"]]
         for number in range(self.store.parts()):
             frame = self.store.read("pairs", number, own)
             if "file" in columns:
                 frame = frame.with_columns(file=self._files(frame["source_row"]))
             if asked:
-                frames = [(e.name, self.store.read(self.kind(e), number, _wanted(e, set(columns)))) for e in asked]
+                frames = [(e.name, self.store.read(self.kind(e), number, some)) for e, some in asked]
                 frame = frame.hstack(merge(frames, frames[0][1]["row"]).drop("row").get_columns())
             yield frame.select(list(dict.fromkeys(name.partition(".")[0] for name in columns)))
 

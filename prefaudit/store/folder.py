@@ -84,8 +84,8 @@ class Folder:
               where: pl.Expr | None = None) -> pl.DataFrame:  # fmt: skip
         """A Parquet file of the folder; of `rows` the first and how many, or those of which `where` is true.
 
-        A dotted name is one field of a struct, which has no others then: Parquet keeps fields apart, and Arrow reads
-        those alone, at a twentieth of what polars (2.1) takes to read a large struct whole.
+        A dotted name, where all rows are read, is one field of a struct, which has no others then: Parquet keeps
+        fields apart, and Arrow reads those alone, at a twentieth of what polars (2.1) takes to read a large struct.
 
         Raises:
             AuditError: it is missing or damaged.
