@@ -113,7 +113,7 @@ def test_nothing_depends_on_the_parts(audit: prefaudit.Audit, tmp_path: Path) ->
         assert other.report[key] == audit.report[key]
 
 
-@pytest.mark.parametrize(("nulls", "rate"), [(0.0, 0.1), (0.3, 0.1), (0.3, 0.0), (0.0, 1.0)])
+@pytest.mark.parametrize(("nulls", "rate"), [(0.0, 0.1), (0.3, 0.1), (0.3, 0.0), (0.0, 1.0), (0.0, 0.01), (0.3, 0.01)])
 def test_the_interval_of_a_rule_is_that_of_its_answers(nulls: float, rate: float) -> None:
     rng = np.random.default_rng(0)
     group = rng.integers(0, 300, 1000) * 3
@@ -130,3 +130,14 @@ def test_a_mean_of_differences_is_that_of_cluster_rate() -> None:
     values = np.where(x == UNKNOWN, np.nan, x)
     assert counted_rate(x, group) == pytest.approx(stats.cluster_rate(values, group), rel=1e-12)
     assert np.isnan(counted_rate(np.full(1000, UNKNOWN, np.int8), group)).all()
+
+
+@pytest.mark.parametrize("rate", [0.0001, 0.01, 0.5])
+def test_a_mean_does_not_depend_on_what_is_looked_at_together(rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    group = rng.integers(0, 20_000, 50_000).astype(np.int32)
+    x = np.where(rng.random(50_000) < rate, rng.choice(np.array([-1, 1], np.int8), 50_000), np.int8(0))
+    whole = counted_rate(x, group)
+    assert whole == pytest.approx(stats.cluster_rate(x.astype(float), group), rel=1e-12)
+    monkeypatch.setattr(stats.counted, "_BLOCK", 777)
+    assert counted_rate(x, group) == whole

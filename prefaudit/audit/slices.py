@@ -52,11 +52,10 @@ def slices(parts: Sequence[pl.DataFrame], group: NDArray[np.integer[Any]], resul
         `by`, `slice`, `pairs`, `share`, `groups`, `ties`, `longer_wins` with its interval by group, and `rules`: of
         each pair rule that fired anywhere `code`, `judged` and `found` in the slice.
     """
-    frame = together(parts)
-    cuts = [(by, codes, names) for by in BY for codes, names in _codes(frame, by)]
+    cuts = [(by, codes, names) for by in BY for codes, names in _codes(parts, by)]
     if not cuts:
         return []
-    won, tie = answered(frame["longer"]), frame["tie"].to_numpy()
+    won, tie = answered(pl.concat(one["longer"] for one in parts)), np.concatenate([one["tie"] for one in parts])
     counted: dict[str, dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]] = {by: {} for by, *_ in cuts}
     for rule in results:
         if rule["scope"] == "pair" and rule["status"] == "fired":
@@ -65,7 +64,7 @@ def slices(parts: Sequence[pl.DataFrame], group: NDArray[np.integer[Any]], resul
                 counts = np.zeros((2, len(names) + 1), np.int64)
                 for at in runs(len(answers)):
                     for count, here in zip(counts, (answers[at] >= 0, answers[at] == 1), strict=True):
-                        count += np.bincount(codes[at][here] + 1, minlength=len(names) + 1)
+                        count += np.bincount(codes[at][here] + np.int8(1), minlength=len(names) + 1)
                 counted[by][rule["code"]] = (counts[0, 1:], counts[1, 1:])
     return [
         {"by": by, "slice": name, **_one(codes == k, won, tie, group),
@@ -85,7 +84,7 @@ def by_source(columns: Columns, length: NDArray[np.float64], seed: int) -> list[
     found = []
     options = stats.EffectOptions({name: FEATURES[name].words for name in columns.features}, joint_rows=0)
     families = {name: FEATURES[name].family for name in columns.features}
-    cut = next(_codes(columns.meta, "source", SOURCES), None)
+    cut = next(_codes([columns.meta], "source", SOURCES), None)
     for k, name in enumerate(cut[1]) if cut else ():
         assert cut is not None
         rows = np.flatnonzero(cut[0] == k)
@@ -130,20 +129,19 @@ def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, "win_interval": None if row["win_low"] is None else [row["win_low"], row["win_high"]]}
 
 
-def _codes(frame: pl.DataFrame, by: str, most: int = MOST) -> Iterator[tuple[NDArray[np.int64], list[str]]]:
+def _codes(parts: Sequence[pl.DataFrame], by: str,
+           most: int = MOST) -> Iterator[tuple[NDArray[np.int8], list[str]]]:  # fmt: skip
     """Each row's slice as a number, -1 for none of the largest, and their names; nothing where there is but one."""
-    if by not in frame.columns or frame[by].null_count() == frame.height:
-        return
-    column = frame[by].cast(pl.Categorical)  # names are few, rows are many
-    counts = column.value_counts().drop_nulls(by)
+    columns = [one[by] for one in parts if by in one.columns]
+    seen = [column.drop_nulls().value_counts(name="n").select(pl.col(by).cast(pl.String), "n") for column in columns]
+    counts = pl.concat(seen).group_by(by).agg(pl.col("n").sum()) if seen else pl.DataFrame()
     if counts.height < 2:
         return
-    counts = counts.with_columns(pl.col(by).cast(pl.String), code=pl.col(by).to_physical())
-    named = counts.sort(["count", by], descending=[True, False]).head(most)
-    codes = np.full(int(counts["code"].cast(pl.Int64).max()) + 2, -1, np.int32)  # type: ignore[arg-type]  # the last is for nulls
-    codes[named["code"].to_numpy()] = np.arange(named.height, dtype=np.int32)
-    physical = column.to_physical().fill_null(len(codes) - 1)
-    yield codes[physical.to_numpy()], named[by].to_list()
+    names = counts.sort(["n", by], descending=[True, False]).head(most)[by].to_list()
+    numbers = range(len(names))
+    codes = [column.cast(pl.String).replace_strict(names, numbers, default=-1, return_dtype=pl.Int8).fill_null(-1)
+             for column in columns]  # fmt: skip
+    yield np.concatenate([code.to_numpy() for code in codes]), names
 
 
 def _one(at: NDArray[np.bool_], won: NDArray[np.int8], tie: NDArray[np.bool_],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from prefaudit.stats.intervals import rate_of_sums
 
 UNKNOWN = -128
 _BLOCK = 1 << 18  # pairs, or groups, looked at together
+FEW = 8  # groups to a pair that counts, from which the others' sums are not held
 
 Small = NDArray[np.int8]
 Ids = NDArray[np.integer[Any]]
@@ -47,27 +48,44 @@ def counted_rate(x: Small, group: Ids, sizes: NDArray[np.int32] | None = None) -
     Returns:
         Mean, low, high; NaN where there is no value.
     """
-    known = x != UNKNOWN
-    if sizes is None or not known.all():
-        sizes = group_sizes(group, known)
-    sums = np.zeros(len(sizes), np.int32)
-    for at in runs(len(x)):
-        hits = np.flatnonzero(known[at] & (x[at] != 0))
-        np.add.at(sums, group[at][hits], x[at][hits].astype(np.int32))
-    size, total, groups = _kinds(sizes, sums)
+    if sizes is None or any((x[at] == UNKNOWN).any() for at in runs(len(x))):
+        sizes = group_sizes(group, x != UNKNOWN)
+    size, total, groups = _kinds(sizes, _sums(x, group, len(sizes)))
     if not len(size):
         return float("nan"), float("nan"), float("nan")
-    bounded = bool(x.min(where=known, initial=0) >= 0)
+    bounded = not any(((x[at] < 0) & (x[at] != UNKNOWN)).any() for at in runs(len(x)))
     return rate_of_sums(size.astype(np.float64), total.astype(np.float64), bounded, groups=groups.astype(np.float64))
 
 
-def _kinds(sizes: NDArray[np.int32], sums: NDArray[np.int32]) -> tuple[Ids, Ids, Ids]:
+def _sums(x: Small, group: Ids, groups: int) -> Callable[[slice], NDArray[np.int32]]:
+    """Gives the sums of some groups; where few pairs count, only these are held."""
+    hits = [(group[at], x[at], np.flatnonzero((x[at] != UNKNOWN) & (x[at] != 0))) for at in runs(len(x))]
+    if sum(len(here) for *_, here in hits) * FEW > groups:
+        sums = np.zeros(groups, np.int32)
+        for ids, values, here in hits:
+            np.add.at(sums, ids[here], values[here].astype(np.int32))
+        return lambda at: sums[at]
+    found = np.concatenate([np.zeros(0, group.dtype), *(ids[here] for ids, _, here in hits)])
+    own, of = np.unique(found, return_inverse=True)
+    added = np.zeros(len(own), np.int32)
+    np.add.at(added, of, np.concatenate([np.zeros(0, np.int32), *(values[here] for _, values, here in hits)]))
+
+    def some(at: slice) -> NDArray[np.int32]:
+        out = np.zeros(at.stop - at.start, np.int32)
+        low, high = np.searchsorted(own, (at.start, at.stop))
+        out[own[low:high] - at.start] = added[low:high]
+        return out
+
+    return some
+
+
+def _kinds(sizes: NDArray[np.int32], sums: Callable[[slice], NDArray[np.int32]]) -> tuple[Ids, Ids, Ids]:
     """The different sizes and sums of groups, and how many groups have each; first those whose sum is 0."""
     none = np.zeros(0, np.int64)
     found: list[Ids] = [np.zeros((0, 2), np.int32)]
     times: list[Ids] = [np.zeros(0, np.int64)]
     for at in runs(len(sizes)):
-        size, total = sizes[at], sums[at]
+        size, total = sizes[at], sums(at)
         more = np.bincount(size[total == 0])
         none = np.pad(none, (0, max(0, len(more) - len(none))))
         none[: len(more)] += more
