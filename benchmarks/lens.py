@@ -81,7 +81,7 @@ def ours(leaning: bool) -> Callable[..., Fitted]:
 
     def fit(d: Data, rows: np.ndarray, seed: int) -> Fitted:
         bare = lenses.train(d.x[rows], lenses.shape(int(rows.sum()), *SHAPE), seed, d.anchor)
-        lens, gain, degrees = lenses.labelled(bare, d.x[rows], d.y[rows], d.length[rows])
+        lens, gain, degrees = lenses.labelled(bare, d.x[rows], d.y[rows], d.length[rows], d.group[rows])
         lens, lean = (lens, float(np.sqrt((degrees**2).mean()))) if leaning else (bare.weighted(gain), 0.0)
         reading = lenses.readings(d.x[rows], lens.decoder, SHAPE[1])
         return Fitted(lens.encode, lens.decode, lens.decoder, lambda x: lenses.toward(x, reading), lean)
@@ -276,7 +276,7 @@ def permuted(d: Data, runs: int) -> float:
     for _ in range(runs):
         coin = rng.integers(0, 2, int(d.group.max()) + 1)
         y = np.where(coin[d.group] == 1, d.y, 1 - d.y)
-        made, *_ = lenses.labelled(lens, d.x, y, d.length)
+        made, *_ = lenses.labelled(lens, d.x, y, d.length, d.group)
         toward = lenses.toward(d.x, lenses.readings(d.x, made.decoder, SHAPE[1]))
         z = lenses.present(toward, lenses.least(toward, SHAPE[1]))
         told = effects(z, y, d.length, d.group, 0)

@@ -230,7 +230,7 @@ def main() -> None:
     x = lexical.embed(w.one).values - lexical.embed(w.other).values
     want = lenses.shape(len(fit), args.features or None, args.active or None)
     lens = lenses.train(x[fit], want, args.seed)
-    lens, *_ = lenses.labelled(lens, x[fit], y[fit], w.length[fit])
+    lens, *_ = lenses.labelled(lens, x[fit], y[fit], w.length[fit], w.group[fit])
     z = lens.encode(x)
     print(f"{len(y)} pairs, {w.group.max() + 1} groups, M {want.features}, K {want.active}, "
           f"explained {lenses.explained(x[w.test], lens.decode(z[w.test])):.3f}")  # fmt: skip

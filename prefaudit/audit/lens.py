@@ -203,7 +203,7 @@ def _heads(measures: Measures, found: Mapping[str, Extractor], columns: Columns,
     base = spline(np.nan_to_num(length[keep]))
     texts = [squash(c[keep] - r[keep]) for c, r in (columns.features[name] for name in columns.features)]
     y = columns.y[keep]
-    own = _told(z, x, bare, y, length[keep])
+    own = _told(z, x, bare, y, length[keep], columns.group[keep])
     views: dict[str, probe.View] = {
         "length": np.zeros((len(base), 0), np.float32),
         "text": np.column_stack(texts),
@@ -214,8 +214,8 @@ def _heads(measures: Measures, found: Mapping[str, Extractor], columns: Columns,
     return {"n": int(keep.sum()), "groups": groups, **told}
 
 
-def activations(measures: Measures, rows: NDArray[np.int64], y: NDArray[np.float64],
-                length: NDArray[np.float64]) -> Callable[[NDArray[np.bool_]], NDArray[np.float32]]:  # fmt: skip
+def activations(measures: Measures, rows: NDArray[np.int64], y: NDArray[np.float64], length: NDArray[np.float64],
+                group: NDArray[np.int64]) -> Callable[[NDArray[np.bool_]], NDArray[np.float32]]:  # fmt: skip
     """The lens's activations of some rows of an audit, (n, M), as a function of the rows (n,) whose labels it may know.
 
     Args:
@@ -223,16 +223,18 @@ def activations(measures: Measures, rows: NDArray[np.int64], y: NDArray[np.float
         rows: n, ascending.
         y: (n,) 1 where chosen is preferred, 0 where not.
         length: (n,) log-ratios of lengths.
+        group: (n,) ids of pairs that are not independent.
     """
     found = {e.name: e for e in measures.present if e.name in ("lens", "embed")}
     z, x = _matrices(measures, found, rows)
-    return _told(z, x, unlabelled(measures.state(found["lens"])), y, length)
+    return _told(z, x, unlabelled(measures.state(found["lens"])), y, length, group)
 
 
 def _told(z: NDArray[np.float32], x: NDArray[np.float32], bare: Sae | None, y: NDArray[np.float64],
-          length: NDArray[np.float64]) -> Callable[[NDArray[np.bool_]], NDArray[np.float32]]:  # fmt: skip
+          length: NDArray[np.float64], group: NDArray[np.int64],
+          ) -> Callable[[NDArray[np.bool_]], NDArray[np.float32]]:  # fmt: skip
     def of(known: NDArray[np.bool_]) -> NDArray[np.float32]:
-        return z if bare is None else labelled(bare, x[known], y[known], length[known])[0].encode(x)
+        return z if bare is None else labelled(bare, x[known], y[known], length[known], group[known])[0].encode(x)
 
     return of
 

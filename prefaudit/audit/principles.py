@@ -227,7 +227,7 @@ def _baselines(found: Constitution, known: Mapping[str, Principle], measures: Me
             views[name] = curve if key == "length" else _texts(columns, curve, keep)
     lens = None
     if any(e.name == "lens" for e in measures.present):
-        lens = activations(measures, columns.meta["row"].to_numpy()[keep], y, length[keep])
+        lens = activations(measures, columns.meta["row"].to_numpy()[keep], y, length[keep], columns.group[keep])
         views[LENS] = curve  # and its values, which know the labels of a fold's other pairs alone
     inner = stats.folds(group, 2, seed + 1)
     for name, x in views.items():

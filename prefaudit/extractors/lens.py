@@ -52,7 +52,7 @@ class Lens:
     lens: str = ""
 
     name: ClassVar[str] = "lens"
-    version: ClassVar[int] = 8
+    version: ClassVar[int] = 9
     learns: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ("embed", "groups", "text", "style", "refusal")
@@ -101,7 +101,7 @@ class Lens:
             again = lenses.stability(lens, x[~held], group[~held], want, seed, anchor)
             y, length = _choices(parts, pairs)
             arrays["bare"] = lens.encoder
-            lens, gain, lean = lenses.labelled(lens, x[~held], y[~held], length[~held])
+            lens, gain, lean = lenses.labelled(lens, x[~held], y[~held], length[~held], group[~held])
             reading = lenses.readings(x[~held], lens.decoder, lens.active)
             each = [
                 {"gain": float(gain[k]), "lean": float(lean[k]), "stability": float(again[k]),

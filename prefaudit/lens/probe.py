@@ -62,16 +62,22 @@ def tuned(x: Floats, y: NDArray[np.float64], inner: NDArray[np.int8], free: int 
         inner: (n,) which half a pair's group is in.
         free: the first so many columns are not shrunk.
     """
-    penalties = np.repeat(np.array(PENALTIES)[:, None], x.shape[1], axis=1)
+    return newton(x, y, penalised(x, y, inner, free))
+
+
+def penalised(x: Floats, y: NDArray[np.float64], inner: NDArray[np.int8], free: int,
+              grid: tuple[float, ...] = PENALTIES) -> NDArray[np.float64]:  # fmt: skip
+    """(d,) penalties of `tuned`, from the grid (ascending)."""
+    penalties = np.repeat(np.array(grid)[:, None], x.shape[1], axis=1)
     penalties[:, :free] = FREE
-    loss = np.zeros(len(PENALTIES))
+    loss = np.zeros(len(grid))
     for side in (0, 1):
         rows, held = inner != side, inner == side
         beta = np.zeros(x.shape[1])
-        for k in range(len(PENALTIES) - 1, -1, -1):  # from the stiffest, each starting where the last one ended
+        for k in range(len(grid) - 1, -1, -1):  # from the stiffest, each starting where the last one ended
             beta = newton(x[rows], y[rows], penalties[k], beta)
             loss[k] += np.logaddexp(0, -np.where(y[held] > 0.5, 1, -1) * (x[held] @ beta)).sum()
-    return newton(x, y, penalties[int(loss.argmin())])
+    return np.asarray(penalties[int(loss.argmin())])
 
 
 def scaled(x: Floats) -> Floats:
