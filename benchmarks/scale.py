@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve()
 TARGETS = (15_000_000, 100_000_000)
-AS_COMMAND = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}  # what prefaudit/cli/common.py sets
+AS_COMMAND = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system",
+              "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}  # fmt: skip  # as prefaudit/cli/common.py
 LEAST = 300_000  # pairs from which what starting takes counts for little
 
 

@@ -22,6 +22,7 @@ from prefaudit.principles import saved
 from prefaudit.reports import json as json_report
 from prefaudit.reports import render
 from prefaudit.store import Store
+from prefaudit.store.spill import release
 
 ELSEWHERE = "a preview replaces no finished audit: name another folder with -o"
 
@@ -68,6 +69,7 @@ def write(store: Store, measures: Measures, options: Options, report: dict[str, 
     A list that was given from this very folder stays: it is the user's.
     """
     store.remove("report.html")
+    release()  # the texts that the report was made from
     chosen = _chosen(measures)
     given = options.constitution and Path(options.constitution).resolve() == (store.folder / principles.FILE).resolve()
     if chosen:

@@ -60,6 +60,9 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
         group[sum(pairs[:number]) :][:size] = frame["group"].to_numpy()
         found.append(engine.pairs(frame))
         cuts.append(part(frame))
+        if number % 8 == 7:
+            del frame
+            release()  # what is kept of a part lies between what is not
         progress.step(size)
     progress.done()
     release()
@@ -78,6 +81,7 @@ def judge(opened: Opened, store: Store, measures: Measures, rules: dict[str, Rul
     )
     sizes = group_sizes(group)
     results = engine.results(partial(_interval, group, sizes))
+    release()
     gates = verdicts(options, results, statistics.effects, cuts, group, engine.fired, findings)
     if gates:
         graded = {result["code"]: result["severity"] for result in results}

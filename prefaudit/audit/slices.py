@@ -14,6 +14,7 @@ from prefaudit.audit.columns import FEATURES, Columns
 from prefaudit.stats.counted import UNKNOWN, answered, counted_rate, group_sizes, runs
 
 MOST = 20  # slices of one kind, the largest
+FEW = 256  # names of one part, of which a number fits into a byte
 SOURCES = 8  # sources whose effects are told, the largest
 BY = ("source", "annotator", "language")
 KEPT = ("n", "groups", "prevalence", "win_rate", "delta_win", "q", "note")
@@ -34,8 +35,11 @@ def part(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _names(column: pl.Series) -> pl.Series:
-    """As categories; a part without any name takes no memory."""
-    return column.cast(pl.Categorical if column.null_count() < column.len() else pl.Null)
+    """As categories of the part, a byte each where they are few; a part without any name takes no memory."""
+    if column.null_count() == column.len():
+        return column.cast(pl.Null)
+    names = column.drop_nulls().unique().sort()
+    return column.cast(pl.Enum(names) if len(names) < FEW else pl.Categorical)
 
 
 def slices(parts: Sequence[pl.DataFrame], group: NDArray[np.integer[Any]], results: Sequence[Mapping[str, Any]],
@@ -102,7 +106,8 @@ def by_source(columns: Columns, length: NDArray[np.float64], seed: int) -> list[
 
 def together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """What `part` gave, as one frame."""
-    return pl.concat(parts, how="vertical_relaxed") if parts else pl.DataFrame()
+    named = [one.with_columns(pl.col(*BY).cast(pl.String).cast(pl.Categorical)) for one in parts]
+    return pl.concat(named, how="vertical_relaxed") if parts else pl.DataFrame()
 
 
 class _Some(Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]):

@@ -86,7 +86,8 @@ class Constitutional:
         extra = (ASKED,) if ASKED in self.needs else ()
         alone = bool(self.read) and (bool(self.llm) or any(_alone(f) for f in parts([*VOTED, *extra])))
         sample = _sample(parts, seed, whole=alone)
-        frames = [_voted(f.filter(pl.Series(sample.holds(f["group"].to_numpy()))), sampled=alone)
+        # `filter` would keep room for all.
+        frames = [_voted(f[np.flatnonzero(sample.holds(f["group"].to_numpy()))], sampled=alone)
                   for f in parts(["row", *self.reads, "group", *VOTED, *extra])]  # fmt: skip
         frame = pl.concat(frames, how="diagonal").filter(
             pl.col("hash_chosen").is_not_null() & pl.col("hash_rejected").is_not_null()
