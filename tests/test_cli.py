@@ -126,6 +126,7 @@ def test_exit_codes_of_a_gate(good: Path, bad: Path, tmp_path: Path) -> None:
         (["show", "good.jsonl", "DUP001"], "prefaudit scan good.jsonl makes one"),
         (["scan", "good.jsonl", "--output-format", "sarif="], "sarif= names no file"),
         (["scan", "good.jsonl", "--output-format", "card=."], "is a folder"),
+        (["principles", "good.jsonl", "--export", "markdown=-"], "names no file"),
         (["scan", "good.jsonl", "--map", "chosne=x"], "did you mean 'chosen'"),
         (["scan", "good.jsonl", "--map", "chosen=x"], "unknown column"),
         (["rule", "LEN99"], "LEN99"),

@@ -67,7 +67,7 @@ def targets(output: list[str] | None, force: bool,
             raise unknown("output format", name, known)
         if equals and not path:
             raise UsageError(f"{value} names no file", f"{name}=PATH, or {name} alone for the terminal")
-        target = Path(path) if path else None
+        target = Path(path) if path not in ("", "-") else None
         if target is not None and target.is_dir():
             raise UsageError(f"{target} is a folder", f"name a file: {name}={target / 'FILE'}")
         if target is not None and target.exists() and not force and name not in INTO:

@@ -45,8 +45,7 @@ class Voter:
                 _known(principle, read.columns, columns)
             asked |= read.columns
             each.append(f"({read.sql}) as p{number}")
-        self._reads = asked
-        self._sql = f"select {', '.join(each)} from pairs"
+        self._reads, self._each = asked, each
 
     def votes(self, frame: pl.DataFrame, there: pl.Series | None = None) -> pl.DataFrame:
         """The votes of a part.
@@ -81,14 +80,16 @@ class Voter:
         timer = threading.Timer(SECONDS, con.interrupt)
         timer.start()
         try:
-            asked = con.sql(self._sql)
+            asked = con.sql(f"select {', '.join(self._each)} from pairs")
             for principle, kind in zip(self.principles, asked.types, strict=True):
                 if str(kind) != "BOOLEAN":
                     raise RuleError(f"{principle.id}: sql: {principle.sql!r} is no condition: its values are {kind}",
                                     "what is true where a is favoured, as a.words > b.words")  # fmt: skip
             answer: Any = asked.to_arrow_table()
+        except duckdb.InterruptException as e:
+            raise RuleError(f"the principles were not answered within {SECONDS:g} seconds") from e
         except duckdb.Error as e:
-            raise RuleError(f"the principles could not be asked: {str(e).splitlines()[0]}") from e
+            raise RuleError(self._fault(con) or f"the principles could not be asked: {_first(e)}") from e
         finally:
             timer.cancel()
             timer.join()
@@ -96,6 +97,19 @@ class Voter:
         told = pl.from_arrow(answer)
         assert isinstance(told, pl.DataFrame)
         return told
+
+    def _fault(self, con: duckdb.DuckDBPyConnection) -> str:
+        """Which principle fails when it is asked alone, and why; "" where none does."""
+        for principle, sql in zip(self.principles, self._each, strict=True):
+            try:
+                con.sql(f"select {sql} from pairs").to_arrow_table()
+            except duckdb.Error as e:
+                return f"{principle.id}: sql: {principle.sql!r} failed: {_first(e)}"
+        return ""
+
+
+def _first(error: duckdb.Error) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 def _wide(struct: str, field: str, kind: pl.DataType) -> pl.Expr:

@@ -157,6 +157,15 @@ def test_unknown_features_are_named() -> None:
     assert "'risk'" in error.value.hint
 
 
+def test_a_principle_that_fails_on_some_values_is_named() -> None:
+    measured = features(pairs([("Well?", "One two.", "Two.")]))
+    large = "a.words * 9223372036854775807 > b.words"
+    principles = [Principle(i, "Select the response that is x", "file", sql)
+                  for i, sql in (("fine", "a.words > b.words"), ("large", large))]  # fmt: skip
+    with pytest.raises(RuleError, match=r"^large: sql: 'a\.words \* \d+ > b\.words' failed: .*[Oo]verflow"):
+        Voter(principles).votes(measured)
+
+
 def test_sql_that_is_no_condition_is_refused(tmp_path: Path) -> None:
     measured = features(pairs([("Well?", "One.", "Two.")]))
     for sql in ("1", "a.words", "a.words - b.words", "null", "'yes'"):
@@ -184,7 +193,7 @@ def test_an_error_in_sql_names_the_file_it_stands_in(tmp_path: Path) -> None:
     with pytest.raises(RuleError, match=rf"^{listed}: worse: unknown feature 'a\.nosuch'"):
         prefaudit.scan(frame, tmp_path / "b", principles=[str(good)], constitution=str(listed), **where)
     bad.write_text(head.format("bad", "a.words > 'many'"))
-    with pytest.raises(RuleError, match=rf"^{good}: {bad}: the principles could not be asked"):
+    with pytest.raises(RuleError, match=rf"^{bad}: bad: sql: .* failed: .*'many'"):
         prefaudit.scan(frame, tmp_path / "c", principles=[str(good), str(bad)], **where)
 
 
