@@ -33,8 +33,6 @@ from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve()
 TARGETS = (15_000_000, 100_000_000)
-AS_COMMAND = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system",
-              "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}  # fmt: skip  # as prefaudit/cli/common.py
 LEAST = 300_000  # pairs from which what starting takes counts for little
 
 
@@ -126,7 +124,7 @@ def grow(paths: list[str], groups: str, workers: int, repeats: int, out: Path) -
     results = []
     for path in paths * repeats:
         command = [sys.executable, str(HERE), "one", path, "--with", groups, "--workers", str(workers)]
-        environment = {**os.environ, **AS_COMMAND, "POLARS_MAX_THREADS": str(workers)}
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": str(workers)}
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
         results.append({**json.loads(done.stdout.splitlines()[-1]), "load": os.getloadavg()[0]})
         out.write_text(json.dumps(results, indent=1))
@@ -191,7 +189,7 @@ def command(path: str, out: Path, *more: str) -> list[str]:
 def workers(path: str, groups: str, repeats: int) -> None:
     """Wall and CPU seconds of the stage that reads and measures, and of the whole scan."""
     for count in (1, 2) * repeats:
-        environment = {**os.environ, **AS_COMMAND, "POLARS_MAX_THREADS": str(count)}
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": str(count)}
         call = [sys.executable, str(HERE), "one", path, "--with", groups, "--workers", str(count)]
         done = subprocess.run(call, capture_output=True, text=True, check=True, env=environment)
         stages = json.loads(done.stdout.splitlines()[-1])["stages"]

@@ -193,7 +193,9 @@ def _heads(measures: Measures, found: Mapping[str, Extractor], columns: Columns,
            seed: int, bare: Sae | None) -> dict[str, Any]:  # fmt: skip
     """AUC of length, of the text features, of the lens and of the full difference, on the same folds of groups.
 
-    A lens fitted here, `bare` without its labels, is given those of each fold's other pairs alone.
+    A lens fitted here, `bare` without its labels, is given those of each fold's other pairs alone. One of another
+    audit may have its labels from these very pairs: of it the cosines where features are present are taken, which hold
+    nothing of labels.
     """
     keep = stats.sample_groups(columns.group, PROBED, seed) & (columns.y != 0.5)
     groups = len(stats.distinct(columns.group[keep]))
@@ -241,12 +243,14 @@ def _told(z: NDArray[np.float32], x: NDArray[np.float32], bare: Sae | None, y: N
 
 def _matrices(measures: Measures, found: Mapping[str, Extractor],
               rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # fmt: skip
-    """Activations and full differences of these rows."""
-    z, x = [], []
+    """Activations and full differences of these rows; of a lens of another audit the cosines where it is present."""
+    state = measures.state(found["lens"])
+    own = "bare" in state.columns or json.loads(state["told"][0])["each"][0].get("pretrained", False)
+    column, z, x = "lens" if own else "lens_present", [], []
     for number in range(measures.store.parts()):
         frames = [measures.store.read(measures.kind(found[name]), number) for name in ("lens", "embed")]
         here = pl.Series(np.isin(frames[0]["row"].to_numpy(), rows))
-        z.append(frames[0].filter(here)["lens"].struct.unnest().fill_null(0).to_numpy().astype(np.float32))
+        z.append(frames[0].filter(here)[column].struct.unnest().fill_null(0).to_numpy().astype(np.float32))
         x.append(difference(frames[1].filter(here)["embedding"])[0])
     width = max(part.shape[1] for part in x)
     return np.concatenate(z), np.concatenate([p if p.shape[1] else np.zeros((len(p), width), np.float32) for p in x])

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 # Small matrices in many threads cost BLAS more than they gain; it reads this when numpy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Arrow's own allocator keeps some 70 MB of what it has freed; it reads this when pyarrow is first imported.
-os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-# What polars frees goes back to the system at once, which costs no time that could be measured.
-os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
 
 Data = Annotated[list[str], typer.Argument(metavar="DATA...", help="File, glob, folder, URI, or - for standard input.")]
 Out = Annotated[

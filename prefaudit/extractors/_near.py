@@ -206,7 +206,12 @@ class Verified:
 
         for at, some in self._measured(Column(np.uint64, [each]), self._tokens, others):
             out[at] = some.jaccard
-        return np.insert(out[np.searchsorted(each, pairs)], [1], near.jaccard, axis=1)
+        made = np.empty((len(pairs), 3), np.float32)
+        for low in range(0, len(pairs), _PAIRS):
+            here = slice(low, low + _PAIRS)
+            made[here, ::2] = out[np.searchsorted(each, pairs[here])]
+            made[here, 1] = near.jaccard[here, 0]
+        return made
 
     def _measured(self, pairs: Column, of: Runs, measure: Measure) -> Iterator[tuple[Ints, Near]]:
         """What is measured of all pairs, of as many at a time as have some hundred thousand words; and their places."""
@@ -329,9 +334,9 @@ class Links:
         """Every text that is like another with the one it is most like, of equals the first; the number of its set, -1
         where it is in none.
         """
-        texts = np.flatnonzero(self._other >= 0)
-        group = np.full(len(texts), -1, np.int64)
+        texts = np.flatnonzero(self._other >= 0).astype(np.int32)
+        group = np.full(len(texts), -1, np.int32)
         value = self._value[texts]
         strong = value >= self._least
         group[strong] = dense(self._sets.roots(texts[strong]))
-        return Near(texts, self._other[texts].astype(np.int64), value[:, None]), group
+        return Near(texts, self._other[texts], value[:, None]), group

@@ -177,6 +177,8 @@ def sample(parts: Parts, seed: int, most: int, *more: str) -> tuple[pl.Series, .
     frames = [f.drop_nulls().select("row", a=pl.min_horizontal(*HASHES[1:]), b=pl.max_horizontal(*HASHES[1:]))
               for f in parts(["row", *HASHES[1:]])]  # fmt: skip
     rows = pl.concat(frames).filter(pl.col("a") != pl.col("b")).unique(["a", "b"], keep="first", maintain_order=True)
+    if not rows.height:
+        raise ValueError("no pair has two different answers")
     mixed = _mixed(rows["a"].to_numpy() ^ (rows["b"].to_numpy() * np.uint64(0x9E3779B97F4A7C15)), seed)
     order = np.argsort(mixed, kind="stable")[:most]
     drawn = pl.DataFrame({"row": rows["row"].gather(order), "place": np.arange(len(order))})

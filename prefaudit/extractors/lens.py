@@ -89,6 +89,8 @@ class Lens:
         x = _differences(parts, pairs)
         group = pairs["group"].to_numpy()
         held = folds(group, HELD, seed) == 0
+        if held.all() or not held.any():
+            raise ValueError("all pairs are one group of related pairs, and a lens keeps some groups out of its fit")
         arrays = {}
         if self.lens:
             lens, each, reading = _given(self.lens, x, self.lens_features)
@@ -221,7 +223,7 @@ def sampled(parts: Parts, seed: int) -> pl.DataFrame:
     ]
     rows = pl.concat(frames).filter(pl.col("a") != pl.col("b")).unique(["a", "b"], keep="first", maintain_order=True)
     if rows.height < 20:
-        raise ValueError(f"a lens needs 20 pairs with two different answers, here are {rows.height}")
+        raise ValueError(f"a lens needs 20 distinct pairs with two different answers, here are {rows.height}")
     rows = rows.sort("row").select("row", "group")
     return rows.filter(pl.Series(sample_groups(rows["group"].to_numpy(), SAMPLE, seed)))
 

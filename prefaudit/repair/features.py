@@ -16,7 +16,7 @@ NAMED = re.compile(r"([+-]?)lens\.f(\d+)(?::(\d+(?:\.\d+)?))?")
 
 def parted(named: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Of what --drop or --flip names, the codes of rules and the features of the lens."""
-    features = tuple(name for name in named if NAMED.fullmatch(name))
+    features = tuple(name for name in named if name.lstrip("+-").startswith("lens."))
     return tuple(name for name in named if name not in features), features
 
 
@@ -36,6 +36,9 @@ def decides(evidence: Evidence, named: str, option: str) -> Reason:
     if match is None:
         raise UsageError(f"{option} {named} names no feature of the lens", "for example lens.f3:500")
     sign, number, most = match[1], int(match[2]), match[3]
+    if most is not None and (not float(most) or (float(most) >= 1 and not float(most).is_integer())):
+        raise UsageError(f"{option} {named}: {most} is neither a number of pairs nor a share of them below 1",
+                         f"for example lens.f{number}:500 or lens.f{number}:0.02")  # fmt: skip
     lens = evidence.audit.report["lens"]
     if not lens:
         raise UsageError(f"{option} {named}: this audit has no lens", "measure it: --with +lens")
@@ -52,9 +55,12 @@ def decides(evidence: Evidence, named: str, option: str) -> Reason:
     z = np.zeros(evidence.pairs) if values is None else np.nan_to_num(values)
     rows = np.flatnonzero((z * way > 0) & (evidence.label == "chosen").to_numpy())
     rows = rows[np.argsort(-np.abs(z[rows]), kind="stable")]
+    notes: list[str] = []
     if most is not None:
-        rows = rows[: int(float(most) * evidence.pairs if float(most) < 1 else float(most))]
+        wanted = int(float(most) * evidence.pairs if float(most) < 1 else float(most))
+        notes = [f"{len(rows):,} pairs, {wanted:,} were asked for"] if wanted > len(rows) else []
+        rows = rows[:wanted]
     rows = np.sort(rows)
     said = f"chosen has {'more' if way > 0 else 'less'} of lens.f{number}: {feature['name']}"
     return Reason(f"lens.f{number}", rows, z[rows], said, int(np.isnan(values).sum()) if values is not None else 0,
-                  inward=True)  # fmt: skip
+                  notes=notes, inward=True)  # fmt: skip

@@ -17,12 +17,17 @@ INWARD = (
     "rests on self-consistency: consensus is learned from this dataset's own labels, so what it drops is what they "
     "make unlikely, wrong or merely rare"
 )
+BY_LENS = (
+    "rests on self-consistency: what a feature of the lens does to the choice is learned from this dataset's own "
+    "labels, and a feature that decides may decide rightly"
+)
 
 
 def measured(work: Session, repair: Repair, reasons: Sequence[Reason], gone: Bools,
              turned: Bools | None = None) -> Repair:  # fmt: skip
     """The repair with what it does to the data, measured, and the sentences that say so."""
-    said: list[str] = [INWARD] if any(r.inward and len(r.rows) for r in reasons) else []
+    inward = [r.code.startswith("lens.") for r in reasons if r.inward and len(r.rows)]
+    said = [words for words, which in ((INWARD, False), (BY_LENS, True)) if which in inward]
     turned = np.zeros(len(gone), bool) if turned is None else turned
     told = honest.measure(work.evidence, gone, turned, [r.code for r in reasons], work.options.seed)
     said += told.pop("warnings", [])

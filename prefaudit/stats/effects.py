@@ -81,6 +81,8 @@ def effects(
     fitted = fit(table.design, table.count, table.total, table.tie())
     family = [families[name] for name in table.names]
     why = refusals(table, family, fitted.converged, options)
+    if (y == 0.5).all():
+        why = [reason or "every pair is a tie" for reason in why]
     sample = sample_groups(clusters.group, options.joint_rows, seed)
     joint = _joint(cells, y, table, family, why, sample) if options.joint_rows else np.full(len(why), np.nan)
     influence = fitted.influence()
