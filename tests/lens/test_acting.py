@@ -65,3 +65,19 @@ def test_dropped_as_a_share_and_kept_by_its_value(audit: Audit) -> None:
 def test_a_feature_that_is_not_there(audit: Audit) -> None:
     with pytest.raises(AuditError, match="f99"):
         prefaudit.filter(str(demo_path()), None, dry_run=True, drop=("lens.f99",), audit=audit.folder, **OPTIONS)
+
+
+@pytest.mark.parametrize(("named", "said"), [("lens.f1:1.5", "neither a number"), ("lens.f1:0", "neither a number"),
+                                             ("lens.f1:x", "names no feature of the lens")])  # fmt: skip
+def test_a_number_of_pairs_that_is_none(audit: Audit, named: str, said: str) -> None:
+    with pytest.raises(AuditError, match=said):
+        prefaudit.filter(str(demo_path()), None, dry_run=True, drop=(named,), audit=audit.folder, **OPTIONS)
+
+
+def test_fewer_pairs_than_were_asked_for_are_said_and_what_it_rests_on(audit: Audit) -> None:
+    made = prefaudit.filter(
+        str(demo_path()), None, dry_run=True, drop=("+lens.f1:5000",), audit=audit.folder, **OPTIONS
+    )
+    assert any(f"{len(largest(audit, 1, 1))} pairs, 5,000 were asked for" in words for words in made.words)
+    assert made.words[0].startswith("rests on self-consistency: what a feature of the lens")
+    assert not any("consensus" in words for words in made.words)

@@ -11,6 +11,7 @@ import pytest
 
 import prefaudit
 from prefaudit.audit import Audit
+from prefaudit.audit.lens import activations
 from prefaudit.core import AuditError
 from prefaudit.demo import demo_path
 from prefaudit.lens.saved import kept
@@ -52,6 +53,32 @@ def test_the_same_features_on_other_data(first: Audit, tmp_path: Path) -> None:
     effects = [{e["feature"]: e["delta_win"] for e in a.report["effects"]} for a in (first, other)]
     told = [name for name, value in effects[1].items() if value is not None]
     assert told and all(effects[0][n] * effects[1][n] <= 0 for n in told if effects[0][n] is not None)
+
+
+def test_what_a_lens_that_knows_the_labels_tells_of_them_is_not_taken_for_held_out(
+    first: Audit, tmp_path: Path
+) -> None:
+    again = prefaudit.scan(str(demo_path()), tmp_path / "again", lens=str(first.folder / "lens"), fail_on="never",
+                           with_=("lens",))  # fmt: skip
+    rows = np.arange(40)
+    half = np.zeros(len(rows)), np.zeros(len(rows)), rows
+    there = [activations(a.measures(), rows, *half)(rows < 20) for a in (first, again)]
+    features = again.features().collect()[rows.tolist()]
+    own, present = (features[name].struct.unnest().fill_null(0).to_numpy() for name in ("lens", "lens_present"))
+    np.testing.assert_array_equal(there[1], present)
+    assert not np.array_equal(there[1], own) and (there[0] != 0).sum(1).max() == 2
+
+
+def test_a_lens_of_one_group_says_so(tmp_path: Path) -> None:
+    side = [[f"word{i} and word{i + k}" for i in range(30)] for k in (1, 7)]
+    frame = pl.DataFrame({"prompt": ["The very same question?"] * 30, "chosen": side[0], "rejected": side[1]})
+    audit = prefaudit.scan(frame, tmp_path / "a", **OPTIONS)
+    failed = {e["name"]: e["error"] for e in audit.report["extractors"] if e["status"] == "failed"}
+    assert "one group of related pairs" in failed["lens"] and audit.exit_code == 2
+    frame = frame.with_columns(rejected="chosen")
+    audit = prefaudit.scan(frame, tmp_path / "b", **OPTIONS)
+    failed = {e["name"]: e["error"] for e in audit.report["extractors"] if e["status"] == "failed"}
+    assert "no pair has two different answers" in failed["embed"]
 
 
 def test_along_what_features_are_read_goes_with_the_lens(first: Audit, tmp_path: Path) -> None:

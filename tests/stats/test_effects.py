@@ -129,6 +129,13 @@ def test_ties_only_halve_the_effect():
     assert half["win_rate"] - 0.5 == pytest.approx((full - 0.5) / 2, abs=0.02)
 
 
+def test_where_every_pair_is_a_tie_no_effect_is_told():
+    y, *rest = _args(data(n=400, groups=80))
+    told = stats.effects(np.full(len(y), 0.5), *rest)
+    assert told["delta_win"].is_null().all() and told["low"].is_null().all()
+    assert one(told, "lists")["note"] == "every pair is a tie"
+
+
 def test_unknown_values_are_left_out():
     y, length, features, group = data(n=1000, groups=200)
     c, r = (x.copy() for x in features["lists"])
