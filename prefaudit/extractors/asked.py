@@ -65,8 +65,8 @@ class Asked:
         return [*found, *(saved.read(self.constitution)[1] if self.constitution else ())]
 
     def settled(self, pairs: int) -> Asked:
-        """With an embedder."""
-        return self if self.embedder else replace(self, embedder="minilm" if installed() else "lexical")
+        """With an embedder; the published vectors, which are made to tell what texts mean."""
+        return self if self.embedder else replace(self, embedder="minilm@6" if installed() else "lexical")
 
     @property
     def columns(self) -> dict[str, pl.DataType]:

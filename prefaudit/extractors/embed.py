@@ -11,9 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit import models
-from prefaudit.core import Apply, Parts, UsageError
+from prefaudit.core import Apply, AuditError, Parts, UsageError
 from prefaudit.lens.anchor import anchored
-from prefaudit.lens.saved import kept
+from prefaudit.lens.saved import Saved, kept
 from prefaudit.models.base import both, packed
 
 EMBEDDING = pl.Struct({"chosen": pl.Binary, "rejected": pl.Binary, "cut": pl.Int8})
@@ -31,7 +31,8 @@ class Embed:
     report sees them.
 
     Attributes:
-        embedder: lexical, minilm, a hub id, a folder, or the URL of a server; empty chooses when the pairs are counted.
+        embedder: lexical, minilm, a hub id, a folder (MODEL@N after N of its blocks), or the URL of a server; empty
+            chooses when the pairs are counted.
         embedder_revision: what tells two versions of it apart beforehand, where something does.
         lens: a lens that is there already: it brings its embedder with it.
         lens_features: how many features of a pretrained autoencoder; of no meaning otherwise.
@@ -43,7 +44,7 @@ class Embed:
     lens_features: int = 0
 
     name: ClassVar[str] = "embed"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     learns: ClassVar[bool] = True
     hidden: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", *HASHES)
@@ -76,6 +77,7 @@ class Embed:
         saved = kept(self.lens) if self.lens else None
         if saved is not None and saved.words:
             known = self._embedder(saved.words, saved.scale)
+            self._same(saved, known)
             return _described(known).with_columns(held=pl.lit(saved.words), fitted=pl.lit(0), scale=pl.lit(saved.scale))
         if self.pretrained:
             *sides, prompts = sample(parts, seed, FEW, "prompt")
@@ -98,10 +100,17 @@ class Embed:
             return _described(made).with_columns(held=pl.lit(held), fitted=pl.lit(len(chosen)), scale=pl.lit(scale))
         plain = models.embedder(self.embedder)
         state = _described(plain).with_columns(held=pl.lit(b""), fitted=pl.lit(0))
-        if self.lens:
+        if saved is not None:
+            self._same(saved, plain)
             return state
         fixed = anchored(plain)
         return state.with_columns(anchor=pl.lit(fixed.tobytes()), anchored=pl.lit(len(fixed)))
+
+    def _same(self, saved: Saved, model: models.Embedder) -> None:
+        if saved.revision != model.revision:
+            was, found = saved.revision or "(none)", model.revision or "(none)"
+            raise AuditError(f"--lens {self.lens} reads {saved.embedder}, revision {was}, and here is {found}",
+                             "fit it anew with --embedder")  # fmt: skip
 
     @property
     def pretrained(self) -> bool:

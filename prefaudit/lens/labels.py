@@ -21,9 +21,9 @@ Ints = NDArray[np.int64]
 PENALTIES = tuple(10.0 ** (k / 2) for k in range(-2, 11))  # of the features' values, on columns of root mean square 1
 WHOLE = tuple(10.0 ** (k / 2) for k in range(3, 9))  # of the whole difference, the same way
 PLAIN = float(np.log(150))  # log Bayes factor from which evidence is very strong (Kass and Raftery 1995)
-STIFF = 40.0  # pairs that a lean of 0 counts for, to each in which a feature is active
+STIFF = 20.0  # pairs that a lean of 0 counts for, to each in which a feature is active
 ALONG = 0.3  # of these, where it is along the logit
-MOST = float(np.tan(np.radians(30)))  # of a lean, to the length of the column
+MOST = float(np.tan(np.radians(40)))  # of a lean, to the length of the column
 ROUNDS = 2  # what leans is active elsewhere
 
 
@@ -39,7 +39,7 @@ def labelled(lens: Sae, x: Floats, y: Doubles, length: Doubles, group: Ints) -> 
     difference says. Where f_j are the features that are active in a pair with the difference x and t its log-odds by
     that logit, t is fitted by the sum over them of b_j f_j + c_j u, u being x along the leading directions and along
     the logit's own, each in units of its root mean square: least squares, in which c = 0 counts for `STIFF` pairs to
-    each in which a feature is active (`ALONG` of these along the logit). c_j / b_j is how column j leans, by 30 degrees
+    each in which a feature is active (`ALONG` of these along the logit). c_j / b_j is how column j leans, by 40 degrees
     at most. The logit's penalty is the one by which each half of the groups is told best from the other. Nothing leans
     where the evidence for the logit, beside length alone, is not very strong.
 

@@ -20,7 +20,7 @@ Doubles = NDArray[np.float64]
 BATCH, RATE = 256, 1e-3
 STEPS, MOST_STEPS, PER_STEP = 300, 1000, 6  # few pairs are soon learned by heart: a step for every so many pairs
 NEAR_STEPS, PER_NEAR_STEP = 100, 20  # of a start by the anchor, which more steps would lose again
-PRIOR = 500.0  # pairs that the anchor counts for among the data
+PRIOR = 2000.0  # pairs that the anchor counts for among the data
 WARM, COOL = 100, 0.2  # steps in which the rate rises; the last share of the steps in which it falls to 0
 TURNS = 1000  # of the rotation at most
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from prefaudit.core import AuditError
@@ -18,7 +19,7 @@ from prefaudit.models.server import Server
 from prefaudit.models.views import BESIDE, Views
 
 __all__ = ["BESIDE", "HF", "AuditError", "Cached", "Embedder", "Lexical", "ModelError", "Pretrained", "Server",
-           "Vectors", "Views", "both", "default", "embedder", "identity", "minilm", "varied"]  # fmt: skip
+           "Vectors", "Views", "both", "default", "embedder", "identity", "layered", "minilm", "varied"]  # fmt: skip
 
 FEW = 20_000  # pairs up to which a default may cost minutes on a CPU
 
@@ -27,25 +28,33 @@ def embedder(name: str, device: str = "auto") -> Embedder:
     """The embedder of this name, with its cache; nothing is loaded until it is asked.
 
     Args:
-        name: minilm, a hub id, a folder with a model, or the URL of a server; not lexical, which is fitted.
+        name: minilm, a hub id, a folder with a model, MODEL@N for the states after N of its blocks, or the URL of a
+            server; not lexical, which is fitted.
         device: auto, cpu, cuda, cuda:1, mps.
 
     Raises:
         AuditError: there is no such model, or what runs it is not installed.
     """
-    if name == "minilm":
-        return Cached(minilm(device))
     if name.startswith(("http://", "https://")):
         return Cached(Server(name))
-    return Cached(hf(name, device))
+    base, layer = layered(name)
+    if base == "minilm":
+        return Cached(minilm(device) if layer is None else minilm(device, layer))
+    return Cached(hf(base, device, layer or 0))
+
+
+def layered(name: str) -> tuple[str, int | None]:
+    """The model, and after how many of its blocks it is read: MODEL@N; None where the name does not say so."""
+    found = None if Path(name).is_dir() else re.fullmatch(r"(.+)@([1-9]\d{0,3})", name)
+    return (found[1], int(found[2])) if found else (name, None)
 
 
 def identity(name: str) -> str:
     """What tells two versions of a named embedder apart without loading it; empty where nothing does beforehand."""
-    if name in ("lexical", "minilm") or name.startswith(("http://", "https://")):
+    if name == "lexical" or name.startswith(("http://", "https://")):
         return ""
-    name = name.removesuffix(BESIDE)
-    return revision(name) if Path(name).is_dir() else ""
+    name, _ = layered(name.removesuffix(BESIDE))
+    return revision(name) if name != "minilm" and Path(name).is_dir() else ""
 
 
 def default(pairs: int) -> tuple[str, str]:

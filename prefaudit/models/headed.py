@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from prefaudit.models.minilm import minilm
+from prefaudit.models.minilm import LAYERS, minilm
 
 NAME = "minilm"
 
@@ -62,7 +62,7 @@ def joined(replies: pl.Series, turns: pl.Series) -> NDArray[np.float64]:
     """n by 1,152: the unit vectors of the replies and of the turns, and their product times the root of the width."""
     distinct = pl.concat([replies, turns]).unique(maintain_order=True)
     place = pl.DataFrame({"text": distinct, "at": np.arange(len(distinct))})
-    found = minilm().embed(distinct).values.astype(np.float64)
+    found = minilm(layer=LAYERS).embed(distinct).values.astype(np.float64)
     a, b = (found[pl.DataFrame({"text": s}).join(place, on="text", how="left", maintain_order="left")["at"].to_numpy()]
             for s in (replies, turns))  # fmt: skip
     return np.hstack([a, b, a * b * np.sqrt(a.shape[1])])

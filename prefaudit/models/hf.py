@@ -30,6 +30,9 @@ class HF:
 
     Pooling is what the model's own sentence-transformers files say; without them the mean over tokens for encoders,
     the last token for decoders. Vectors are brought to unit length.
+
+    Attributes:
+        layer: the states after so many blocks are pooled, and the blocks after it are not run; 0 is the model's output.
     """
 
     name: str
@@ -39,6 +42,7 @@ class HF:
     limit: int
     pooling: str = "mean"
     device: str = "auto"
+    layer: int = 0
     _held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -65,6 +69,9 @@ class HF:
                 raise AuditError(
                     f"{self.where} cannot be loaded: {str(error).splitlines()[0]}", "a folder or id of a model"
                 ) from error
+            if self.layer:
+                kept = blocks(model, self.layer, self.name)
+                kept[-1].register_forward_hook(lambda _, args, out: self._held.update(states=_first(out)))
             self._held.update(tokenizer=tokenizer, model=model.eval().to(self.on))
         return self._held["tokenizer"], self._held["model"]
 
@@ -102,6 +109,7 @@ class HF:
         size = torch.tensor([len(i) for i in ids], device=self.on)
         mask = torch.arange(width, device=self.on)[None] < size[:, None]
         hidden = model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
+        hidden = self._held.pop("states", hidden)
         if self.pooling == "cls":
             pooled = hidden[:, 0].float()
         elif self.pooling == "last":
@@ -131,6 +139,26 @@ class HF:
         return ids, cut
 
 
+def blocks(model: Any, many: int, name: str) -> Any:
+    """The model's first so many blocks; those after them are taken off.
+
+    Raises:
+        AuditError: it has fewer.
+    """
+    from torch.nn import ModuleList
+
+    whole = int(getattr(model.config, "num_hidden_layers", 0) or 0)
+    found = next((m for m in model.modules() if isinstance(m, ModuleList) and len(m) == whole), None)
+    if found is None or not 0 < many <= whole:
+        raise AuditError(f"{name} has no states after block {many}", f"it has {whole} blocks" if whole else "")
+    del found[many:]
+    return found
+
+
+def _first(out: Any) -> Any:
+    return out[0] if isinstance(out, tuple) else out
+
+
 def _tokenised(tokenizer: Any, texts: list[str]) -> list[list[int]]:
     if not texts:
         return []
@@ -156,11 +184,11 @@ def _batches(sizes: NDArray[np.int64], budget: int) -> Iterator[slice]:
         at += many
 
 
-def hf(name: str, device: str = "auto") -> HF:
+def hf(name: str, device: str = "auto", layer: int = 0) -> HF:
     """The embedder for a hub id or a folder; reads its small files, not its weights.
 
     Raises:
-        AuditError: torch or transformers is missing, or there is no such model.
+        AuditError: torch or transformers is missing, or there is no such model, or it has no such layer.
     """
     if find_spec("torch") is None or find_spec("transformers") is None:
         raise missing(f"torch, which {name} needs,")
@@ -169,6 +197,9 @@ def hf(name: str, device: str = "auto") -> HF:
         raise AuditError(
             f"there is no model {name!r}", "lexical, minilm, a hub id, a folder with config.json, or a URL"
         )
+    whole = next((int(config[k]) for k in ("num_hidden_layers", "n_layer", "num_layers") if config.get(k)), layer)
+    if layer > whole:
+        raise AuditError(f"{name} has {whole} layers, not {layer}", f"{name}@{whole // 2}, or without @")
     said = _json(name, "1_Pooling/config.json")
     decoder = any("CausalLM" in a for a in config.get("architectures") or ())
     pooling = "last" if said.get("pooling_mode_lasttoken") or (not said and decoder) else "mean"
@@ -176,7 +207,8 @@ def hf(name: str, device: str = "auto") -> HF:
     most = min(int(config.get("max_position_embeddings") or MOST), MOST)
     limit = int(_json(name, "sentence_bert_config.json").get("max_seq_length") or most)
     template = INSTRUCTED if limit >= LONG else RESPONSE
-    return HF(name, name, revision(name), template, min(limit, most), pooling, device)
+    return HF(f"{name}@{layer}" if layer else name, name, revision(name), template, min(limit, most), pooling, device,
+              layer)  # fmt: skip
 
 
 def _json(name: str, file: str) -> dict[str, Any]:

