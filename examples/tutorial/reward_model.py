@@ -25,7 +25,7 @@ Rows = list[dict[str, Any]]
 
 
 class Encoder:
-    """MiniLM on answers, alone and after their prompts; each distinct one once."""
+    """MiniLM's published vectors of answers, alone and after their prompts; each distinct one once."""
 
     def __init__(self) -> None:
         self.seen: dict[tuple[str, str], np.ndarray] = {}
@@ -36,7 +36,7 @@ class Encoder:
         new = sorted(wanted - self.seen.keys())
         if new:
             texts = [pl.Series([answer for _, answer in new]), pl.Series([f"{p}\n\n{answer}" for p, answer in new])]
-            found = np.hstack([embedder("minilm").embed(some).values for some in texts]).astype(float)
+            found = np.hstack([embedder("minilm@6").embed(some).values for some in texts]).astype(float)
             self.seen.update(zip(new, found, strict=True))
         sides = [np.stack([self.seen[row["prompt"], row[side]] for row in rows]) for side in ("chosen", "rejected")]
         return np.asarray(sides[0] - sides[1])

@@ -36,7 +36,9 @@ SCAN: dict[str, Any] = {
     "embedder": Annotated[
         str | None,
         typer.Option(
-            "--embedder", metavar="NAME", help="lexical, minilm, a model's id or folder, a URL; adds the lens."
+            "--embedder",
+            metavar="NAME",
+            help="lexical, minilm, a model's id, folder or ID@LAYER, a URL; adds the lens.",
         ),
     ],
     "lens": Annotated[

@@ -21,7 +21,8 @@ Ints = NDArray[np.int64]
 PENALTIES = tuple(10.0 ** (k / 2) for k in range(-2, 11))  # of the features' values, on columns of root mean square 1
 WHOLE = tuple(10.0 ** (k / 2) for k in range(3, 9))  # of the whole difference, the same way
 PLAIN = float(np.log(150))  # log Bayes factor from which evidence is very strong (Kass and Raftery 1995)
-STIFF = 20.0  # pairs that a lean of 0 counts for, to each in which a feature is active
+STIFF = (40.0, 20.0, 10.0)  # pairs that a lean of 0 counts for, to each in which a feature is active
+TOLD = 0.9  # of what the logit says: the first of these by which the kept values say as much is taken
 ALONG = 0.3  # of these, where it is along the logit
 MOST = float(np.tan(np.radians(40)))  # of a lean, to the length of the column
 ROUNDS = 2  # what leans is active elsewhere
@@ -38,10 +39,11 @@ def labelled(lens: Sae, x: Floats, y: Doubles, length: Doubles, group: Ints) -> 
     Then each column of the encoder leans, so that the values that are kept say more of what a logit of the whole
     difference says. Where f_j are the features that are active in a pair with the difference x and t its log-odds by
     that logit, t is fitted by the sum over them of b_j f_j + c_j u, u being x along the leading directions and along
-    the logit's own, each in units of its root mean square: least squares, in which c = 0 counts for `STIFF` pairs to
-    each in which a feature is active (`ALONG` of these along the logit). c_j / b_j is how column j leans, by 40 degrees
-    at most. The logit's penalty is the one by which each half of the groups is told best from the other. Nothing leans
-    where the evidence for the logit, beside length alone, is not very strong.
+    the logit's own, each in units of its root mean square: least squares, in which c = 0 counts for so many pairs to
+    each in which a feature is active (`ALONG` of these along the logit): 40, or 20, or 10, where the kept values would
+    else say less than nine tenths of t. c_j / b_j is how column j leans, by 40 degrees at most. The logit's penalty is
+    the one by which each half of the groups is told best from the other. Nothing leans where the evidence for the
+    logit, beside length alone, is not very strong.
 
     Exchanging all labels leaves the lens as it is: no feature is pushed one way.
 
@@ -85,27 +87,41 @@ def _leaning(lens: Sae, x: Floats, whole: Doubles) -> tuple[Sae, Floats]:
     axes[:-1] /= _size(x @ turn.T)
     axes[-1] /= _size(x @ axes[-1])
     toward, own, target = x @ axes.T, lens.values(x), (x @ axes[-1]).astype(np.float64)
-    made = lens
-    for _ in range(ROUNDS):
-        active = made.encode(x) != 0
-        b, c = _shares(own, toward, active, target)
-        b = np.where(b < 0, -1, 1) * np.maximum(np.abs(b), 0.5 * _size(b))
-        added = axes.T @ (c / b[:, None]).T
-        most = MOST * np.linalg.norm(lens.encoder, axis=0)
-        added *= np.minimum(1, most / np.maximum(np.linalg.norm(added, axis=0), 1e-12))
-        made = Sae(np.asarray(lens.encoder + added, np.float32), lens.decoder, lens.active)
+    most = MOST * np.linalg.norm(lens.encoder, axis=0)
+    for stiff in STIFF:
+        made = lens
+        for _ in range(ROUNDS):
+            active = made.encode(x) != 0
+            b, c = _shares(own, toward, active, target, stiff)
+            b = np.where(b < 0, -1, 1) * np.maximum(np.abs(b), 0.5 * _size(b))
+            added = axes.T @ (c / b[:, None]).T
+            added *= np.minimum(1, most / np.maximum(np.linalg.norm(added, axis=0), 1e-12))
+            made = Sae(np.asarray(lens.encoder + added, np.float32), lens.decoder, lens.active)
+        if _told(made.encode(x), target) >= TOLD:
+            break
     sizes = [np.linalg.norm(matrix, axis=0) for matrix in (added, lens.encoder)]
     return made, np.asarray(np.degrees(np.arctan2(*sizes)), np.float32)
 
 
-def _shares(own: Floats, toward: Floats, active: NDArray[np.bool_], target: Doubles) -> tuple[Doubles, Doubles]:
+def _told(values: Floats, target: Doubles) -> float:
+    """The share of the target's squared size that a sum of the values says."""
+    z = values.astype(np.float64)
+    moments = z.T @ z
+    moments[np.diag_indices_from(moments)] += 1e-9 * max(np.trace(moments) / len(moments), 1e-12)
+    rest = target - z @ np.linalg.solve(moments, z.T @ target)
+    return float(1 - (rest**2).sum() / max((target**2).sum(), 1e-12))
+
+
+def _shares(
+    own: Floats, toward: Floats, active: NDArray[np.bool_], target: Doubles, pairs: float
+) -> tuple[Doubles, Doubles]:
     """b (M,) and c (M, r) of `labelled`, by least squares without their normal equations (Fong and Saunders 2011)."""
     from scipy.sparse.linalg import LinearOperator, lsmr
 
     many, wide = own.shape[1], toward.shape[1]
     kept = np.asarray(own * active, np.float64)
     sizes = np.full(many, 1 / max(_size(kept), 1e-12))
-    stiff = np.full(wide, (STIFF * active.sum() / many) ** -0.5)
+    stiff = np.full(wide, (pairs * active.sum() / many) ** -0.5)
     stiff[-1] /= ALONG**0.5
     along = np.asarray(toward * stiff, np.float64)
     kept *= sizes
