@@ -217,15 +217,17 @@ def scored(d: Data, made: Fitted, seed: int) -> np.ndarray:
 
 
 def bootstrap(pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]], draws: int = 1000) -> list[float]:
-    """Interval of the mean over splits of AUC one minus AUC other; groups are drawn, the same for both."""
+    """Interval of the mean over splits of AUC one minus AUC other; groups are drawn, the same for both.
+
+    A draw is of the groups of the data, and counts in every split: splits of the same pairs are not independent.
+    """
     rng = np.random.default_rng(0)
     found = np.zeros(draws)
-    for one, other, group in pairs:
-        order = np.argsort(group, kind="stable")
-        starts = np.flatnonzero(np.r_[True, np.diff(group[order]) > 0])
-        members = np.split(order, starts[1:])
-        for k in range(draws):
-            rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
+    many = max(int(group.max()) for *_, group in pairs) + 1
+    for k in range(draws):
+        times = np.bincount(rng.integers(0, many, many), minlength=many)
+        for one, other, group in pairs:
+            rows = np.repeat(np.arange(len(group)), times[group])
             found[k] += (places(one[rows])[0] - places(other[rows])[0]) / len(pairs)
     return [float(q) for q in np.quantile(found, [0.025, 0.5, 0.975])]
 
@@ -340,11 +342,11 @@ def main() -> None:
         mean = {k: (float(np.mean([r[k] for r in rows_])), float(np.std([r[k] for r in rows_]))) for k in rows_[0]}
         share = (mean["auc"][0] - 0.5) / gain
         print(f"{name:10} gain {share:.3f}", *(f"{k} {m:.3f}±{s:.3f}" for k, (m, s) in mean.items()), flush=True)
-    for other in ("wimhf", "prefscope", "full"):
-        if other in score:
-            held_groups = [stats.groups.dense(d.group[split(d, s)[1]]) for s in seeds]
-            print(f"prefaudit - {other}", json.dumps(bootstrap(
-                list(zip(score["prefaudit"], score[other], held_groups, strict=True)))), flush=True)  # fmt: skip
+    held_groups = [d.group[split(d, s)[1]] for s in seeds]
+    for one, other in (("prefaudit", "wimhf"), ("prefaudit", "prefscope"), ("prefaudit", "full"), ("full", "wimhf")):
+        if one in score and other in score:
+            told_by = bootstrap(list(zip(score[one], score[other], held_groups, strict=True)))
+            print(f"{one} - {other}", json.dumps(told_by), flush=True)
     if args.permutations:
         print(f"any q < .05 in {permuted(d, args.permutations):.3f} of {args.permutations} permutations")
 
