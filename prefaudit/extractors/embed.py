@@ -50,6 +50,22 @@ class Embed:
     reads: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected", *HASHES)
     needs: ClassVar[tuple[str, ...]] = ()
 
+    def __post_init__(self) -> None:
+        """Note which weights are there: other ones are another measurement."""
+        object.__setattr__(self, "embedder", models.canonical(self.embedder))
+        if not self.embedder_revision:
+            object.__setattr__(self, "embedder_revision", self._revision())
+
+    def _revision(self) -> str:
+        if not self.lens:
+            return models.identity(self.embedder)
+        try:
+            saved = kept(self.lens)
+        except AuditError:  # settled() says so
+            return ""
+        lens = models.identity(self.lens.partition("#")[0])
+        return lens if saved is None else f"{lens} {models.identity(saved.embedder)}"
+
     @property
     def columns(self) -> dict[str, pl.DataType]:
         """One struct; `cut` counts the answers that were longer than the embedder reads."""
@@ -59,14 +75,13 @@ class Embed:
         """The same with its embedder chosen for so many pairs."""
         if not self.lens:
             name = self.embedder or models.default(pairs)[0]
-            return replace(self, embedder=name, embedder_revision=models.identity(name), lens_features=0)
+            return replace(self, embedder=name, lens_features=0)
         saved = kept(self.lens)
-        same = models.identity(self.lens.partition("#")[0])
         if saved is None:
-            return replace(self, embedder=self.lens, embedder_revision=same, lens_features=self.lens_features or MOST)
+            return replace(self, embedder=self.lens, lens_features=self.lens_features or MOST)
         if self.embedder not in ("", saved.embedder):
             raise UsageError(f"--lens {self.lens} reads the vectors of {saved.embedder}", "leave --embedder out")
-        return replace(self, embedder=saved.embedder, embedder_revision=same, lens_features=0)
+        return replace(self, embedder=saved.embedder, lens_features=0)
 
     def fit(self, parts: Parts, seed: int) -> pl.DataFrame:
         """One row: what the embedder is; for `lexical` the fit itself, on a seeded sample of pairs; for a model the

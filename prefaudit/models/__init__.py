@@ -13,13 +13,14 @@ from prefaudit.models.base import Embedder, ModelError, Vectors, both
 from prefaudit.models.cache import Cached
 from prefaudit.models.hf import HF, hf, revision
 from prefaudit.models.lexical import Lexical
-from prefaudit.models.minilm import installed, minilm
+from prefaudit.models.minilm import LAYER, installed, minilm
 from prefaudit.models.pretrained import Pretrained, varied
 from prefaudit.models.server import Server
 from prefaudit.models.views import BESIDE, Views
 
 __all__ = ["BESIDE", "HF", "AuditError", "Cached", "Embedder", "Lexical", "ModelError", "Pretrained", "Server",
-           "Vectors", "Views", "both", "default", "embedder", "identity", "layered", "minilm", "varied"]  # fmt: skip
+           "Vectors", "Views", "both", "canonical", "default", "embedder", "identity", "layered", "minilm",
+           "varied"]  # fmt: skip
 
 FEW = 20_000  # pairs up to which a default may cost minutes on a CPU
 
@@ -38,6 +39,8 @@ def embedder(name: str, device: str = "auto") -> Embedder:
     if name.startswith(("http://", "https://")):
         return Cached(Server(name))
     base, layer = layered(name)
+    if base == "lexical":
+        raise AuditError(f"there is no model {name!r}: lexical has no blocks", "lexical, or minilm@1 to minilm@6")
     if base == "minilm":
         return Cached(minilm(device) if layer is None else minilm(device, layer))
     return Cached(hf(base, device, layer or 0))
@@ -53,8 +56,16 @@ def identity(name: str) -> str:
     """What tells two versions of a named embedder apart without loading it; empty where nothing does beforehand."""
     if name == "lexical" or name.startswith(("http://", "https://")):
         return ""
-    name, _ = layered(name.removesuffix(BESIDE))
-    return revision(name) if name != "minilm" and Path(name).is_dir() else ""
+    base, layer = layered(name.removesuffix(BESIDE))
+    if base == "minilm" or not Path(base).is_dir():
+        return ""
+    return revision(base) + (f"@{layer}" if layer else "")
+
+
+def canonical(name: str) -> str:
+    """One name for what has two: minilm is read where minilm@3 is."""
+    beside = BESIDE if name.endswith(BESIDE) else ""
+    return f"minilm{beside}" if name.removesuffix(BESIDE) == f"minilm@{LAYER}" else name
 
 
 def default(pairs: int) -> tuple[str, str]:

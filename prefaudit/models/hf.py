@@ -22,6 +22,20 @@ LONG = 2048  # tokens from which a model is taken to be an instructed embedder t
 MOST = 8192  # tokens read at most, whatever the model allows
 BUDGET = {"cpu": 8192, "cuda": 65_536, "mps": 16_384}  # tokens in a batch, padding included
 BLOCK = 1 << 16
+SHIFTED = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "ibert",
+        "longformer",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)  # positions are counted from behind the pad token
 
 
 @dataclass(frozen=True)
@@ -62,13 +76,19 @@ class HF:
             from transformers.utils import logging
 
             logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+            logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # what is missing is told below
             try:
                 tokenizer = AutoTokenizer.from_pretrained(self.where)
-                model = AutoModel.from_pretrained(self.where, dtype=getattr(torch, self.precision))
+                kind = getattr(torch, self.precision)
+                model, told = AutoModel.from_pretrained(self.where, dtype=kind, output_loading_info=True)
             except (OSError, ValueError) as error:
                 raise AuditError(
                     f"{self.where} cannot be loaded: {str(error).splitlines()[0]}", "a folder or id of a model"
                 ) from error
+            lost = sorted(k for k in told["missing_keys"] if "pooler" not in k)  # the head of a task, not read here
+            if lost:
+                raise AuditError(f"{self.where} has no weights for {lost[0]} and {len(lost) - 1} more of its parts",
+                                 "a model whose config.json is that of its weights")  # fmt: skip
             if self.layer:
                 kept = blocks(model, self.layer, self.name)
                 kept[-1].register_forward_hook(lambda _, args, out: self._held.update(states=_first(out)))
@@ -149,8 +169,10 @@ def blocks(model: Any, many: int, name: str) -> Any:
 
     whole = int(getattr(model.config, "num_hidden_layers", 0) or 0)
     found = next((m for m in model.modules() if isinstance(m, ModuleList) and len(m) == whole), None)
-    if found is None or not 0 < many <= whole:
-        raise AuditError(f"{name} has no states after block {many}", f"it has {whole} blocks" if whole else "")
+    if found is None:
+        raise AuditError(f"{name}: what its blocks are cannot be told from its parts", "the model without @N")
+    if not 0 < many <= whole:
+        raise AuditError(f"{name} has no states after block {many}", f"it has {whole} blocks")
     del found[many:]
     return found
 
@@ -195,20 +217,39 @@ def hf(name: str, device: str = "auto", layer: int = 0) -> HF:
     config = _json(name, "config.json")
     if not config:
         raise AuditError(
-            f"there is no model {name!r}", "lexical, minilm, a hub id, a folder with config.json, or a URL"
+            f"there is no model {name!r}",
+            "lexical, minilm, a hub id, a folder with config.json (MODEL@N: after N of its blocks), or a URL",
         )
-    whole = next((int(config[k]) for k in ("num_hidden_layers", "n_layer", "num_layers") if config.get(k)), layer)
+    whole = _number(config, "num_hidden_layers", "n_layer", "num_layers") or layer
     if layer > whole:
-        raise AuditError(f"{name} has {whole} layers, not {layer}", f"{name}@{whole // 2}, or without @")
+        raise AuditError(f"{name} has {whole} layers, not {layer}", f"{name}@{max(whole // 2, 1)}, or without @")
     said = _json(name, "1_Pooling/config.json")
-    decoder = any("CausalLM" in a for a in config.get("architectures") or ())
-    pooling = "last" if said.get("pooling_mode_lasttoken") or (not said and decoder) else "mean"
+    pooling = "last" if said.get("pooling_mode_lasttoken") or (not said and _decodes(config)) else "mean"
     pooling = "cls" if said.get("pooling_mode_cls_token") else pooling
-    most = min(int(config.get("max_position_embeddings") or MOST), MOST)
-    limit = int(_json(name, "sentence_bert_config.json").get("max_seq_length") or most)
+    most = min(_number(config, "max_position_embeddings", "n_positions") or MOST, MOST)
+    if str(config.get("model_type", "")) in SHIFTED:
+        most -= (_number(config, "pad_token_id") or 0) + 1
+    limit = _number(_json(name, "sentence_bert_config.json"), "max_seq_length") or most
     template = INSTRUCTED if limit >= LONG else RESPONSE
-    return HF(f"{name}@{layer}" if layer else name, name, revision(name), template, min(limit, most), pooling, device,
-              layer)  # fmt: skip
+    at = f"@{layer}" if layer else ""
+    return HF(name + at, name, revision(name) + at, template, min(limit, most), pooling, device, layer)
+
+
+def _number(config: dict[str, Any], *names: str) -> int:
+    """The first of these that is there; 0 where none is."""
+    found = next((config[k] for k in names if config.get(k) is not None), 0)
+    if not isinstance(found, int):
+        raise AuditError(f"config.json says {found!r} where a number stands: {' or '.join(names)}", "mend the model")
+    return found
+
+
+def _decodes(config: dict[str, Any]) -> bool:
+    """Whether the model is of a kind that reads from left to right alone, as transformers knows it."""
+    from transformers.models.auto import modeling_auto as auto
+
+    kind = config.get("model_type")
+    plain = kind in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return plain or any("CausalLM" in a for a in config.get("architectures") or ())
 
 
 def _json(name: str, file: str) -> dict[str, Any]:

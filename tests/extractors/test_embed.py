@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -87,3 +89,14 @@ def test_the_default_goes_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prefaudit.models.installed", lambda: False)
     assert Embed().settled(1000).embedder == "lexical" and "not installed" in default(1000)[1]
     assert Embed("minilm").settled(10**6).embedder == "minilm"
+
+
+def test_other_weights_are_another_measurement(tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes(b"{}")
+    before = Embed(f"{tmp_path}@2")
+    assert before.embedder_revision and before == Embed(f"{tmp_path}@2")
+    assert before.settled(10).embedder_revision == before.embedder_revision
+    (tmp_path / "model.safetensors").write_bytes(b"[]")
+    assert Embed(f"{tmp_path}@2").embedder_revision != before.embedder_revision
+    assert Embed("minilm@3") == Embed("minilm")

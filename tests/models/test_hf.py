@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import polars as pl
 import pytest
 
 from prefaudit.core import AuditError
-from prefaudit.models import embedder, identity, layered
+from prefaudit.models import canonical, embedder, identity, layered
 from prefaudit.models.base import INSTRUCTED, RESPONSE
 from prefaudit.models.hf import BUDGET, HF, hf, revision
 from prefaudit.models.minilm import installed, minilm
@@ -104,7 +106,7 @@ def test_other_weights_are_another_revision(tmp_path: Path) -> None:
 def test_a_layer_is_what_the_model_says_there(kind: str, request: pytest.FixtureRequest) -> None:
     whole: HF = request.getfixturevalue(kind)
     made = embedder(f"{whole.where}@1", "cpu").inner
-    assert made.name == f"{whole.where}@1" and made.revision == whole.revision and made.limit == whole.limit
+    assert made.name == f"{whole.where}@1" and made.revision == f"{whole.revision}@1" and made.limit == whole.limit
     tokenizer, model = whole._load()
     prompts = pl.Series(["q"]) if kind == "qwen" else None
     ids, _ = whole._ids(tokenizer, pl.Series(["some answer"]), prompts)
@@ -124,6 +126,45 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     assert layered(str(save(tmp_path / "bert@1", "bert", 32))) == (str(tmp_path / "bert@1"), None)
     assert layered(str(tmp_path / "bert@1@2")) == (str(tmp_path / "bert@1"), 2)
     assert layered("some/model@main") == ("some/model@main", None)
+
+
+def test_what_the_files_say_of_decoders_and_of_places(tmp_path: Path) -> None:
+    size = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 40, "vocab_size": 101}
+    gpt = save(tmp_path / "gpt", "bert", 32)
+    transformers.GPT2Model(transformers.GPT2Config(**size)).save_pretrained(gpt)
+    made = hf(str(gpt), "cpu")
+    assert (made.limit, made.pooling, made.template) == (40, "last", RESPONSE)
+    assert made.embed(pl.Series(["x" * 300])).cut.tolist() == [True]
+    folder = save(tmp_path / "roberta", "bert", 32)
+    config = {"vocab_size": 101, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "pad_token_id": 1,
+              "num_attention_heads": 2, "max_position_embeddings": 66}  # fmt: skip
+    transformers.RobertaModel(transformers.RobertaConfig(**config)).save_pretrained(folder)
+    made = hf(str(folder), "cpu")
+    assert made.limit == 64 and made.embed(pl.Series(["x" * 300])).values.shape == (1, 16)
+
+
+def test_weights_that_are_not_there_are_not_drawn(tmp_path: Path) -> None:
+    folder = save(tmp_path / "few", "bert", 32)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 4}))
+    with pytest.raises(AuditError, match=r"no weights for encoder\.layer\.2"):
+        embedder(str(folder), "cpu").embed(pl.Series(["a"]))
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": "two"}))
+    with pytest.raises(AuditError, match="where a number stands"):
+        embedder(str(folder))
+
+
+def test_names_of_one_and_of_two_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "z", "bert", 32)
+    block, before = embedder("z@2"), identity("z@2")
+    shutil.copytree("z", "z@2")
+    assert identity("z@2") != before, "now a folder of this name is meant"
+    assert embedder("z@2").name == block.name and embedder("z@2").path != block.path
+    assert canonical("minilm@3") == "minilm" and canonical("minilm@3+lexical") == "minilm+lexical"
+    assert canonical("minilm@2") == "minilm@2"
+    with pytest.raises(AuditError, match="lexical has no blocks"):
+        embedder("lexical@2")
 
 
 def test_no_such_model(tmp_path: Path) -> None:
