@@ -54,7 +54,7 @@ def layered(name: str) -> tuple[str, int | None]:
 
 def identity(name: str) -> str:
     """What tells two versions of a named embedder apart without loading it; empty where nothing does beforehand."""
-    if name == "lexical" or name.startswith(("http://", "https://")):
+    if name in ("", "lexical") or name.startswith(("http://", "https://")):
         return ""
     base, layer = layered(name.removesuffix(BESIDE))
     if base == "minilm" or not Path(base).is_dir():

@@ -91,7 +91,7 @@ def test_the_default_goes_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Embed("minilm").settled(10**6).embedder == "minilm"
 
 
-def test_other_weights_are_another_measurement(tmp_path: Path) -> None:
+def test_other_weights_are_another_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes(b"{}")
     before = Embed(f"{tmp_path}@2")
@@ -100,3 +100,5 @@ def test_other_weights_are_another_measurement(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"[]")
     assert Embed(f"{tmp_path}@2").embedder_revision != before.embedder_revision
     assert Embed("minilm@3") == Embed("minilm")
+    monkeypatch.chdir(tmp_path)
+    assert Embed().embedder_revision == "", "none is named: nothing is read for it"
