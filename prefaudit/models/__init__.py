@@ -57,7 +57,7 @@ def identity(name: str) -> str:
     if name in ("", "lexical") or name.startswith(("http://", "https://")):
         return ""
     base, layer = layered(name.removesuffix(BESIDE))
-    if base == "minilm" or not Path(base).is_dir():
+    if base in ("", "minilm") or not Path(base).is_dir():
         return ""
     return revision(base) + (f"@{layer}" if layer else "")
 
