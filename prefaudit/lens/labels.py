@@ -106,9 +106,7 @@ def _leaning(lens: Sae, x: Floats, whole: Doubles) -> tuple[Sae, Floats]:
 def _told(values: Floats, target: Doubles) -> float:
     """The share of the target's squared size that a sum of the values says."""
     z = values.astype(np.float64)
-    moments = z.T @ z
-    moments[np.diag_indices_from(moments)] += 1e-9 * max(np.trace(moments) / len(moments), 1e-12)
-    rest = target - z @ np.linalg.solve(moments, z.T @ target)
+    rest = target - z @ np.linalg.lstsq(z, target, rcond=None)[0]
     return float(1 - (rest**2).sum() / max((target**2).sum(), 1e-12))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from prefaudit.core import AuditError
 
 RESPONSE = "{response}"
+POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")  # as configs call the same limit
 # Movva et al., "What's In My Human Feedback?", README of April 2026: measured best with instructed embedders.
 INSTRUCTED = (
     "Represent this user-assistant exchange for predicting which assistant response humans would prefer, focusing on "

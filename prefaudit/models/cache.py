@@ -30,8 +30,8 @@ def folder() -> Path:
 class Cached:
     """An embedder that asks its model for each distinct text once, ever.
 
-    Keys are (name, revision, template, limit, precision, layer) for the file and the text's 128-bit hash within it.
-    Vectors are kept as float16, and given back as such whether they were there or not: a second run says the same.
+    Keys are (name, revision, template, limit, precision) for the file and the text's 128-bit hash within it. Vectors
+    are kept as float16, and given back as such whether they were there or not: a second run says the same.
     """
 
     inner: Embedder
@@ -60,8 +60,7 @@ class Cached:
     def path(self) -> Path:
         """The model's file."""
         e = self.inner
-        more = (getattr(e, "precision", ""), getattr(e, "model", ""), getattr(e, "layer", 0))
-        said = (e.name, e.revision, e.template, e.limit, *more)
+        said = (e.name, e.revision, e.template, e.limit, getattr(e, "precision", ""), getattr(e, "model", ""))
         return folder() / f"embeddings-{fingerprint(*said)}.sqlite"
 
     def embed(self, responses: pl.Series, prompts: pl.Series | None = None) -> Vectors:

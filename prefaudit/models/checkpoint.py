@@ -30,6 +30,8 @@ def opened(maker: str, where: str, pinned: str, dtype: Any, trust: bool = False)
 
     safe(where, pinned)
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    loud = logging.get_verbosity()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # what is missing is given back
     at = {"revision": pinned, **({"code_revision": pinned} if trust else {})} if pinned else {}
     try:
         model, told = getattr(transformers, maker).from_pretrained(
@@ -44,6 +46,8 @@ def opened(maker: str, where: str, pinned: str, dtype: Any, trust: bool = False)
         if "size" not in str(error):
             raise
         raise _unlike(where) from error
+    finally:
+        logging.set_verbosity(loud)
     return model, sorted(map(str, told["missing_keys"] or told.get("mismatched_keys") or ()))
 
 

@@ -16,26 +16,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from prefaudit.core import AuditError
-from prefaudit.models.base import INSTRUCTED, RESPONSE, ModelError, Vectors, both, halves, missing, place
+from prefaudit.models.base import INSTRUCTED, POSITIONS, RESPONSE, ModelError, Vectors, both, halves, missing, place
+from prefaudit.models.checkpoint import opened, tokenizer_of, whole
 
 LONG = 2048  # tokens from which a model is taken to be an instructed embedder that reads prompt and response
 MOST = 8192  # tokens read at most, whatever the model allows
 BUDGET = {"cpu": 8192, "cuda": 65_536, "mps": 16_384}  # tokens in a batch, padding included
 BLOCK = 1 << 16
-SHIFTED = frozenset(
-    {
-        "camembert",
-        "data2vec-text",
-        "ibert",
-        "longformer",
-        "mpnet",
-        "roberta",
-        "roberta-prelayernorm",
-        "xlm-roberta",
-        "xlm-roberta-xl",
-        "xmod",
-    }
-)  # positions are counted from behind the pad token
+# Kinds of models that count positions from behind the pad token.
+SHIFTED = {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm",
+           "xlm-roberta", "xlm-roberta-xl", "xmod"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,23 +62,10 @@ class HF:
     def _load(self) -> tuple[Any, Any]:
         if not self._held:
             import torch
-            from transformers import AutoModel, AutoTokenizer
-            from transformers.utils import logging
 
-            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-            logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # what is missing is told below
-            try:
-                tokenizer = AutoTokenizer.from_pretrained(self.where)
-                kind = getattr(torch, self.precision)
-                model, told = AutoModel.from_pretrained(self.where, dtype=kind, output_loading_info=True)
-            except (OSError, ValueError) as error:
-                raise AuditError(
-                    f"{self.where} cannot be loaded: {str(error).splitlines()[0]}", "a folder or id of a model"
-                ) from error
-            lost = sorted(k for k in told["missing_keys"] if "pooler" not in k)  # the head of a task, not read here
-            if lost:
-                raise AuditError(f"{self.where} has no weights for {lost[0]} and {len(lost) - 1} more of its parts",
-                                 "a model whose config.json is that of its weights")  # fmt: skip
+            tokenizer = tokenizer_of(self.where, "")
+            model, lost = opened("AutoModel", self.where, "", getattr(torch, self.precision))
+            whole(self.where, (name for name in lost if "pooler" not in name))  # of a task that is not read here
             if self.layer:
                 kept = blocks(model, self.layer, self.name)
                 kept[-1].register_forward_hook(lambda _, args, out: self._held.update(states=_first(out)))
@@ -220,26 +197,27 @@ def hf(name: str, device: str = "auto", layer: int = 0) -> HF:
             f"there is no model {name!r}",
             "lexical, minilm, a hub id, a folder with config.json (MODEL@N: after N of its blocks), or a URL",
         )
-    whole = _number(config, "num_hidden_layers", "n_layer", "num_layers") or layer
-    if layer > whole:
-        raise AuditError(f"{name} has {whole} layers, not {layer}", f"{name}@{max(whole // 2, 1)}, or without @")
+    many = _number(name, config, "num_hidden_layers", "n_layer", "num_layers") or layer
+    if layer > many:
+        raise AuditError(f"{name} has {many} layers, not {layer}", f"{name}@{max(many // 2, 1)}, or without @")
     said = _json(name, "1_Pooling/config.json")
     pooling = "last" if said.get("pooling_mode_lasttoken") or (not said and _decodes(config)) else "mean"
     pooling = "cls" if said.get("pooling_mode_cls_token") else pooling
-    most = min(_number(config, "max_position_embeddings", "n_positions") or MOST, MOST)
+    most = min(_number(name, config, *POSITIONS) or MOST, MOST)
     if str(config.get("model_type", "")) in SHIFTED:
-        most -= (_number(config, "pad_token_id") or 0) + 1
-    limit = _number(_json(name, "sentence_bert_config.json"), "max_seq_length") or most
+        most -= (_number(name, config, "pad_token_id") or 0) + 1
+    limit = _number(name, _json(name, "sentence_bert_config.json"), "max_seq_length") or most
     template = INSTRUCTED if limit >= LONG else RESPONSE
     at = f"@{layer}" if layer else ""
     return HF(name + at, name, revision(name) + at, template, min(limit, most), pooling, device, layer)
 
 
-def _number(config: dict[str, Any], *names: str) -> int:
+def _number(model: str, config: dict[str, Any], *names: str) -> int:
     """The first of these that is there; 0 where none is."""
-    found = next((config[k] for k in names if config.get(k) is not None), 0)
+    name = next((k for k in names if config.get(k) is not None), None)
+    found = config[name] if name else 0
     if not isinstance(found, int):
-        raise AuditError(f"config.json says {found!r} where a number stands: {' or '.join(names)}", "mend the model")
+        raise AuditError(f"{model}: its {name} is {found!r}, which is no number", "mend its config")
     return found
 
 

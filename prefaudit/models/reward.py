@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from prefaudit.core import AuditError
 from prefaudit.models import reward_heads, shared
-from prefaudit.models.base import ModelError, halves, place
+from prefaudit.models.base import POSITIONS, ModelError, halves, place
 from prefaudit.models.checkpoint import opened, tokenizer_of
 from prefaudit.models.hf import BUDGET, _batches, revision
 from prefaudit.models.reward_config import ENCODERS, RIGHT, checked
@@ -27,9 +27,6 @@ class Tokens(NamedTuple):
     ids: list[list[int]]
     kinds: list[list[int]] | None
     cut: NDArray[np.bool_]
-
-
-POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")  # as configs call the same limit
 
 
 @dataclass(frozen=True)

@@ -111,14 +111,7 @@ def load(kind: str, where: str, pinned: str, objective: str, dtype: Any, tokeniz
 
 
 def _body(where: str, pinned: str, dtype: Any) -> Any:
-    from transformers.utils import logging
-
-    loud = logging.get_verbosity()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # the head is read by itself: nothing is left over
-    try:
-        model, lost = opened("AutoModel", where, pinned, dtype)
-    finally:
-        logging.set_verbosity(loud)
+    model, lost = opened("AutoModel", where, pinned, dtype)
     whole(where, lost)
     return model
 

@@ -246,7 +246,7 @@ def _lens(said: Digest, room: Room, width: int) -> Iterator[Line]:
         name = max(width - len(INDENT) * 2 - cells(facts), 20)
         yield fit([(f"{INDENT}{pad(clip(what, name), name)}{INDENT}{facts}", "")], width)
     for note in (*said.lens_naming, *said.lens_notes[-1:]):
-        yield from _text(note, width, INDENT, max(room.wrapped, 2))
+        yield from _text(note, width, INDENT, 2)  # one line would cut numbers
 
 
 def _row(effect: Effect) -> list[str]:
